@@ -1,0 +1,109 @@
+import type { Brand } from './brand.ts';
+import { UsageError } from './errors.ts';
+
+/** A stream of independent, uniform 32-bit words: enough for rounding and noise, never enough for a key. */
+export interface RandomWords {
+  /** The next word, an integer in [0, 2³²). */
+  uint32(): number;
+}
+
+/** Cryptographic randomness. Keys, seeds and nonces take this type, so that no simulation seed can reach them. */
+export type SecureRandom = Brand<{ bytes(length: number): Uint8Array }, 'SecureRandom'>;
+
+/** The platform's cryptographic generator (WebCrypto; the same call in browsers and Node). */
+export function systemRandom(): SecureRandom {
+  const bytes = (length: number): Uint8Array => {
+    const out = new Uint8Array(length);
+    for (let at = 0; at < length; at += 65_536) crypto.getRandomValues(out.subarray(at, at + 65_536));
+    return out;
+  };
+  return { bytes } as SecureRandom;
+}
+
+/** Words drawn from `random` in blocks, for noise and stochastic rounding on a real device. */
+export function secureWords(random: SecureRandom): RandomWords {
+  const BLOCK_BYTES = 16_384;
+  let block: Uint32Array = new Uint32Array(0);
+  let at = 0;
+  return {
+    uint32() {
+      if (at === block.length) {
+        block = new Uint32Array(random.bytes(BLOCK_BYTES).buffer);
+        at = 0;
+      }
+      return block[at++] as number;
+    },
+  };
+}
+
+/** Reproducible randomness for simulation, initial weights, sampling of negatives and tests. Never for keys. */
+export type SeededRandom = Brand<
+  RandomWords & {
+    /** Uniform in [0, 1), 53 bits. */
+    float(): number;
+    /** Uniform integer in [0, bound), 1 ≤ bound ≤ 2³², without modulo bias. */
+    int(bound: number): number;
+    /** Standard normal (Marsaglia polar); for initial weights and synthetic data, never for privacy. */
+    normal(): number;
+    /** A stream of its own, determined by this one's seed and `labels`, whatever was drawn so far. */
+    fork(...labels: readonly (string | number)[]): SeededRandom;
+  },
+  'SeededRandom'
+>;
+
+/** Spreads a string over 128 bits (FNV-1a lanes, then a murmur finaliser); deterministic, not cryptographic. */
+function seedState(text: string): [number, number, number, number] {
+  const lanes: [number, number, number, number] = [0x811c9dc5, 0x9e3779b9, 0x85ebca6b, 0xc2b2ae35];
+  for (let i = 0; i < text.length; i++) {
+    for (let lane = 0; lane < 4; lane++) {
+      lanes[lane] = Math.imul((lanes[lane] as number) ^ (text.charCodeAt(i) + lane * 0x101), 0x01000193) >>> 0;
+    }
+  }
+  return lanes.map((lane) => {
+    let h = lane;
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    return (h ^ (h >>> 16)) >>> 0;
+  }) as [number, number, number, number];
+}
+
+/**
+ * A seeded stream (sfc32, 128-bit state).
+ * @param seed any string or finite number; equal seeds give equal streams on every platform.
+ * @see PractRand, Chris Doty-Humphrey: sfc32.
+ */
+export function seededRandom(seed: string | number): SeededRandom {
+  if (typeof seed === 'number' && !Number.isFinite(seed)) throw new UsageError(`seed is ${seed}; a finite number is needed`);
+  const name = String(seed);
+  let [a, b, c, counter] = seedState(name);
+  const uint32 = (): number => {
+    const t = (a + b + counter) >>> 0;
+    counter = (counter + 1) >>> 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) >>> 0;
+    c = ((c << 21) | (c >>> 11)) >>> 0;
+    c = (c + t) >>> 0;
+    return t;
+  };
+  for (let i = 0; i < 15; i++) uint32();
+  const float = (): number => ((uint32() >>> 5) * 67_108_864 + (uint32() >>> 6)) / 9_007_199_254_740_992;
+  const int = (bound: number): number => {
+    if (!Number.isInteger(bound) || bound < 1 || bound > 4_294_967_296) {
+      throw new UsageError(`bound is ${bound}; an integer from 1 to 2^32 is needed`);
+    }
+    const limit = 4_294_967_296 - (4_294_967_296 % bound);
+    let word = uint32();
+    while (word >= limit) word = uint32();
+    return word % bound;
+  };
+  const normal = (): number => {
+    for (;;) {
+      const u = 2 * float() - 1;
+      const v = 2 * float() - 1;
+      const s = u * u + v * v;
+      if (s > 0 && s < 1) return u * Math.sqrt((-2 * Math.log(s)) / s);
+    }
+  };
+  const fork = (...labels: readonly (string | number)[]): SeededRandom => seededRandom(`${name}/${labels.join('/')}`);
+  return { uint32, float, int, normal, fork } as SeededRandom;
+}

@@ -1,0 +1,2 @@
+/** The device engine: local data, training, taking part. No input or output. */
+export {};

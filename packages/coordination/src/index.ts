@@ -1,0 +1,2 @@
+/** The server engine: tasks, rounds, selection, journal. No input or output. */
+export {};

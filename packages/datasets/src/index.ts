@@ -1,0 +1,2 @@
+/** Loaders for ratings data, leave-one-out splits and a seeded synthetic generator. */
+export {};

@@ -1,0 +1,2 @@
+/** Ranking metrics, reference recommenders and the canaries that catch a leak. */
+export {};

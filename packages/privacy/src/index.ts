@@ -1,0 +1,2 @@
+/** Clipping, distributed noise and privacy accounting. */
+export {};

@@ -1,0 +1,2 @@
+/** HTTP and socket.io around the coordination engine. */
+export {};

@@ -1,0 +1,2 @@
+/** Many clients in one process, on the same protocol code. */
+export {};

@@ -1,0 +1,2 @@
+/** The embedded store of a coordinator, on LMDB. */
+export {};

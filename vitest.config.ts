@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+/** One configuration for every room; a package's own `vitest run` uses the file beside it, which re-exports this. */
+export default defineConfig({
+  resolve: { conditions: ['@tutti/source', 'module', 'node', 'import', 'default'] },
+  ssr: { resolve: { conditions: ['@tutti/source', 'module', 'node', 'import', 'default'] } },
+  test: {
+    include: ['**/*.spec.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', '.nx/**'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    passWithNoTests: true,
+    pool: 'forks',
+  },
+});
