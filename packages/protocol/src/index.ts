@@ -1,2 +1,31 @@
-/** Every message that crosses a wire, decoded from unknown, numbered and versioned. */
-export {};
+/**
+ * Every message that crosses a wire between a client and a coordinator: one table gives each message its number, its
+ * type, its decoder and its limits. Everything is decoded from `unknown`; a value branded `LocalOnly` has no codec.
+ *
+ * ```ts
+ * import { decodeClientMessage, encodeMessage } from '@tutti/protocol';
+ *
+ * const bytes = encodeMessage({ type: 'decline', attempt: 3, reason: 'not-eligible' });
+ * const message = decodeClientMessage(bytes); // throws DecodeError with the field's path
+ * ```
+ */
+export { decodeClientMessage, decodeCoordinatorMessage, decodeReply, encodeMessage } from './codec.ts';
+export { decodeDescription, helloDigest, phaseDigest, PROTECTIONS, PURPOSES, roundDigest } from './description.ts';
+export type { RoundDescription, VerifiedDescription } from './description.ts';
+export { frameCount, frameOf, openUpload, takeFrame } from './frames.ts';
+export type { FrameResult, Upload } from './frames.ts';
+export { FRAME_BYTES, MAX_GROUP, MAX_MESSAGE_BYTES, MAX_VECTOR_WORDS, MAX_WAIT_MS, PROTOCOL_VERSION } from './limits.ts';
+export { CLIENT_MESSAGES, COORDINATOR_MESSAGES, DECLINE_REASONS, REPLIES, ROUND_ABORT_REASONS, WIRE_REFUSALS } from './messages.ts';
+export type {
+  ClientMessage,
+  ClientMessageOf,
+  CoordinatorMessage,
+  CoordinatorMessageOf,
+  DeclineReason,
+  Message,
+  Reply,
+  RoundAbortReason,
+  WireRefusal,
+} from './messages.ts';
+export { decodeTaskInfo } from './task.ts';
+export type { TaskInfo } from './task.ts';

@@ -1,0 +1,113 @@
+import { canonicalJson, DecodeError, utf8, type Brand } from '@tutti/base';
+import type { CryptoSuite, RoundDigest } from '@tutti/secure-aggregation';
+import * as z from 'zod/mini';
+import { attemptNumber, hex32, integer, positive, taskName } from './fields.ts';
+import { MAX_GROUP, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
+
+/** What the cohort is asked for: a model delta with metrics, or metrics alone. */
+export const PURPOSES = ['train', 'evaluate'] as const;
+
+/** `plain` is the same integer pipeline without masks: simulation only, and a client refuses it unless told otherwise. */
+export const PROTECTIONS = ['secure', 'plain'] as const;
+
+const noise = z.discriminatedUnion('mechanism', [
+  z.strictObject({ mechanism: z.literal('none') }),
+  z.strictObject({
+    mechanism: z.literal('skellam'),
+    /** Noise multiplier z that the survivors' noise adds up to: standard deviation of the sum's noise over C. */
+    multiplier: positive(1e6),
+    /** Variance that each client adds to each delta lane, in squared ring units. */
+    deltaVariance: positive(2 ** 52),
+    /** The same for each metric lane; 0 where metrics carry no noise (no ε is claimed then). */
+    metricVariance: z.number().check(z.gte(0), z.lte(2 ** 52)),
+  }),
+]);
+
+/** Phase 0 of secure-aggregation: everything that a client agrees to by taking part, fixed before it trains. */
+export const roundDescriptionSchema = z.strictObject({
+  protocol: z.literal(PROTOCOL_VERSION),
+  task: taskName,
+  /** The update that this attempt would make: 1 for the first. */
+  round: integer(1, 0xffff_ffff),
+  /** Strictly increasing over the life of the task, also over rounds that ended without a result. */
+  attempt: attemptNumber,
+  purpose: z.enum(PURPOSES),
+  protection: z.enum(PROTECTIONS),
+  mode: z.literal('semi-honest'),
+  /** The level of identity (secure-aggregation.md §7). */
+  identity: z.literal('open'),
+  /** Digest of the description before this one; zeros for the first. */
+  previousDigest: hex32,
+  /** Content address of the checkpoint to start from. */
+  modelHash: hex32,
+  /** Digest of the model's configuration and parameter layout. */
+  layoutHash: hex32,
+  /** The masked vector: delta lanes, row counts, weight, clip indicator, metrics. */
+  lanes: z.strictObject({
+    delta: integer(0, MAX_VECTOR_WORDS),
+    rowCounts: integer(0, MAX_VECTOR_WORDS),
+    metrics: z.array(z.string().check(z.regex(/^[a-z][a-z0-9-]{0,31}$/))).check(z.maxLength(16)),
+    length: integer(1, MAX_VECTOR_WORDS),
+  }),
+  /** Ring units per unit of each kind of lane. */
+  scale: z.strictObject({ delta: positive(2 ** 31), weight: positive(2 ** 31), metric: positive(2 ** 31) }),
+  /** C: the L2 norm that every model delta is scaled down to. */
+  clippingNorm: positive(1e9),
+  noise,
+  cohort: z.strictObject({
+    planned: integer(1, 1_000_000),
+    smallest: integer(1, 1_000_000),
+    /** Clients that mask together at most; a larger cohort is split into groups of nearly equal size. */
+    largestGroup: integer(1, MAX_GROUP),
+  }),
+  /** t = ⌊2k/3⌋ + 1 of a member's k neighbours. */
+  threshold: z.literal('two-thirds'),
+  deadlinesMs: z.strictObject({
+    train: integer(1, 3_600_000),
+    shareKeys: integer(1, 3_600_000),
+    maskedInput: integer(1, 3_600_000),
+    unmask: integer(1, 3_600_000),
+  }),
+});
+
+/** @see roundDescriptionSchema for each field's meaning and range. */
+export type RoundDescription = Readonly<z.infer<typeof roundDescriptionSchema>>;
+
+/** A description whose signature and digest were checked against the pinned coordinator key. */
+export type VerifiedDescription = Brand<RoundDescription, 'VerifiedDescription'>;
+
+/** D = H("round", canonical description): binds every mask of the attempt to what the client agreed to. */
+export function roundDigest(description: RoundDescription, crypto: CryptoSuite): RoundDigest {
+  return crypto.digest('round', utf8(canonicalJson(description))) as RoundDigest;
+}
+
+/** Bytes that the coordinator signs for a phase message: H("phase", type, D, each part of the body). */
+export function phaseDigest(
+  type: string,
+  digestOfRound: Uint8Array,
+  body: readonly Uint8Array[],
+  crypto: CryptoSuite,
+): Uint8Array {
+  return crypto.digest('phase', utf8(type), digestOfRound, ...body);
+}
+
+/** Bytes that a client signs to show that it holds its identity key: H("hello", nonce, task, coordinator key). */
+export function helloDigest(
+  nonce: Uint8Array,
+  task: string,
+  coordinatorKey: Uint8Array,
+  crypto: CryptoSuite,
+): Uint8Array {
+  return crypto.digest('hello', nonce, utf8(task), coordinatorKey);
+}
+
+/**
+ * A description from outside.
+ * @throws {DecodeError} with the path of the first field that is missing, unknown, of another type or out of range.
+ */
+export function decodeDescription(value: unknown): RoundDescription {
+  const result = roundDescriptionSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new DecodeError(['description', ...(issue?.path ?? [])].join('.'), issue?.message ?? 'is invalid');
+}

@@ -1,0 +1,20 @@
+/** The version of the wire protocol that this build speaks. A change of any message's form raises it. */
+export const PROTOCOL_VERSION = 1;
+
+/** Bytes of a masked vector in one frame. socket.io drops a connection above 1 MB, so a vector travels in pieces. */
+export const FRAME_BYTES = 262_144;
+
+/** Most bytes of one encoded message: a frame and its header fit, nothing larger is read. */
+export const MAX_MESSAGE_BYTES = FRAME_BYTES + 8_192;
+
+/** Most bytes of a message's JSON header. */
+export const MAX_HEADER_BYTES = 4_096;
+
+/** Longest masked vector, in 32-bit words: 16,384 item rows of 128 numbers, with room for a network above them. */
+export const MAX_VECTOR_WORDS = 4_194_304;
+
+/** Largest group of clients that masks a sum together. */
+export const MAX_GROUP = 1_024;
+
+/** Longest time that a message may ask the other side to wait, in milliseconds. */
+export const MAX_WAIT_MS = 86_400_000;

@@ -1,0 +1,152 @@
+import { ABORT_REASONS, KEY_BUNDLE_BYTES, REFUSAL_REASONS, SEALED_SHARE_BYTES } from '@tutti/secure-aggregation';
+import * as z from 'zod/mini';
+import { roundDescriptionSchema } from './description.ts';
+import { attemptNumber, hex32, integer, taskName, waitMs } from './fields.ts';
+import { FRAME_BYTES, MAX_GROUP, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
+
+/** Why a client does not take part: its own policy, its state, or something wrong with what it was shown. */
+export const DECLINE_REASONS = [
+  'not-eligible',
+  'no-data',
+  'cohort-too-small',
+  'noise-too-weak',
+  'clip-too-large',
+  'plain-refused',
+  'stale-description',
+  'bad-signature',
+  'wrong-coordinator',
+  'wrong-model',
+  'training-failed',
+  'consent-withdrawn',
+  ...REFUSAL_REASONS,
+] as const;
+export type DeclineReason = (typeof DECLINE_REASONS)[number];
+
+/** Why an attempt ended without a result. */
+export const ROUND_ABORT_REASONS = [
+  ...ABORT_REASONS,
+  'too-few-ready',
+  'coordinator-restarted',
+  'task-stopped',
+  'internal-error',
+] as const;
+export type RoundAbortReason = (typeof ROUND_ABORT_REASONS)[number];
+
+/** Why the coordinator did not take a message. */
+export const WIRE_REFUSALS = [
+  'malformed',
+  'not-greeted',
+  'bad-signature',
+  'unknown-task',
+  'unknown-attempt',
+  'not-in-cohort',
+  'wrong-phase',
+  'too-late',
+  'already-counted',
+  'frame-out-of-order',
+  'too-large',
+  'too-busy',
+  'task-finished',
+  ...REFUSAL_REASONS,
+] as const;
+export type WireRefusal = (typeof WIRE_REFUSALS)[number];
+
+/** Least and most bytes of a binary part. */
+type Size = readonly [least: number, most: number];
+interface Definition {
+  readonly code: number;
+  readonly header: z.ZodMiniType;
+  readonly parts: Readonly<Record<string, Size>>;
+}
+const define = <H extends z.ZodMiniType, P extends Readonly<Record<string, Size>>>(code: number, header: H, parts: P) => ({
+  code,
+  header,
+  parts,
+});
+
+const inAttempt = { attempt: attemptNumber };
+const inGroup = { attempt: attemptNumber, group: integer(0, 65_535) };
+const EMPTY = z.strictObject({});
+const SIGNATURE: Size = [64, 64];
+
+/** What a client says. Codes 1 to 31. */
+export const CLIENT_MESSAGES = {
+  /** Shows possession of the identity key; answers `challenge`. */
+  hello: define(1, z.strictObject({ protocol: integer(0, 255), task: taskName }), { identityKey: [32, 32], signature: SIGNATURE }),
+  /** "I could take part now." Answered by `waiting` or `later`. */
+  'check-in': define(2, EMPTY, {}),
+  decline: define(3, z.strictObject({ ...inAttempt, reason: z.enum(DECLINE_REASONS) }), {}),
+  /** Trained and ready: this attempt's key bundle (empty where the attempt is plain). */
+  'advertise-keys': define(4, z.strictObject(inAttempt), { bundle: [0, KEY_BUNDLE_BYTES] }),
+  'share-keys': define(5, z.strictObject(inAttempt), { shares: [0, MAX_GROUP * SEALED_SHARE_BYTES] }),
+  /** One frame of the masked vector: frame `index` of `count`, `totalBytes` in all. */
+  'masked-input': define(
+    6,
+    z.strictObject({ ...inAttempt, index: integer(0, 65_535), count: integer(1, 65_536), totalBytes: integer(4, 4 * MAX_VECTOR_WORDS) }),
+    { bytes: [4, FRAME_BYTES] },
+  ),
+  unmask: define(7, z.strictObject(inAttempt), { shares: [0, MAX_GROUP * 64] }),
+} as const satisfies Record<string, Definition>;
+
+/** What the coordinator sends without being asked. Codes 32 to 63. */
+export const COORDINATOR_MESSAGES = {
+  /** First on every connection. */
+  challenge: define(32, z.strictObject({ protocols: z.array(integer(0, 255)).check(z.minLength(1), z.maxLength(16)) }), {
+    nonce: [32, 32],
+    coordinatorKey: [32, 32],
+  }),
+  describe: define(33, z.strictObject({ description: roundDescriptionSchema }), { signature: SIGNATURE }),
+  roster: define(34, z.strictObject(inGroup), { bundles: [KEY_BUNDLE_BYTES, MAX_GROUP * KEY_BUNDLE_BYTES], signature: SIGNATURE }),
+  /** Shares addressed to this client; asks for its masked input (empty where the attempt is plain). */
+  'relay-shares': define(35, z.strictObject(inGroup), { shares: [0, MAX_GROUP * SEALED_SHARE_BYTES], signature: SIGNATURE }),
+  /** U3 as a bitmap over the roster; asks for the unmask shares. */
+  survivors: define(36, z.strictObject(inGroup), { survivors: [1, MAX_GROUP / 8], signature: SIGNATURE }),
+  outcome: define(
+    37,
+    z.discriminatedUnion('outcome', [
+      z.strictObject({ ...inAttempt, outcome: z.literal('committed'), round: integer(1, 0xffff_ffff), modelHash: hex32, survivors: integer(1, 1_000_000) }),
+      z.strictObject({ ...inAttempt, outcome: z.literal('aborted'), reason: z.enum(ROUND_ABORT_REASONS) }),
+      /** Dropped at a deadline, or ready after the cohort was full. */
+      z.strictObject({ ...inAttempt, outcome: z.literal('not-included') }),
+    ]),
+    {},
+  ),
+} as const satisfies Record<string, Definition>;
+
+/** What the coordinator answers to a client's message. Codes 64 to 95. */
+export const REPLIES = {
+  welcome: define(64, z.strictObject({ protocol: z.literal(PROTOCOL_VERSION) }), {}),
+  /** Checked in: stay connected; check in again if nothing came until then. */
+  waiting: define(65, z.strictObject({ checkAgainMs: waitMs }), {}),
+  /** Not now: come back then (pace steering). */
+  later: define(66, z.strictObject({ retryAfterMs: waitMs }), {}),
+  /** It counts. `next` is the frame that is expected after this one. */
+  accepted: define(67, z.strictObject({ next: z.optional(integer(0, 65_536)) }), {}),
+  refused: define(
+    68,
+    z.strictObject({
+      reason: z.enum(WIRE_REFUSALS),
+      field: z.string().check(z.maxLength(200)),
+      problem: z.string().check(z.maxLength(500)),
+      /** With `frame-out-of-order`: the frame that is expected. */
+      next: z.optional(integer(0, 65_536)),
+    }),
+    {},
+  ),
+} as const satisfies Record<string, Definition>;
+
+type MessageOf<Table extends Record<string, Definition>> = {
+  [Type in keyof Table]: Readonly<
+    { type: Type } & z.infer<Table[Type]['header']> & { [Part in keyof Table[Type]['parts']]: Uint8Array }
+  >;
+}[keyof Table];
+
+export type ClientMessage = MessageOf<typeof CLIENT_MESSAGES>;
+export type CoordinatorMessage = MessageOf<typeof COORDINATOR_MESSAGES>;
+export type Reply = MessageOf<typeof REPLIES>;
+/** Every message that crosses a wire. */
+export type Message = ClientMessage | CoordinatorMessage | Reply;
+/** The client message of one type. */
+export type ClientMessageOf<Type extends ClientMessage['type']> = Extract<ClientMessage, { type: Type }>;
+/** The coordinator message of one type. */
+export type CoordinatorMessageOf<Type extends CoordinatorMessage['type']> = Extract<CoordinatorMessage, { type: Type }>;

@@ -1,0 +1,33 @@
+import { DecodeError } from '@tutti/base';
+import * as z from 'zod/mini';
+import { hex32, integer, taskName } from './fields.ts';
+import { PROTOCOL_VERSION } from './limits.ts';
+
+const taskInfoSchema = z.strictObject({
+  protocol: z.literal(PROTOCOL_VERSION),
+  task: taskName,
+  /** Ed25519 public key that signs every description; a client pins it. */
+  coordinatorKey: hex32,
+  /** The model's configuration, as `createModel` takes it once it is decoded there. */
+  model: z.record(z.string(), z.unknown()),
+  /** Items in the catalogue: the rows of the item table. */
+  items: integer(1, 16_777_216),
+  /** Content address of the catalogue (canonical JSON: ids, titles, genres). */
+  catalogueHash: hex32,
+  layoutHash: hex32,
+  /** Updates made so far. */
+  round: integer(0, 0xffff_ffff),
+  /** Content address of the newest checkpoint. */
+  modelHash: hex32,
+});
+
+/** What a coordinator says about a task over HTTP, before a client connects. */
+export type TaskInfo = Readonly<z.infer<typeof taskInfoSchema>>;
+
+/** A task description from outside. @throws {DecodeError} naming the field. */
+export function decodeTaskInfo(value: unknown): TaskInfo {
+  const result = taskInfoSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new DecodeError(['task', ...(issue?.path ?? [])].map(String).join('.'), issue?.message ?? 'is invalid');
+}
