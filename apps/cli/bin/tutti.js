@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const built = new URL('../dist/main.js', import.meta.url);
 const source = new URL('../src/main.ts', import.meta.url);
 if (existsSync(fileURLToPath(source))) {
-  await import('./source.js');
+  await import('@tutti/base/source');
   await import(source.href);
 } else {
   await import(built.href);

@@ -1,7 +1,7 @@
 /**
- * Runs the workspace from its TypeScript sources: tsx strips the types, and the resolve hook below adds the export
- * condition `@tutti/source`, so that a fresh checkout needs no build step. Child processes and workers load it with
- * `--import`. A published package holds `dist` and never loads this file.
+ * Runs this workspace from its TypeScript sources: tsx strips the types, and the resolve hook adds the export
+ * condition `@tutti/source`, so that a fresh checkout needs no build step. Child processes and worker threads load it
+ * with `--import`. Published packages hold `dist` and never load this file.
  */
 import { register } from 'node:module';
 import { register as registerTsx } from 'tsx/esm/api';
