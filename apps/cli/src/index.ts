@@ -1,2 +1,3 @@
-/** The tutti command. */
-export {};
+/** The `tutti` command as a library call: what `npx tutti` runs. */
+export { buildProgram, runCli } from './cli.ts';
+export { EXIT } from './exit-codes.ts';

@@ -1,1 +1,5 @@
-console.log('tutti');
+import { runCli } from './cli.ts';
+
+process.exitCode = await runCli(process.argv.slice(2));
+// A TensorFlow backend or an idle keep-alive socket may hold the event loop; the work is done.
+if (process.exitCode !== undefined) process.exit();

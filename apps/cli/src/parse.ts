@@ -1,0 +1,44 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Parsers of option values: what is wrong is refused at once, with what is allowed. */
+
+/** A whole number from `least` to `most`. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`A whole number from ${least} to ${most} is expected.`);
+  };
+}
+
+/** A number from `least` to `most`. */
+export function realNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`A number from ${least} to ${most} is expected.`);
+  };
+}
+
+/** Comma-separated whole numbers, such as `32,16`. */
+export function wholeNumbers(least: number, most: number): (text: string) => number[] {
+  return (text) => text.split(',').map(wholeNumber(least, most));
+}
+
+/** A number of clients: whole, or a part of the population such as `10%`. */
+export function cohortSize(text: string): { count: number } | { share: number } {
+  if (text.endsWith('%')) return { share: realNumber(0.0001, 100)(text.slice(0, -1)) / 100 };
+  return { count: wholeNumber(1)(text) };
+}
+
+/** An http or https address without a trailing slash. */
+export function httpUrl(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new InvalidArgumentError('An address such as http://localhost:4170 is expected.');
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new InvalidArgumentError('An http or https address is expected.');
+  return url.href.replace(/\/+$/, '');
+}

@@ -1,0 +1,82 @@
+import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+
+/** Where progress and lines for people go: a bar with an estimate on a terminal, plain lines elsewhere. */
+export interface Screen {
+  /** One line of text, above the bar where there is one. */
+  line(text?: string): void;
+  /** Where the long work stands: `done` of `total`, and in a few words what is going on. */
+  progress(done: number, total: number, doing: string): void;
+  /** Takes the bar away. */
+  finish(): void;
+  /** Whether the stream is a terminal that wants colour. */
+  readonly colour: boolean;
+}
+
+/** Steps of a bar: fine enough that the part of a round shows. */
+const BAR_STEPS = 1_000;
+
+/** A screen on `stream`; `quiet` shows nothing at all. */
+export function openScreen(stream: NodeJS.WriteStream, quiet = false): Screen {
+  if (quiet) return { line: () => undefined, progress: () => undefined, finish: () => undefined, colour: false };
+  return stream.isTTY ? terminalScreen(stream) : plainScreen(stream);
+}
+
+function plainScreen(stream: NodeJS.WriteStream): Screen {
+  return {
+    line: (text = '') => void stream.write(`${text}\n`),
+    progress: () => undefined,
+    finish: () => undefined,
+    colour: false,
+  };
+}
+
+function terminalScreen(stream: NodeJS.WriteStream): Screen {
+  const noColour = process.env['NO_COLOR'] !== undefined && process.env['NO_COLOR'] !== '';
+  let bars: MultiBar | undefined;
+  let bar: SingleBar | undefined;
+  let started = 0;
+  const open = (): void => {
+    started = Date.now();
+    bars = new MultiBar(
+      { stream, clearOnComplete: true, hideCursor: true, stopOnComplete: false, fps: 8, format: '{bar} {doing}', barsize: 24, gracefulExit: false },
+      Presets.shades_classic,
+    );
+    bar = bars.create(BAR_STEPS, 0, { doing: '' });
+  };
+  return {
+    colour: !noColour,
+    line(text = '') {
+      if (bars === undefined) stream.write(`${text}\n`);
+      else bars.log(`${text}\n`);
+    },
+    progress(done, total, doing) {
+      if (bar === undefined) open();
+      const fraction = total === 0 ? 0 : done / total;
+      bar?.update(Math.floor(BAR_STEPS * Math.min(1, fraction)), { doing: `${doing}${timeLeft(started, fraction)}` });
+    },
+    finish() {
+      bars?.stop();
+      bars = undefined;
+      bar = undefined;
+    },
+  };
+}
+
+function timeLeft(started: number, fraction: number): string {
+  const elapsed = (Date.now() - started) / 1_000;
+  if (fraction <= 0.01 || elapsed < 1) return '';
+  return ` · ${duration((elapsed * (1 - fraction)) / fraction)} left`;
+}
+
+/** Seconds in words: `47 s`, `3 min 20 s`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  return whole < 90 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** Bytes in words, decimal units: `52 kB`, `61.0 MB`. */
+export function bytes(count: number): string {
+  if (count < 1_000) return `${Math.round(count)} B`;
+  if (count < 1e6) return `${Math.round(count / 1e3)} kB`;
+  return count < 1e9 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e9).toFixed(2)} GB`;
+}
