@@ -14,7 +14,8 @@ export function toHex(bytes: Uint8Array): string {
  * @throws {DecodeError} naming `field` when it is not hexadecimal, or not `length` bytes where a length is given.
  */
 export function fromHex(hex: string, field = 'hex', length?: number): Uint8Array {
-  if (hex.length % 2 !== 0 || !/^[0-9a-f]*$/.test(hex)) throw new DecodeError(field, 'is not lower-case hexadecimal');
+  if (hex.length % 2 !== 0 || !/^[0-9a-f]*$/.test(hex))
+    throw new DecodeError(field, 'is not lower-case hexadecimal');
   if (length !== undefined && hex.length !== 2 * length) {
     throw new DecodeError(field, `has ${hex.length / 2} bytes; ${length} are expected`);
   }

@@ -56,7 +56,8 @@ function seedState(text: string): [number, number, number, number] {
   const lanes: [number, number, number, number] = [0x811c9dc5, 0x9e3779b9, 0x85ebca6b, 0xc2b2ae35];
   for (let i = 0; i < text.length; i++) {
     for (let lane = 0; lane < 4; lane++) {
-      lanes[lane] = Math.imul((lanes[lane] as number) ^ (text.charCodeAt(i) + lane * 0x101), 0x01000193) >>> 0;
+      lanes[lane] =
+        Math.imul((lanes[lane] as number) ^ (text.charCodeAt(i) + lane * 0x101), 0x01000193) >>> 0;
     }
   }
   return lanes.map((lane) => {
@@ -73,7 +74,8 @@ function seedState(text: string): [number, number, number, number] {
  * @see PractRand, Chris Doty-Humphrey: sfc32.
  */
 export function seededRandom(seed: string | number): SeededRandom {
-  if (typeof seed === 'number' && !Number.isFinite(seed)) throw new UsageError(`seed is ${seed}; a finite number is needed`);
+  if (typeof seed === 'number' && !Number.isFinite(seed))
+    throw new UsageError(`seed is ${seed}; a finite number is needed`);
   const name = String(seed);
   let [a, b, c, counter] = seedState(name);
   const uint32 = (): number => {
@@ -104,6 +106,7 @@ export function seededRandom(seed: string | number): SeededRandom {
       if (s > 0 && s < 1) return u * Math.sqrt((-2 * Math.log(s)) / s);
     }
   };
-  const fork = (...labels: readonly (string | number)[]): SeededRandom => seededRandom(`${name}/${labels.join('/')}`);
+  const fork = (...labels: readonly (string | number)[]): SeededRandom =>
+    seededRandom(`${name}/${labels.join('/')}`);
   return { uint32, float, int, normal, fork } as SeededRandom;
 }
