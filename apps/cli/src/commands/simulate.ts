@@ -1,0 +1,147 @@
+import { availableParallelism } from 'node:os';
+import { Command, Option } from 'commander';
+import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
+import { FITS, simulate, type Fit, type SimulationOptions, type SimulationResult } from '@tutti/simulation';
+import { describeData, openData } from '../data.ts';
+import { cohortSize, realNumber, wholeNumber, wholeNumbers } from '../parse.ts';
+import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
+import { roundColumns, roundCells } from '../ui/rounds.ts';
+import { openScreen, type Screen } from '../ui/screen.ts';
+import { qualityLines } from '../ui/quality.ts';
+import { cellsLine, headingLine } from '../ui/table.ts';
+import { abortOnSignals } from '../signals.ts';
+
+/** The options of `tutti simulate` as commander hands them over. */
+interface SimulateFlags {
+  dataset?: string;
+  users?: number;
+  items?: number;
+  model: 'mf' | 'mlp';
+  dimension?: number;
+  hidden?: number[];
+  rounds: number;
+  cohort?: { count: number } | { share: number };
+  strategy?: StrategyConfig['name'];
+  learningRate?: number;
+  protocol: 'plain' | 'secure';
+  seed: number;
+  fit: Fit;
+  groupSize?: number;
+  clip?: number;
+  noiseMultiplier?: number;
+  noise: 'none' | 'default';
+  dropout?: number;
+  workers?: number;
+  backend: SimulationOptions['backend'] & string;
+  out?: string;
+  checkpointEvery?: number;
+  json?: boolean;
+}
+
+/** Noise that the product adds unless told otherwise: 1 % of the clipping norm on the sum (secure-aggregation.md §6). */
+const DEFAULT_NOISE_MULTIPLIER = 0.01;
+
+const EXAMPLES = `
+Examples:
+  tutti simulate                                                     the built-in data, secure, embedding-MLP
+  tutti simulate --model mf --rounds 40 --out runs/a                 and a report with curves in runs/a/report.html
+  tutti simulate --dataset ml-1m --model mf --rounds 150 --cohort 10% --protocol plain --json
+  tutti simulate --dataset ratings.csv --dropout 0.05 --seed 7       5 % of the clients fall silent each round`;
+
+export function simulateCommand(): Command {
+  return new Command('simulate')
+    .description('train with many simulated clients in one process; the round code is that of the real coordinator')
+    .option('--dataset <folder>', 'ratings to train on (MovieLens, NCF files or a CSV with a header); built-in data when left out')
+    .option('--users <n>', 'people of the built-in data', wholeNumber(16, 1_000_000))
+    .option('--items <n>', 'items of the built-in data', wholeNumber(110, 1_000_000))
+    .addOption(new Option('--model <family>', 'model family').choices(['mf', 'mlp']).default('mlp'))
+    .option('--dimension <n>', 'length of a person’s and an item’s vector', wholeNumber(1, 512))
+    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp)', wholeNumbers(1, 1_024))
+    .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
+    .option('--cohort <n|p%>', 'clients a round, as a number or a part of the population', cohortSize)
+    .addOption(new Option('--strategy <name>', 'how the mean update becomes the next model').choices([...STRATEGY_NAMES]))
+    .option('--learning-rate <x>', 'server learning rate', realNumber(1e-9, 1e3))
+    .addOption(new Option('--protocol <name>', 'masked, or the same integer pipeline without masks').choices(['secure', 'plain']).default('secure'))
+    .option('--seed <n>', 'same seed and options, same figures', wholeNumber(0), 1)
+    .addOption(new Option('--fit <name>', 'what clients train on').choices([...FITS]).default('files'))
+    .option('--group-size <n>', 'clients that mask together at most', wholeNumber(2, 1_024))
+    .option('--clip <x>', 'L2 norm that each model delta is scaled down to', realNumber(1e-9, 1e9))
+    .option('--noise-multiplier <z>', 'standard deviation of the noise of the sum, over the clipping norm', realNumber(0, 1_000))
+    .addOption(new Option('--noise <name>', 'the product’s default noise (1 % of the clipping norm), or none').choices(['none', 'default']).default('none'))
+    .option('--dropout <p>', 'chance that a selected client falls silent', realNumber(0, 0.9))
+    .option('--workers <n>', 'threads; figures do not depend on it', wholeNumber(1, 256), availableParallelism())
+    .addOption(new Option('--backend <name>', 'TensorFlow.js backend').choices(['auto', 'tensorflow', 'wasm', 'cpu']).default('auto'))
+    .option('--out <dir>', 'write config.json, metrics.jsonl, checkpoints and report.html there')
+    .option('--checkpoint-every <n>', 'keep a checkpoint every n rounds (with --out)', wholeNumber(1))
+    .option('--json', 'one JSON object on stdout; progress goes to stderr')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: SimulateFlags) => {
+      const screen = openScreen(process.stderr);
+      const result = await runSimulation(flags, screen);
+      if (flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+      else for (const line of resultLines(result, flags.out)) process.stdout.write(`${line}\n`);
+    });
+}
+
+async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<SimulationResult> {
+  const signal = abortOnSignals();
+  screen.line('Tutti · a simulation on this machine');
+  const dataset = await openData(flags);
+  screen.line(`data: ${describeData(dataset, flags)}`);
+  const folder = flags.out === undefined ? undefined : await openRunFolder(flags.out);
+  screen.line(headingLine(roundColumns(screen)));
+  const result = await simulate({
+    ...optionsOf(flags, dataset),
+    signal,
+    onRound: (report) => {
+      screen.line(cellsLine(roundColumns(screen), roundCells(report)));
+      folder?.addRound(report);
+    },
+    onProgress: ({ done, total, within, phase, step }) =>
+      screen.progress(done + within, total, step === 'rounds' ? `round ${Math.min(done + 1, total)}/${total} ${phase}` : `${step} ${done}/${total}`),
+    ...(folder === undefined ? {} : { onCheckpoint: (round: number, bytes: Uint8Array) => folder.addCheckpoint(round, bytes) }),
+  });
+  screen.finish();
+  await closeFolder(folder, flags, result);
+  return result;
+}
+
+function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']): SimulationOptions {
+  const given = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
+    value === undefined ? {} : ({ [name]: value } as Record<K, V>);
+  const cohort = flags.cohort === undefined ? undefined : 'count' in flags.cohort ? flags.cohort.count : Math.round(flags.cohort.share * dataset.users);
+  const noiseMultiplier = flags.noiseMultiplier ?? (flags.noise === 'default' ? DEFAULT_NOISE_MULTIPLIER : 0);
+  return {
+    dataset,
+    model: { family: flags.model, ...given('dimension', flags.dimension), ...(flags.model === 'mlp' ? given('hidden', flags.hidden) : {}) },
+    rounds: flags.rounds,
+    seed: flags.seed,
+    protocol: flags.protocol,
+    fit: flags.fit,
+    backend: flags.backend,
+    noiseMultiplier,
+    ...given('cohort', cohort),
+    ...given('strategyName', flags.strategy),
+    ...given('learningRate', flags.learningRate),
+    ...given('groupSize', flags.groupSize),
+    ...given('clippingNorm', flags.clip),
+    ...given('dropout', flags.dropout),
+    ...given('workers', flags.workers),
+    ...given('checkpointEvery', flags.checkpointEvery),
+  };
+}
+
+async function closeFolder(folder: RunFolder | undefined, flags: SimulateFlags, result: SimulationResult): Promise<void> {
+  await folder?.finish({ command: 'simulate', ...flags }, result);
+}
+
+function resultLines(result: SimulationResult, out: string | undefined): string[] {
+  return [
+    '',
+    ...qualityLines({ 'this federation': result.final, ...result.baselines }),
+    '',
+    `${result.rounds.length} rounds in ${result.wallSeconds.toFixed(1)} s, ${result.clientsPerSecond.toFixed(0)} clients/s · checkpoint ${result.checkpointHash.slice(0, 16)}`,
+    ...result.notes,
+    ...(out === undefined ? [] : [`report: ${out}/report.html`]),
+  ];
+}

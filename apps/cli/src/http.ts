@@ -1,0 +1,16 @@
+import { CommandError, EXIT } from './exit-codes.ts';
+
+/** How long a coordinator may take to answer, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+/** Fetches JSON from a coordinator. @throws {CommandError} that says what to do when it does not answer. */
+export async function fetchJson(url: string): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch (cause) {
+    throw new CommandError(`No coordinator answers at ${new URL(url).origin}. Start one with: tutti coordinator`, EXIT.failed, { cause });
+  }
+  if (!response.ok) throw new CommandError(`${url} answered ${response.status} ${response.statusText}`, EXIT.failed);
+  return response.json();
+}

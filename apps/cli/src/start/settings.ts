@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { canonicalJson } from '@tutti/base';
+import { CommandError } from '../exit-codes.ts';
+
+/** What a federation in a folder was begun with: a second run must ask for the same, or start afresh. */
+export interface StartSettings {
+  readonly dataset: string | null;
+  readonly seed: number;
+  readonly people: number;
+  readonly model: 'mf' | 'mlp';
+  readonly cohort: number;
+  readonly noiseMultiplier: number;
+  readonly epsilon: number | null;
+}
+
+const FILE = 'start.json';
+
+/**
+ * Makes `folder` ready for a federation with `settings`.
+ * @returns whether one with the same settings is there already, and goes on.
+ * @throws {CommandError} if the folder holds one with other settings, or something else; both sides are told.
+ */
+export async function claimFolder(folder: string, settings: StartSettings, fresh: boolean): Promise<boolean> {
+  if (fresh) await removeOwn(folder);
+  const path = join(folder, FILE);
+  if (existsSync(path)) {
+    const before = await readFile(path, 'utf8');
+    const now = canonicalJson(settings);
+    if (before.trim() !== now) {
+      throw new CommandError(`${folder} holds a federation with other settings.\n  there: ${before.trim()}\n  now:   ${now}\nAsk for the same, or use --fresh to start over.`);
+    }
+    return true;
+  }
+  await mkdir(folder, { recursive: true });
+  await writeFile(path, `${canonicalJson(settings)}\n`);
+  return false;
+}
+
+/** Removes what a federation left in `folder`, and nothing else that may lie there. */
+async function removeOwn(folder: string): Promise<void> {
+  for (const name of [FILE, 'coordinator', 'clients', 'report.html']) {
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
+}

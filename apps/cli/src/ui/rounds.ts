@@ -1,0 +1,38 @@
+import type { RoundReport } from '@tutti/simulation';
+import { bytes, type Screen } from './screen.ts';
+import { figure, type Column } from './table.ts';
+
+/** The columns of a line a round. */
+export function roundColumns(_screen: Screen): readonly Column[] {
+  return [
+    { heading: 'round', width: 5, align: 'right' },
+    { heading: 'cohort', width: 6, align: 'right' },
+    { heading: 'reported', width: 8, align: 'right' },
+    { heading: 'dropped', width: 22 },
+    { heading: 'up', width: 8, align: 'right' },
+    { heading: 'down', width: 8, align: 'right' },
+    { heading: 'ε', width: 6, align: 'right' },
+    { heading: 'loss', width: 6, align: 'right' },
+    { heading: 'HR@10', width: 6, align: 'right' },
+    { heading: 'NDCG@10', width: 7, align: 'right' },
+    { heading: 's', width: 5, align: 'right' },
+  ];
+}
+
+/** The cells of one round under {@link roundColumns}; a round that ended without a result says why. */
+export function roundCells(report: RoundReport): string[] {
+  const dropped = report.dropped.map(({ phase, count }) => `${count} ${phase}`).join(', ');
+  return [
+    String(report.round),
+    String(report.cohort),
+    String(report.reported),
+    report.outcome === 'aborted' ? `ended: ${report.reason ?? 'no reason'}` : dropped === '' ? '–' : dropped,
+    bytes(report.upBytes),
+    bytes(report.downBytes),
+    report.epsilon === null ? '–' : report.epsilon.toFixed(2),
+    figure(report.loss),
+    figure(report.hr10),
+    figure(report.ndcg10),
+    report.seconds.toFixed(1),
+  ];
+}

@@ -1,0 +1,135 @@
+import { fromHex, keepLocal, seededRandom, systemRandom, type LocalOnly } from '@tutti/base';
+import { createDevice, memoryClientStore, type ClientStore, type Device, type Models } from '@tutti/client';
+import { createEngine, createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
+import { openNodeTensorflow } from '@tutti/model/node';
+import { frameCount, FRAME_BYTES } from '@tutti/protocol';
+import { addInto } from '@tutti/secure-aggregation';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { fallsSilent } from './dropout.ts';
+import { simulatedIdentity } from './identity.ts';
+import { rowOf, type SharedHeldOut } from './population.ts';
+import type { FetchBlob } from './pool.ts';
+import { addRanks, emptyRankingSums } from './ranking.ts';
+import type { Answer, Delivery, GroupKey, RankingSums, ThreadSetup } from './thread.ts';
+
+/** The devices of one thread. Each has its identity, its store and its vector; they share one TensorFlow engine. */
+export interface DeviceHost {
+  readonly backend: string;
+  readonly notes: readonly string[];
+  deliver(deliveries: readonly Delivery[]): Promise<{ user: number; answers: Answer[] }[]>;
+  takeSum(key: GroupKey): Uint32Array | undefined;
+  rank(users: readonly number[], modelHash: string): Promise<RankingSums>;
+}
+
+/** Bytes of frame headers that a vector of `words` words costs on a wire beside its words. */
+const frameOverhead = (words: number): number => frameCount(words) * 100;
+
+/** Opens a TensorFlow backend and hosts devices on it. */
+export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): Promise<DeviceHost> {
+  const { tf, backend, notes } = await openNodeTensorflow({ backend: setup.backend });
+  const model = createModel(setup.model, setup.population.items);
+  const engine = await createEngine({ model, tf, backend });
+  const devices = new Map<number, { device: Device; store: ClientStore }>();
+  const groups = new Map<number, number>();
+  const sums = new Map<string, Uint32Array>();
+  let loaded: { hash: string; model: LoadedModel } | undefined;
+
+  const models: Models = {
+    async open(hash) {
+      if (loaded?.hash === hash) return loaded.model;
+      const bytes = await fetchBlob(hash);
+      loaded?.model.dispose();
+      loaded = { hash, model: await engine.load(decodeCheckpoint(bytes, model.layout).shared) };
+      return loaded.model;
+    },
+  };
+
+  function deviceOf(user: number): { device: Device; store: ClientStore } {
+    const known = devices.get(user);
+    if (known !== undefined) return known;
+    const store = memoryClientStore();
+    const made = { device: openDevice(setup, user, model, models, store), store };
+    devices.set(user, made);
+    return made;
+  }
+
+  async function deliverOne({ user, message }: Delivery): Promise<{ user: number; answers: Answer[] }> {
+    const attempt = message.type === 'describe' ? message.description.attempt : 'attempt' in message ? message.attempt : 0;
+    if (fallsSilent(setup.seed, setup.dropout, attempt, user, message.type, setup.protocol)) return { user, answers: [] };
+    if (message.type === 'relay-shares') groups.set(user, message.group);
+    const { device } = deviceOf(user);
+    const answers: Answer[] = [];
+    for (const answer of await device.handle(message)) {
+      if (answer.type !== 'masked-input') {
+        answers.push(answer);
+        continue;
+      }
+      addToSum({ attempt, group: groups.get(user) as number }, answer.words);
+      answers.push({ type: 'input-added', attempt, bytes: 4 * answer.words.length + frameOverhead(answer.words.length) });
+    }
+    return { user, answers };
+  }
+
+  function addToSum(key: GroupKey, words: Uint32Array): void {
+    const name = `${key.attempt}/${key.group}`;
+    const sum = sums.get(name);
+    if (sum === undefined) sums.set(name, Uint32Array.from(words));
+    else addInto(sum, words);
+  }
+
+  return {
+    backend,
+    notes,
+    async deliver(deliveries) {
+      const results = [];
+      for (const delivery of deliveries) results.push(await deliverOne(delivery));
+      return results;
+    },
+    takeSum(key) {
+      const name = `${key.attempt}/${key.group}`;
+      const sum = sums.get(name);
+      sums.delete(name);
+      return sum;
+    },
+    async rank(users, modelHash) {
+      const global = await models.open(modelHash, { task: setup.task.task, layoutHash: setup.task.layoutHash });
+      const totals = emptyRankingSums();
+      for (const user of users) {
+        const positives = rowOf(setup.population.train, user);
+        const vector = await deviceOf(user).device.vector(global);
+        addRanks(totals, await global.score(vector), positives, setup.population.test, user);
+      }
+      return totals;
+    },
+  };
+}
+
+function openDevice(setup: ThreadSetup, user: number, model: ReturnType<typeof createModel>, models: Models, store: ClientStore): Device {
+  const { population, seed } = setup;
+  const stream = (...labels: (string | number)[]) => seededRandom(seed).fork('device', user, ...labels);
+  return createDevice({
+    identity: simulatedIdentity(seed, user).keyPair,
+    task: { ...setup.task, coordinatorKey: setup.task.coordinatorKey },
+    model,
+    store,
+    models,
+    data: async () => ({
+      positives: rowOf(population.train, user),
+      ...heldOutOf(population.validation, user),
+    }),
+    crypto: nodeCrypto,
+    random: systemRandom(),
+    words: (purpose, attempt) => stream(purpose, attempt),
+    seeds: (attempt) => stream('training', attempt),
+    policy: { smallestCohort: setup.smallestCohort, allowPlain: setup.protocol === 'plain' },
+  });
+}
+
+function heldOutOf(
+  heldOut: SharedHeldOut | undefined,
+  user: number,
+): { heldOut?: LocalOnly<{ item: number; candidates: Int32Array }> } {
+  const item = heldOut?.positives[user];
+  if (heldOut === undefined || item === undefined || item < 0) return {};
+  return { heldOut: keepLocal({ item, candidates: rowOf(heldOut.candidates, user) }) };
+}

@@ -1,0 +1,152 @@
+import { InternalError } from '@tutti/base';
+import type { Coordination, GroupSums, Outbox, Traffic } from '@tutti/coordination';
+import { encodeMessage, type ClientMessage } from '@tutti/protocol';
+import { addInto, type ClientId } from '@tutti/secure-aggregation';
+import type { ThreadPool } from './pool.ts';
+import type { Answer, Delivery, GroupKey } from './thread.ts';
+
+/** Messages handed to a thread in one go: large enough to be cheap, small enough for a moving progress bar. */
+const BATCH = 8;
+
+/** Carries messages between the coordination engine and the devices in threads, and knows when nothing is on its way. */
+export interface Mailroom {
+  readonly outbox: Outbox;
+  readonly sums: GroupSums;
+  readonly traffic: () => Traffic;
+  start(pool: ThreadPool, coordination: Coordination): void;
+  /** Connects `users` and lets them check in. */
+  checkIn(task: string, users: readonly number[]): Promise<void>;
+  /** Resolves when no delivery and no answer is on its way; reports the share of deliveries answered meanwhile. */
+  quiet(onShare: (share: number) => void): Promise<void>;
+  idle(): boolean;
+}
+
+/** A mailroom for `users` devices whose checkpoints hold `parameters` float32 numbers. */
+export function openMailroom(users: number, parameters: number, identity: (user: number) => { id: ClientId }): Mailroom {
+  const userOf = new Map<ClientId, number>();
+  const idOf = new Map<number, ClientId>();
+  const traffic = { upBytes: 0, downBytes: 0 };
+  const queues: Delivery[][] = [];
+  const connected = new Set<number>();
+  let pool: ThreadPool | undefined;
+  let coordination: Coordination | undefined;
+  let onItsWay = 0;
+  let sent = 0;
+  let answered = 0;
+  let failure: unknown;
+
+  const idFor = (user: number): ClientId => {
+    const known = idOf.get(user);
+    if (known !== undefined) return known;
+    const { id } = identity(user);
+    idOf.set(user, id);
+    userOf.set(id, user);
+    return id;
+  };
+
+  const pumps: boolean[] = [];
+  async function pump(thread: number): Promise<void> {
+    if (pumps[thread] === true || pool === undefined) return;
+    pumps[thread] = true;
+    try {
+      for (let batch = queues[thread]?.splice(0, BATCH); batch !== undefined && batch.length > 0; batch = queues[thread]?.splice(0, BATCH)) {
+        const results = await pool.ask<'deliver'>(thread, { kind: 'deliver', deliveries: batch });
+        for (const { user, answers } of results) for (const answer of answers) await pass(user, answer);
+        answered += batch.length;
+        onItsWay -= batch.length;
+      }
+    } catch (error) {
+      failure ??= error;
+    } finally {
+      pumps[thread] = false;
+    }
+  }
+
+  async function pass(user: number, answer: Answer): Promise<void> {
+    const engine = coordination as Coordination;
+    const id = idFor(user);
+    if (answer.type === 'input-added') {
+      traffic.upBytes += answer.bytes;
+      await engine.inputAdded(id, answer.attempt);
+      return;
+    }
+    traffic.upBytes += encodeMessage(answer as ClientMessage).length;
+    await engine.handle(id, answer as ClientMessage);
+  }
+
+  const outbox: Outbox = {
+    send(client, message) {
+      const user = userOf.get(client);
+      if (user === undefined || pool === undefined) return;
+      traffic.downBytes += encodeMessage(message).length + (message.type === 'describe' ? 4 * parameters : 0);
+      if (message.type === 'outcome') return;
+      const thread = user % pool.size;
+      (queues[thread] ??= []).push({ user, message });
+      onItsWay++;
+      sent++;
+      setImmediate(() => void pump(thread));
+    },
+  };
+
+  return {
+    outbox,
+    sums: threadSums(() => pool),
+    traffic: () => ({ ...traffic }),
+    start(threads, engine) {
+      pool = threads;
+      coordination = engine;
+    },
+    async checkIn(task, people) {
+      const engine = coordination as Coordination;
+      sent = answered = 0;
+      for (const user of connected) if (!people.includes(user)) engine.disconnected(idFor(user));
+      connected.clear();
+      for (const user of people) {
+        connected.add(user);
+        engine.connected(task, idFor(user));
+      }
+      for (const user of people) await engine.handle(idFor(user), { type: 'check-in' });
+    },
+    async quiet(onShare) {
+      while (onItsWay > 0) {
+        if (failure !== undefined) throw failure instanceof Error ? failure : new InternalError('a simulated device failed');
+        onShare(sent === 0 ? 0 : answered / sent);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (failure !== undefined) throw failure instanceof Error ? failure : new InternalError('a simulated device failed');
+    },
+    idle: () => onItsWay === 0,
+  };
+}
+
+/** Running sums that live in the threads: each adds its own devices' inputs, and a group's sum is the sum of theirs. */
+function threadSums(pool: () => ThreadPool | undefined): GroupSums {
+  const words = new Map<string, number>();
+  const name = (key: GroupKey): string => `${key.attempt}/${key.group}`;
+  return {
+    open(key, length) {
+      words.set(name(key), length);
+    },
+    add() {
+      throw new InternalError('simulated inputs are added in their threads');
+    },
+    async take(key) {
+      const threads = pool();
+      const sum = new Uint32Array(words.get(name(key)) ?? 0);
+      if (threads === undefined) return sum;
+      const length = sum.length;
+      const parts = await Promise.all(
+        Array.from({ length: threads.size }, (_, thread) => threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: length })),
+      );
+      for (const part of parts) if (part !== undefined) addInto(sum, part);
+      words.delete(name(key));
+      return sum;
+    },
+    discard(key) {
+      words.delete(name(key));
+      const threads = pool();
+      if (threads === undefined) return;
+      for (let thread = 0; thread < threads.size; thread++) void threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: 0 });
+    },
+  };
+}

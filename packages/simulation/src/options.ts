@@ -1,0 +1,112 @@
+import { UsageError } from '@tutti/base';
+import type { StrategyConfig } from '@tutti/aggregation';
+import type { SplitDataset } from '@tutti/datasets';
+import type { BackendName, ModelInput } from '@tutti/model';
+import type { RoundReport, SimulationProgress } from './report.ts';
+
+/** Which interactions clients train on: what the files call train (validation item included where they include it), or all but validation and test. */
+export const FITS = ['files', 'train-only'] as const;
+export type Fit = (typeof FITS)[number];
+
+/** What a simulation is asked for. */
+export interface SimulationOptions {
+  readonly dataset: SplitDataset;
+  /** The model family and its fields; what is left out follows from the data. */
+  readonly model: ModelInput;
+  /** Server strategy; the model's recommendation when left out. */
+  readonly strategyName?: StrategyConfig['name'];
+  /** Server learning rate; the model's recommendation when left out. */
+  readonly learningRate?: number;
+  /** Updates to make. Default 50. */
+  readonly rounds?: number;
+  /** Clients a round. Default a tenth of the population, at least 16. */
+  readonly cohort?: number;
+  /** Equal seeds and options give equal figures, whatever the number of workers. Default 1. */
+  readonly seed?: string | number;
+  /** `plain` is the same integer pipeline without masks. Default `secure`. */
+  readonly protocol?: 'plain' | 'secure';
+  /** Clients that mask together at most; default 128. */
+  readonly groupSize?: number;
+  /** L2 norm that each model delta is scaled down to; default from the model. */
+  readonly clippingNorm?: number;
+  /** Standard deviation of the noise of the sum, over the clipping norm; default 0. */
+  readonly noiseMultiplier?: number;
+  /** Chance that a selected client falls silent in a round, at a phase drawn evenly; default 0. */
+  readonly dropout?: number;
+  /** See {@link Fit}; default `files`. */
+  readonly fit?: Fit;
+  /** Worker threads; default the number of cores. */
+  readonly workers?: number;
+  readonly backend?: BackendName | 'auto';
+  /** Called after each committed or aborted round. */
+  readonly onRound?: (report: RoundReport) => void;
+  /** Called often, for progress bars. */
+  readonly onProgress?: (progress: SimulationProgress) => void;
+  /** Called with each checkpoint that is to be kept: every `checkpointEvery` rounds and the last. */
+  readonly onCheckpoint?: (round: number, bytes: Uint8Array) => void | Promise<void>;
+  readonly checkpointEvery?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Options with every default filled in and every range checked. */
+export interface ResolvedOptions {
+  readonly rounds: number;
+  readonly cohort: number;
+  readonly seed: string;
+  readonly protocol: 'plain' | 'secure';
+  readonly groupSize: number;
+  readonly noiseMultiplier: number;
+  readonly dropout: number;
+  readonly fit: Fit;
+  readonly workers: number;
+  readonly backend: BackendName | 'auto';
+  readonly checkpointEvery: number;
+}
+
+/** Smallest cohort that masks protect (secure-aggregation.md §3). */
+const SMALLEST_COHORT = 16;
+
+/**
+ * Fills in defaults.
+ * @throws {UsageError} naming every option outside its range, with the range.
+ */
+export function resolveOptions(options: SimulationOptions, cores: number): ResolvedOptions {
+  const { users } = options.dataset;
+  const resolved: ResolvedOptions = {
+    rounds: options.rounds ?? 50,
+    cohort: options.cohort ?? Math.min(users, Math.max(SMALLEST_COHORT, Math.round(users / 10))),
+    seed: String(options.seed ?? 1),
+    protocol: options.protocol ?? 'secure',
+    groupSize: options.groupSize ?? 128,
+    noiseMultiplier: options.noiseMultiplier ?? 0,
+    dropout: options.dropout ?? 0,
+    fit: options.fit ?? 'files',
+    workers: options.workers ?? cores,
+    backend: options.backend ?? 'auto',
+    checkpointEvery: options.checkpointEvery ?? 25,
+  };
+  const problems = [
+    integerProblem('rounds', resolved.rounds, 1, 1_000_000),
+    integerProblem('cohort', resolved.cohort, 1, users),
+    integerProblem('groupSize', resolved.groupSize, 2, 1_024),
+    integerProblem('workers', resolved.workers, 1, 256),
+    integerProblem('checkpointEvery', resolved.checkpointEvery, 1, 1_000_000),
+    rangeProblem('noiseMultiplier', resolved.noiseMultiplier, 0, 1_000),
+    rangeProblem('dropout', resolved.dropout, 0, 0.9),
+    ...(resolved.protocol === 'secure' && resolved.cohort < SMALLEST_COHORT
+      ? [`cohort: ${resolved.cohort} is below ${SMALLEST_COHORT}, the smallest cohort that masks protect`]
+      : []),
+  ].filter((problem) => problem !== undefined);
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
+  return resolved;
+}
+
+function integerProblem(name: string, value: number, least: number, most: number): string | undefined {
+  if (Number.isInteger(value) && value >= least && value <= most) return undefined;
+  return `${name}: ${value} is not a whole number from ${least} to ${most}`;
+}
+
+function rangeProblem(name: string, value: number, least: number, most: number): string | undefined {
+  if (value >= least && value <= most) return undefined;
+  return `${name}: ${value} is not from ${least} to ${most}`;
+}

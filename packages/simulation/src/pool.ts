@@ -1,0 +1,86 @@
+import { Worker } from 'node:worker_threads';
+import { EnvironmentError, InternalError } from '@tutti/base';
+import type { FromThread, ThreadAnswers, ThreadRequest, ThreadSetup, ToThread } from './thread.ts';
+
+/** Fetches a blob (a checkpoint) by its content address. */
+export type FetchBlob = (hash: string) => Promise<Uint8Array | undefined>;
+
+/** One worker thread and the requests it has not answered. */
+interface Thread {
+  readonly worker: Worker;
+  readonly pending: Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>;
+}
+
+/** Worker threads that host simulated devices: user u lives on thread u mod n, with its store and its vector. */
+export interface ThreadPool {
+  readonly size: number;
+  readonly backend: string;
+  readonly notes: readonly string[];
+  ask<Kind extends ThreadRequest['kind']>(
+    thread: number,
+    request: Extract<ThreadRequest, { kind: Kind }>,
+  ): Promise<ThreadAnswers[Kind]>;
+  close(): Promise<void>;
+}
+
+/** From source, a thread needs the loader that this process runs under; a built package needs nothing. */
+const fromSource = import.meta.url.endsWith('.ts');
+const workerUrl = new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url);
+
+/** Starts `size` threads and waits until each has its backend ready. */
+export async function openThreadPool(size: number, setup: ThreadSetup, fetchBlob: FetchBlob): Promise<ThreadPool> {
+  const execArgv = fromSource ? ['--import', import.meta.resolve('@tutti/base/source')] : [];
+  const started = await Promise.all(
+    Array.from({ length: size }, () => startThread(new Worker(workerUrl, { workerData: setup, execArgv }), fetchBlob)),
+  );
+  let nextId = 0;
+  return {
+    size,
+    backend: started[0]?.backend ?? 'none',
+    notes: started[0]?.notes ?? [],
+    ask(thread, request) {
+      const { worker, pending } = (started[thread] as (typeof started)[number]).thread;
+      const id = nextId++;
+      return new Promise((resolve, reject) => {
+        pending.set(id, { resolve: resolve as (answer: unknown) => void, reject });
+        worker.postMessage({ id, request } satisfies ToThread);
+      });
+    },
+    async close() {
+      await Promise.all(started.map(({ thread }) => thread.worker.terminate()));
+    },
+  };
+}
+
+function startThread(
+  worker: Worker,
+  fetchBlob: FetchBlob,
+): Promise<{ thread: Thread; backend: string; notes: readonly string[] }> {
+  const thread: Thread = { worker, pending: new Map() };
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void => {
+      reject(cause);
+      for (const { reject: refuse } of thread.pending.values()) refuse(cause);
+      thread.pending.clear();
+    };
+    worker.on('error', (cause) => fail(new EnvironmentError(`a simulation thread failed: ${cause.message}`, { cause })));
+    worker.on('exit', (code) => fail(new EnvironmentError(`a simulation thread ended with code ${code}`)));
+    worker.on('message', (message: FromThread) => {
+      if ('ready' in message) resolve({ thread, backend: message.backend, notes: message.notes });
+      else if ('fetch' in message) void answerFetch(worker, message.fetch, fetchBlob);
+      else settle(thread, message);
+    });
+  });
+}
+
+async function answerFetch(worker: Worker, hash: string, fetchBlob: FetchBlob): Promise<void> {
+  const bytes = await fetchBlob(hash);
+  worker.postMessage({ blob: hash, bytes } satisfies ToThread);
+}
+
+function settle(thread: Thread, message: Extract<FromThread, { id: number }>): void {
+  const waiting = thread.pending.get(message.id);
+  thread.pending.delete(message.id);
+  if ('error' in message) waiting?.reject(new InternalError(message.error));
+  else waiting?.resolve(message.answer);
+}

@@ -1,0 +1,72 @@
+import { keepLocal, type LocalOnly } from '@tutti/base';
+import type { HeldOut, Interactions, SplitDataset } from '@tutti/datasets';
+import type { Fit } from './options.ts';
+
+/** Rows of different lengths in two flat arrays that threads share: row u is values[offsets[u] .. offsets[u + 1]). */
+export interface SharedRows {
+  readonly offsets: Int32Array;
+  readonly values: Int32Array;
+}
+
+/** A held-out item a person (−1 where there is none) and the candidates it is ranked among. */
+export interface SharedHeldOut {
+  readonly positives: Int32Array;
+  readonly candidates: SharedRows;
+}
+
+/** The population's data as worker threads see it: shared memory, each row belongs to one simulated device. */
+export interface Population {
+  readonly users: number;
+  readonly items: number;
+  /** What each person trains on, under the fit that was asked for. */
+  readonly train: SharedRows;
+  /** What the device measures itself on in a round; absent where those items are inside the training part. */
+  readonly validation: SharedHeldOut | undefined;
+  readonly test: SharedHeldOut;
+}
+
+/** Puts `dataset` into shared memory under `fit`. */
+export function sharePopulation(dataset: SplitDataset, fit: Fit): Population {
+  const { validation, validationInsideTrain } = dataset;
+  const dropValidation = fit === 'train-only' && validationInsideTrain && validation !== undefined;
+  const train = dropValidation ? withoutItems(dataset.train, validation.positives) : dataset.train;
+  const honest = validation !== undefined && (!validationInsideTrain || dropValidation);
+  return {
+    users: dataset.users,
+    items: dataset.items,
+    train: { offsets: shared(train.offsets), values: shared(train.values) },
+    validation: honest ? shareHeldOut(validation) : undefined,
+    test: shareHeldOut(dataset.test),
+  };
+}
+
+/** Row `user`, a view into shared memory. */
+export function rowOf(rows: SharedRows, user: number): LocalOnly<Int32Array> {
+  return keepLocal(rows.values.subarray(rows.offsets[user], rows.offsets[user + 1]));
+}
+
+function shareHeldOut(heldOut: HeldOut): SharedHeldOut {
+  const offsets = new Int32Array(heldOut.negatives.length + 1);
+  heldOut.negatives.forEach((row, user) => (offsets[user + 1] = (offsets[user] as number) + row.length));
+  const values = new Int32Array(offsets.at(-1) as number);
+  heldOut.negatives.forEach((row, user) => values.set(row, offsets[user]));
+  return { positives: shared(heldOut.positives), candidates: { offsets: shared(offsets), values: shared(values) } };
+}
+
+function withoutItems(train: Interactions, left: Int32Array): { offsets: Int32Array; values: Int32Array } {
+  const offsets = new Int32Array(train.users + 1);
+  const values: number[] = [];
+  for (let user = 0; user < train.users; user++) {
+    for (let at = train.offsets[user] as number; at < (train.offsets[user + 1] as number); at++) {
+      if (train.values[at] !== left[user]) values.push(train.values[at] as number);
+    }
+    offsets[user + 1] = values.length;
+  }
+  return { offsets, values: Int32Array.from(values) };
+}
+
+function shared(source: Int32Array): Int32Array {
+  const copy = new Int32Array(new SharedArrayBuffer(source.byteLength));
+  copy.set(source);
+  return copy;
+}

@@ -1,0 +1,64 @@
+/** One round, as the coordinator's own record tells it; metrics come from the secure lanes. */
+export interface RoundReport {
+  readonly round: number;
+  readonly attempt: number;
+  readonly outcome: 'committed' | 'aborted';
+  readonly reason?: string;
+  readonly cohort: number;
+  readonly reported: number;
+  readonly dropped: readonly { readonly phase: string; readonly count: number }[];
+  readonly loss: number | null;
+  readonly hr10: number | null;
+  readonly ndcg10: number | null;
+  readonly clippedShare: number | null;
+  /** ε against the coordinator so far, where differential privacy is accounted. */
+  readonly epsilon: number | null;
+  readonly upBytes: number;
+  readonly downBytes: number;
+  readonly seconds: number;
+  readonly modelHash: string | null;
+}
+
+/** Where a simulation stands. */
+export interface SimulationProgress {
+  readonly step: 'rounds' | 'evaluation' | 'baselines';
+  /** Whole rounds (or people) done and in all; `within` is the part of the current round, 0 to 1. */
+  readonly done: number;
+  readonly total: number;
+  readonly within: number;
+  readonly phase: string;
+}
+
+/** Ranking quality at 10 of one kind of candidate set. */
+export interface Quality {
+  readonly hr10: number;
+  readonly ndcg10: number;
+  readonly recall10: number;
+  readonly precision10: number;
+  readonly mrr: number;
+}
+
+/** Sampled (1 positive + the file's negatives) and full (every item outside training) ranking, side by side. */
+export interface QualityPair {
+  readonly sampled: Quality;
+  readonly full: Quality;
+}
+
+/** What a simulation found. `wallSeconds` and `clientsPerSecond` depend on the machine; nothing else does. */
+export interface SimulationResult {
+  readonly model: Readonly<Record<string, unknown>>;
+  readonly dataset: { readonly name: string; readonly users: number; readonly items: number; readonly interactions: number };
+  readonly protocol: 'plain' | 'secure';
+  readonly fit: string;
+  readonly strategy: Readonly<Record<string, unknown>>;
+  readonly rounds: readonly RoundReport[];
+  readonly final: QualityPair;
+  readonly baselines: Readonly<Record<string, QualityPair>>;
+  readonly bytes: { readonly upPerClientRound: number; readonly downPerClientRound: number };
+  readonly clientsPerSecond: number;
+  readonly wallSeconds: number;
+  readonly seed: string;
+  readonly checkpointHash: string;
+  readonly backend: string;
+  readonly notes: readonly string[];
+}

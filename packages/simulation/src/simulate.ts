@@ -1,0 +1,243 @@
+import { availableParallelism } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { canonicalJson, InternalError, seededRandom, systemRandom, utf8 } from '@tutti/base';
+import { createCoordination, manualClock, memoryBlobs, memoryStore, type Blobs, type Coordination, type TaskConfig } from '@tutti/coordination';
+import { createModel, recommended, resolveModelConfig, type Model } from '@tutti/model';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { finalQuality, referenceQualities } from './quality.ts';
+import { openMailroom, type Mailroom } from './mailroom.ts';
+import { resolveOptions, type ResolvedOptions, type SimulationOptions } from './options.ts';
+import { sharePopulation, type Population } from './population.ts';
+import { openThreadPool, type ThreadPool } from './pool.ts';
+import type { RoundReport, SimulationResult } from './report.ts';
+import { roundReport } from './round-report.ts';
+import { simulatedIdentity } from './identity.ts';
+
+/** The one task of a simulation. */
+const TASK = 'simulation';
+
+/** Virtual milliseconds that a phase may take; only silent clients ever use them up. */
+const DEADLINES_MS = { train: 60_000, shareKeys: 60_000, maskedInput: 60_000, unmask: 60_000 };
+
+/** Rounds that may end without a result, one after another, before a simulation gives up. */
+const MOST_FAILURES = 5;
+
+/**
+ * Trains with a simulated population: the coordination, client and secure-aggregation code of production, with
+ * threads in place of sockets and a virtual clock in place of waiting.
+ *
+ * @returns figures that depend on the seed and options only, except `wallSeconds` and `clientsPerSecond`.
+ * @throws {UsageError} naming every option outside its range.
+ */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const resolved = resolveOptions(options, availableParallelism());
+  const population = sharePopulation(options.dataset, resolved.fit);
+  const meanHistory = (population.train.offsets.at(-1) as number) / population.users;
+  const model = createModel(resolveModelConfig(options.model, { items: population.items, meanHistory }), population.items);
+  const run = await openRun(options, resolved, population, model, meanHistory);
+  try {
+    const started = performance.now();
+    const rounds = await runRounds(run, options, resolved);
+    const trainingSeconds = (performance.now() - started) / 1_000;
+    const final = await finalQuality(run.pool, population, run.modelHash(), options.onProgress);
+    const baselines = await referenceQualities(options.dataset, population, options.onProgress);
+    const reported = rounds.reduce((sum, round) => sum + round.reported, 0);
+    const perReport = (bytes: (round: RoundReport) => number): number =>
+      reported === 0 ? 0 : Math.round(rounds.reduce((sum, round) => sum + bytes(round), 0) / reported);
+    const { name, users, items, interactions } = options.dataset;
+    return {
+      model: { ...model.config },
+      dataset: { name, users, items, interactions },
+      protocol: resolved.protocol,
+      fit: resolved.fit,
+      strategy: { ...run.task.strategy, clippingNorm: run.task.clippingNorm },
+      rounds,
+      final,
+      baselines,
+      bytes: { upPerClientRound: perReport((round) => round.upBytes), downPerClientRound: perReport((round) => round.downBytes) },
+      clientsPerSecond: reported / trainingSeconds,
+      wallSeconds: (performance.now() - started) / 1_000,
+      seed: resolved.seed,
+      checkpointHash: run.modelHash(),
+      backend: run.pool.backend,
+      notes: [...run.pool.notes, ...notesOf(resolved, population)],
+    };
+  } finally {
+    await run.close();
+  }
+}
+
+/** Everything that a simulation holds open. */
+interface Run {
+  readonly task: TaskConfig;
+  readonly pool: ThreadPool;
+  readonly coordination: Coordination;
+  readonly mailroom: Mailroom;
+  readonly clock: ReturnType<typeof manualClock>;
+  readonly blobs: Blobs;
+  modelHash(): string;
+  close(): Promise<void>;
+}
+
+async function openRun(
+  options: SimulationOptions,
+  resolved: ResolvedOptions,
+  population: Population,
+  model: Model,
+  meanHistory: number,
+): Promise<Run> {
+  const task = taskConfig(options, resolved, model, meanHistory);
+  const blobs = memoryBlobs(nodeCrypto);
+  const clock = manualClock();
+  const identity = (user: number) => simulatedIdentity(resolved.seed, user);
+  const mailroom = openMailroom(population.users, model.layout.length, identity);
+  const coordination = await createCoordination({
+    tasks: [task],
+    store: memoryStore(),
+    blobs,
+    clock,
+    random: systemRandom(),
+    selection: seededRandom(resolved.seed).fork('selection'),
+    crypto: nodeCrypto,
+    outbox: mailroom.outbox,
+    sums: mailroom.sums,
+    traffic: mailroom.traffic,
+    keyPair: nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('simulated coordinator', utf8(resolved.seed))),
+  });
+  const info = coordination.taskInfo(TASK);
+  if (info === undefined) throw new InternalError('the simulated task is missing');
+  const pool = await openThreadPool(
+    resolved.workers,
+    {
+      population,
+      model: model.config,
+      task: info,
+      seed: resolved.seed,
+      protocol: resolved.protocol,
+      dropout: resolved.dropout,
+      smallestCohort: task.cohort.smallest,
+      backend: resolved.backend,
+    },
+    (hash) => blobs.get(hash),
+  );
+  mailroom.start(pool, coordination);
+  return {
+    task,
+    pool,
+    coordination,
+    mailroom,
+    clock,
+    blobs,
+    modelHash: () => (coordination.taskInfo(TASK) ?? info).modelHash,
+    close: async () => {
+      await coordination.close();
+      await pool.close();
+    },
+  };
+}
+
+function taskConfig(options: SimulationOptions, resolved: ResolvedOptions, model: Model, meanHistory: number): TaskConfig {
+  const suited = recommended(model.config, { items: model.items, meanHistory });
+  const strategy = {
+    ...(options.strategyName === undefined || options.strategyName === suited.strategy.name
+      ? suited.strategy
+      : { name: options.strategyName, weightDecay: suited.strategy.weightDecay ?? 0 }),
+    ...(options.learningRate === undefined ? {} : { learningRate: options.learningRate }),
+  };
+  const catalogue = { ids: options.dataset.catalogue.ids };
+  return {
+    name: TASK,
+    model,
+    catalogue: utf8(canonicalJson(catalogue)),
+    strategy,
+    clippingNorm: options.clippingNorm ?? suited.clippingNorm,
+    rounds: resolved.rounds,
+    cohort: {
+      planned: resolved.cohort,
+      smallest: resolved.protocol === 'secure' ? Math.min(16, resolved.cohort) : 1,
+      largestGroup: resolved.groupSize,
+      overselection: 1,
+    },
+    insecureSmallCohort: resolved.protocol === 'plain',
+    deadlinesMs: DEADLINES_MS,
+    protection: resolved.protocol,
+    noise: { multiplier: resolved.noiseMultiplier, metricMultiplier: 0 },
+    seed: resolved.seed,
+    keepCheckpoints: 2,
+  };
+}
+
+async function runRounds(run: Run, options: SimulationOptions, resolved: ResolvedOptions): Promise<RoundReport[]> {
+  const reports: RoundReport[] = [];
+  let failures = 0;
+  for (let draw = 0; run.coordination.rounds(TASK).length < resolved.rounds; draw++) {
+    options.signal?.throwIfAborted();
+    const started = performance.now();
+    const event = await runAttempt(run, options, resolved, draw);
+    const report = roundReport(event, (performance.now() - started) / 1_000);
+    failures = report.outcome === 'aborted' ? failures + 1 : 0;
+    reports.push(report);
+    options.onRound?.(report);
+    await keepCheckpoint(run, options, resolved, report);
+    if (failures === MOST_FAILURES) {
+      throw new InternalError(`${MOST_FAILURES} rounds in a row ended without a result: ${report.reason ?? 'no reason'}`);
+    }
+  }
+  return reports;
+}
+
+/** Lets this draw's cohort check in, then delivers messages until the attempt ends; time passes only when nothing else can happen. */
+async function runAttempt(run: Run, options: SimulationOptions, resolved: ResolvedOptions, draw: number): Promise<AttemptEnd> {
+  const { coordination, mailroom, clock } = run;
+  const ended: AttemptEnd[] = [];
+  const unsubscribe = coordination.subscribe((event) => {
+    if (event.type === 'committed' || event.type === 'aborted') ended.push(event);
+  });
+  try {
+    await mailroom.checkIn(TASK, drawCohort(resolved, options.dataset.users, draw));
+    while (ended.length === 0) {
+      options.signal?.throwIfAborted();
+      await mailroom.quiet((share) => {
+        const done = coordination.rounds(TASK).length;
+        options.onProgress?.({ step: 'rounds', done, total: resolved.rounds, within: share, phase: coordination.status(TASK)?.phase ?? '' });
+      });
+      await nextTurn();
+      if (ended.length === 0 && mailroom.idle()) clock.advanceToNext();
+    }
+    return ended[0] as AttemptEnd;
+  } finally {
+    unsubscribe();
+  }
+}
+
+/** The end of an attempt, as coordination announces it. */
+export type AttemptEnd = Extract<Parameters<Parameters<Coordination['subscribe']>[0]>[0], { type: 'committed' | 'aborted' }>;
+
+/** `cohort` distinct people, uniformly, from (seed, draw) alone. */
+function drawCohort(resolved: ResolvedOptions, users: number, draw: number): number[] {
+  const random = seededRandom(resolved.seed).fork('cohort', draw);
+  const people = Array.from({ length: users }, (_, user) => user);
+  for (let at = 0; at < resolved.cohort; at++) {
+    const other = at + random.int(users - at);
+    [people[at], people[other]] = [people[other] as number, people[at] as number];
+  }
+  return people.slice(0, resolved.cohort);
+}
+
+async function keepCheckpoint(run: Run, options: SimulationOptions, resolved: ResolvedOptions, report: RoundReport): Promise<void> {
+  if (options.onCheckpoint === undefined || report.modelHash === null) return;
+  if (report.round % resolved.checkpointEvery !== 0 && report.round !== resolved.rounds) return;
+  const bytes = await run.blobs.get(report.modelHash);
+  if (bytes !== undefined) await options.onCheckpoint(report.round, bytes);
+}
+
+function notesOf(resolved: ResolvedOptions, population: Population): string[] {
+  return [
+    ...(population.validation === undefined
+      ? ['validation items are inside the training files, so rounds carry no HR and NDCG; --fit train-only holds them out']
+      : []),
+    resolved.noiseMultiplier === 0
+      ? 'no noise: the exact sum of embedding rows can give people away (docs/threat-model.md)'
+      : `noise multiplier ${resolved.noiseMultiplier} on the sum`,
+  ];
+}

@@ -1,0 +1,61 @@
+import type { BackendName, ModelConfig } from '@tutti/model';
+import type { CoordinatorMessage, TaskInfo } from '@tutti/protocol';
+import type { DeviceMessage } from '@tutti/client';
+import type { Population } from './population.ts';
+
+/** What a worker thread is started with. */
+export interface ThreadSetup {
+  readonly population: Population;
+  readonly model: ModelConfig;
+  readonly task: TaskInfo;
+  readonly seed: string;
+  readonly protocol: 'plain' | 'secure';
+  readonly dropout: number;
+  readonly smallestCohort: number;
+  readonly backend: BackendName | 'auto';
+}
+
+/** A coordinator's message for one simulated device. */
+export interface Delivery {
+  readonly user: number;
+  readonly message: CoordinatorMessage;
+}
+
+/** What a device answers; its input is added to the thread's own sum of the group, and only its size is told. */
+export type Answer = Exclude<DeviceMessage, { type: 'masked-input' }> | { readonly type: 'input-added'; readonly attempt: number; readonly bytes: number };
+
+/** Which group's running sum. */
+export interface GroupKey {
+  readonly attempt: number;
+  readonly group: number;
+}
+
+/** Sums of ranking measures over the people a thread was asked to rank for. */
+export interface RankingSums {
+  people: number;
+  sampled: number[];
+  full: number[];
+}
+
+/** What the main thread asks a worker. Every request is answered once, by `id`. */
+export type ThreadRequest =
+  | { readonly kind: 'deliver'; readonly deliveries: readonly Delivery[] }
+  | { readonly kind: 'take-sum'; readonly key: GroupKey; readonly words: number }
+  | { readonly kind: 'rank'; readonly users: readonly number[]; readonly modelHash: string };
+
+/** What a worker answers to each kind of request. */
+export interface ThreadAnswers {
+  deliver: readonly { readonly user: number; readonly answers: readonly Answer[] }[];
+  'take-sum': Uint32Array | undefined;
+  rank: RankingSums;
+}
+
+/** Messages on the port between the main thread and a worker. */
+export type ToThread =
+  | { readonly id: number; readonly request: ThreadRequest }
+  | { readonly blob: string; readonly bytes: Uint8Array | undefined };
+export type FromThread =
+  | { readonly ready: true; readonly backend: string; readonly notes: readonly string[] }
+  | { readonly id: number; readonly answer: unknown }
+  | { readonly id: number; readonly error: string }
+  | { readonly fetch: string };

@@ -1,0 +1,53 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { InternalError } from '@tutti/base';
+import { openDeviceHost } from './device-host.ts';
+import type { FromThread, ThreadRequest, ThreadSetup, ToThread } from './thread.ts';
+
+/** Entry of a simulation thread: hosts the devices of its users and answers the main thread's requests in order. */
+const port = parentPort;
+if (port === null) throw new InternalError('worker.ts runs in a worker thread only');
+const send = (message: FromThread): void => port.postMessage(message);
+
+const fetches = new Map<string, ((bytes: Uint8Array | undefined) => void)[]>();
+const fetchBlob = (hash: string): Promise<Uint8Array | undefined> =>
+  new Promise((resolve) => {
+    const waiting = fetches.get(hash);
+    if (waiting !== undefined) {
+      waiting.push(resolve);
+      return;
+    }
+    fetches.set(hash, [resolve]);
+    send({ fetch: hash });
+  });
+
+const host = await openDeviceHost(workerData as ThreadSetup, fetchBlob);
+
+async function answer(request: ThreadRequest): Promise<unknown> {
+  switch (request.kind) {
+    case 'deliver':
+      return host.deliver(request.deliveries);
+    case 'take-sum':
+      return host.takeSum(request.key);
+    case 'rank':
+      return host.rank(request.users, request.modelHash);
+  }
+}
+
+let queue: Promise<void> = Promise.resolve();
+port.on('message', (message: ToThread) => {
+  if ('blob' in message) {
+    const waiting = fetches.get(message.blob) ?? [];
+    fetches.delete(message.blob);
+    for (const resolve of waiting) resolve(message.bytes);
+    return;
+  }
+  const { id, request } = message;
+  queue = queue.then(async () => {
+    try {
+      send({ id, answer: await answer(request) });
+    } catch (error) {
+      send({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  });
+});
+send({ ready: true, backend: host.backend, notes: host.notes });
