@@ -1,7 +1,9 @@
 import { concatBytes, DecodeError, UsageError, utf8, type Sendable } from '@tutti/base';
 import { MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from './limits.ts';
+import type * as z from 'zod/mini';
 import { CLIENT_MESSAGES, COORDINATOR_MESSAGES, REPLIES } from './messages.ts';
 import type { ClientMessage, CoordinatorMessage, Message, Reply } from './messages.ts';
+import { firstProblem } from './problems.ts';
 
 /**
  * One message as bytes, little-endian:
@@ -15,10 +17,15 @@ const FIXED_BYTES = 4;
 interface Entry {
   readonly type: string;
   readonly code: number;
-  readonly header: { safeParse(value: unknown): { success: boolean; data?: unknown; error?: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } } };
+  readonly header: z.ZodMiniType;
   readonly parts: readonly (readonly [name: string, least: number, most: number])[];
 }
-type Table = Readonly<Record<string, { code: number; header: Entry['header']; parts: Readonly<Record<string, readonly [number, number]>> }>>;
+type Table = Readonly<
+  Record<
+    string,
+    { code: number; header: Entry['header']; parts: Readonly<Record<string, readonly [number, number]>> }
+  >
+>;
 
 const entriesOf = (table: Table): Entry[] =>
   Object.entries(table).map(([type, { code, header, parts }]) => ({
@@ -52,21 +59,20 @@ export function encodeMessage<M extends Message>(message: M & Sendable<M>): Uint
     parts.push(part);
   }
   const checked = entry.header.safeParse(fields);
-  if (!checked.success) {
-    const issue = checked.error?.issues[0];
-    throw new UsageError(`${[entry.type, ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'is invalid'}`);
-  }
+  if (!checked.success) throw new UsageError(firstProblem(entry.type, fields, checked.error).message);
   return assemble(entry.code, utf8(JSON.stringify(fields)), parts);
 }
 
 function assemble(code: number, header: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
-  if (header.length > MAX_HEADER_BYTES) throw new UsageError(`the header has ${header.length} bytes; at most ${MAX_HEADER_BYTES} are allowed`);
+  if (header.length > MAX_HEADER_BYTES)
+    throw new UsageError(`the header has ${header.length} bytes; at most ${MAX_HEADER_BYTES} are allowed`);
   const prefix = Uint8Array.of(PROTOCOL_VERSION, code, header.length & 0xff, header.length >>> 8);
   const framed = parts.flatMap((part) => [u32(part.length), part]);
   return concatBytes(prefix, header, ...framed);
 }
 
-const u32 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);
+const u32 = (value: number): Uint8Array =>
+  Uint8Array.of(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);
 
 /** A client's message. @throws {DecodeError} naming the field and the limit. */
 export function decodeClientMessage(bytes: unknown): ClientMessage {
@@ -85,12 +91,18 @@ export function decodeReply(bytes: unknown): Reply {
 
 function decodeWith(table: readonly Entry[], input: unknown): Record<string, unknown> {
   const bytes = bytesOf(input);
-  if (bytes[0] !== PROTOCOL_VERSION) throw new DecodeError('protocol', `is ${bytes[0]}; this side speaks ${PROTOCOL_VERSION}`);
+  if (bytes[0] !== PROTOCOL_VERSION)
+    throw new DecodeError('protocol', `is ${bytes[0]}; this side speaks ${PROTOCOL_VERSION}`);
   const entry = table.find((candidate) => candidate.code === bytes[1]);
   if (entry === undefined) throw new DecodeError('code', `${bytes[1]} is no message that this side takes`);
   const headerBytes = (bytes[2] as number) | ((bytes[3] as number) << 8);
-  if (headerBytes > MAX_HEADER_BYTES) throw new DecodeError('header', `has ${headerBytes} bytes; at most ${MAX_HEADER_BYTES} are allowed`);
-  if (FIXED_BYTES + headerBytes > bytes.length) throw new DecodeError('header', `has ${headerBytes} bytes, but only ${bytes.length - FIXED_BYTES} follow`);
+  if (headerBytes > MAX_HEADER_BYTES)
+    throw new DecodeError('header', `has ${headerBytes} bytes; at most ${MAX_HEADER_BYTES} are allowed`);
+  if (FIXED_BYTES + headerBytes > bytes.length)
+    throw new DecodeError(
+      'header',
+      `has ${headerBytes} bytes, but only ${bytes.length - FIXED_BYTES} follow`,
+    );
   const header = decodeHeader(entry, bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes));
   const parts = decodeParts(entry, bytes, FIXED_BYTES + headerBytes);
   return { type: entry.type, ...header, ...parts };
@@ -100,8 +112,10 @@ function decodeWith(table: readonly Entry[], input: unknown): Record<string, unk
 function bytesOf(input: unknown): Uint8Array {
   const bytes = input instanceof ArrayBuffer ? new Uint8Array(input) : input;
   if (!(bytes instanceof Uint8Array)) throw new DecodeError('message', 'is not binary');
-  if (bytes.length < FIXED_BYTES) throw new DecodeError('message', `has ${bytes.length} bytes; at least ${FIXED_BYTES} are needed`);
-  if (bytes.length > MAX_MESSAGE_BYTES) throw new DecodeError('message', `has ${bytes.length} bytes; at most ${MAX_MESSAGE_BYTES} are allowed`);
+  if (bytes.length < FIXED_BYTES)
+    throw new DecodeError('message', `has ${bytes.length} bytes; at least ${FIXED_BYTES} are needed`);
+  if (bytes.length > MAX_MESSAGE_BYTES)
+    throw new DecodeError('message', `has ${bytes.length} bytes; at most ${MAX_MESSAGE_BYTES} are allowed`);
   return bytes;
 }
 
@@ -114,8 +128,7 @@ function decodeHeader(entry: Entry, bytes: Uint8Array): Record<string, unknown> 
   }
   const result = entry.header.safeParse(json);
   if (result.success) return result.data as Record<string, unknown>;
-  const issue = result.error?.issues[0];
-  throw new DecodeError([entry.type, ...(issue?.path ?? [])].map(String).join('.'), issue?.message ?? 'is invalid');
+  throw firstProblem(entry.type, json, result.error);
 }
 
 function decodeParts(entry: Entry, bytes: Uint8Array, start: number): Record<string, Uint8Array> {
@@ -127,11 +140,14 @@ function decodeParts(entry: Entry, bytes: Uint8Array, start: number): Record<str
     if (at + 4 > bytes.length) throw new DecodeError(field, 'is missing');
     const length = view.getUint32(at, true);
     at += 4;
-    if (length < least || length > most) throw new DecodeError(field, `has ${length} bytes; ${least} to ${most} are allowed`);
-    if (at + length > bytes.length) throw new DecodeError(field, `has ${length} bytes, but only ${bytes.length - at} follow`);
+    if (length < least || length > most)
+      throw new DecodeError(field, `has ${length} bytes; ${least} to ${most} are allowed`);
+    if (at + length > bytes.length)
+      throw new DecodeError(field, `has ${length} bytes, but only ${bytes.length - at} follow`);
     parts[name] = bytes.slice(at, at + length);
     at += length;
   }
-  if (at !== bytes.length) throw new DecodeError(`${entry.type}`, `${bytes.length - at} bytes follow the last part`);
+  if (at !== bytes.length)
+    throw new DecodeError(`${entry.type}`, `${bytes.length - at} bytes follow the last part`);
   return parts;
 }

@@ -1,8 +1,9 @@
-import { canonicalJson, DecodeError, utf8, type Brand } from '@tutti/base';
+import { canonicalJson, utf8, type Brand } from '@tutti/base';
 import type { CryptoSuite, RoundDigest } from '@tutti/secure-aggregation';
 import * as z from 'zod/mini';
 import { attemptNumber, hex32, integer, positive, taskName } from './fields.ts';
 import { MAX_GROUP, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
+import { firstProblem } from './problems.ts';
 
 /** What the cohort is asked for: a model delta with metrics, or metrics alone. */
 export const PURPOSES = ['train', 'evaluate'] as const;
@@ -108,6 +109,5 @@ export function helloDigest(
 export function decodeDescription(value: unknown): RoundDescription {
   const result = roundDescriptionSchema.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new DecodeError(['description', ...(issue?.path ?? [])].join('.'), issue?.message ?? 'is invalid');
+  throw firstProblem('description', value, result.error);
 }

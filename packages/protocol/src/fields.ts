@@ -10,10 +10,14 @@ export const integer = (least: number, most: number) => z.number().check(z.int()
 export const positive = (most: number) => z.number().check(z.gt(0), z.lte(most));
 
 /** 32 bytes as lower-case hexadecimal: a digest, or a public key. */
-export const hex32 = z.string().check(z.regex(/^[0-9a-f]{64}$/, '32 bytes of lower-case hexadecimal are expected'));
+export const hex32 = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{64}$/, '32 bytes of lower-case hexadecimal are expected'));
 
 /** A task's name: lower-case letters, digits and hyphens, 1 to 63 characters. */
-export const taskName = z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and "-", at most 63, is expected'));
+export const taskName = z
+  .string()
+  .check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and "-", at most 63, is expected'));
 
 /** Counts attempts over the life of a task; never goes back. */
 export const attemptNumber = integer(1, 0xffff_ffff);

@@ -9,13 +9,24 @@ export function frameCount(words: number): number {
 }
 
 /** Frame `index` of `masked`: raw little-endian words. Only masked words have a codec. */
-export function frameOf(attempt: number, masked: MaskedInput, index: number): ClientMessageOf<'masked-input'> {
+export function frameOf(
+  attempt: number,
+  masked: MaskedInput,
+  index: number,
+): ClientMessageOf<'masked-input'> {
   const start = (index * FRAME_BYTES) / 4;
   const words = masked.subarray(start, start + FRAME_BYTES / 4);
   const bytes = new Uint8Array(4 * words.length);
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < words.length; i++) view.setUint32(4 * i, words[i] as number, true);
-  return { type: 'masked-input', attempt, index, count: frameCount(masked.length), totalBytes: 4 * masked.length, bytes };
+  return {
+    type: 'masked-input',
+    attempt,
+    index,
+    count: frameCount(masked.length),
+    totalBytes: 4 * masked.length,
+    bytes,
+  };
 }
 
 /** A vector on its way in: allocated once, filled frame by frame in order, so a resent frame cannot count twice. */
@@ -42,12 +53,25 @@ export type FrameResult =
 export function takeFrame(upload: Upload, frame: ClientMessageOf<'masked-input'>): FrameResult {
   const totalBytes = 4 * upload.words.length;
   const count = frameCount(upload.words.length);
-  if (frame.totalBytes !== totalBytes) throw new DecodeError('masked-input.totalBytes', `is ${frame.totalBytes}; this round's vector has ${totalBytes}`);
-  if (frame.count !== count) throw new DecodeError('masked-input.count', `is ${frame.count}; ${totalBytes} bytes travel in ${count} frames`);
-  if (frame.index >= count) throw new DecodeError('masked-input.index', `is ${frame.index}; the last frame is ${count - 1}`);
+  if (frame.totalBytes !== totalBytes)
+    throw new DecodeError(
+      'masked-input.totalBytes',
+      `is ${frame.totalBytes}; this round's vector has ${totalBytes}`,
+    );
+  if (frame.count !== count)
+    throw new DecodeError(
+      'masked-input.count',
+      `is ${frame.count}; ${totalBytes} bytes travel in ${count} frames`,
+    );
+  if (frame.index >= count)
+    throw new DecodeError('masked-input.index', `is ${frame.index}; the last frame is ${count - 1}`);
   const start = frame.index * FRAME_BYTES;
   const expectedBytes = Math.min(FRAME_BYTES, totalBytes - start);
-  if (frame.bytes.length !== expectedBytes) throw new DecodeError('masked-input.bytes', `has ${frame.bytes.length} bytes; frame ${frame.index} has ${expectedBytes}`);
+  if (frame.bytes.length !== expectedBytes)
+    throw new DecodeError(
+      'masked-input.bytes',
+      `has ${frame.bytes.length} bytes; frame ${frame.index} has ${expectedBytes}`,
+    );
   if (frame.index < upload.next) return { kind: 'repeated', upload };
   if (frame.index > upload.next) return { kind: 'out-of-order', expected: upload.next };
   writeWords(upload.words, start / 4, frame.bytes);

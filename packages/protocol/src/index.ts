@@ -10,12 +10,33 @@
  * ```
  */
 export { decodeClientMessage, decodeCoordinatorMessage, decodeReply, encodeMessage } from './codec.ts';
-export { decodeDescription, helloDigest, phaseDigest, PROTECTIONS, PURPOSES, roundDigest } from './description.ts';
+export {
+  decodeDescription,
+  helloDigest,
+  phaseDigest,
+  PROTECTIONS,
+  PURPOSES,
+  roundDigest,
+} from './description.ts';
 export type { RoundDescription, VerifiedDescription } from './description.ts';
 export { frameCount, frameOf, openUpload, takeFrame } from './frames.ts';
 export type { FrameResult, Upload } from './frames.ts';
-export { FRAME_BYTES, MAX_GROUP, MAX_MESSAGE_BYTES, MAX_VECTOR_WORDS, MAX_WAIT_MS, PROTOCOL_VERSION } from './limits.ts';
-export { CLIENT_MESSAGES, COORDINATOR_MESSAGES, DECLINE_REASONS, REPLIES, ROUND_ABORT_REASONS, WIRE_REFUSALS } from './messages.ts';
+export {
+  FRAME_BYTES,
+  MAX_GROUP,
+  MAX_MESSAGE_BYTES,
+  MAX_VECTOR_WORDS,
+  MAX_WAIT_MS,
+  PROTOCOL_VERSION,
+} from './limits.ts';
+export {
+  CLIENT_MESSAGES,
+  COORDINATOR_MESSAGES,
+  DECLINE_REASONS,
+  REPLIES,
+  ROUND_ABORT_REASONS,
+  WIRE_REFUSALS,
+} from './messages.ts';
 export type {
   ClientMessage,
   ClientMessageOf,

@@ -1,4 +1,9 @@
-import { ABORT_REASONS, KEY_BUNDLE_BYTES, REFUSAL_REASONS, SEALED_SHARE_BYTES } from '@tutti/secure-aggregation';
+import {
+  ABORT_REASONS,
+  KEY_BUNDLE_BYTES,
+  REFUSAL_REASONS,
+  SEALED_SHARE_BYTES,
+} from '@tutti/secure-aggregation';
 import * as z from 'zod/mini';
 import { roundDescriptionSchema } from './description.ts';
 import { attemptNumber, hex32, integer, taskName, waitMs } from './fields.ts';
@@ -58,7 +63,11 @@ interface Definition {
   readonly header: z.ZodMiniType;
   readonly parts: Readonly<Record<string, Size>>;
 }
-const define = <H extends z.ZodMiniType, P extends Readonly<Record<string, Size>>>(code: number, header: H, parts: P) => ({
+const define = <H extends z.ZodMiniType, P extends Readonly<Record<string, Size>>>(
+  code: number,
+  header: H,
+  parts: P,
+) => ({
   code,
   header,
   parts,
@@ -72,7 +81,10 @@ const SIGNATURE: Size = [64, 64];
 /** What a client says. Codes 1 to 31. */
 export const CLIENT_MESSAGES = {
   /** Shows possession of the identity key; answers `challenge`. */
-  hello: define(1, z.strictObject({ protocol: integer(0, 255), task: taskName }), { identityKey: [32, 32], signature: SIGNATURE }),
+  hello: define(1, z.strictObject({ protocol: integer(0, 255), task: taskName }), {
+    identityKey: [32, 32],
+    signature: SIGNATURE,
+  }),
   /** "I could take part now." Answered by `waiting` or `later`. */
   'check-in': define(2, EMPTY, {}),
   decline: define(3, z.strictObject({ ...inAttempt, reason: z.enum(DECLINE_REASONS) }), {}),
@@ -82,7 +94,12 @@ export const CLIENT_MESSAGES = {
   /** One frame of the masked vector: frame `index` of `count`, `totalBytes` in all. */
   'masked-input': define(
     6,
-    z.strictObject({ ...inAttempt, index: integer(0, 65_535), count: integer(1, 65_536), totalBytes: integer(4, 4 * MAX_VECTOR_WORDS) }),
+    z.strictObject({
+      ...inAttempt,
+      index: integer(0, 65_535),
+      count: integer(1, 65_536),
+      totalBytes: integer(4, 4 * MAX_VECTOR_WORDS),
+    }),
     { bytes: [4, FRAME_BYTES] },
   ),
   unmask: define(7, z.strictObject(inAttempt), { shares: [0, MAX_GROUP * 64] }),
@@ -91,20 +108,36 @@ export const CLIENT_MESSAGES = {
 /** What the coordinator sends without being asked. Codes 32 to 63. */
 export const COORDINATOR_MESSAGES = {
   /** First on every connection. */
-  challenge: define(32, z.strictObject({ protocols: z.array(integer(0, 255)).check(z.minLength(1), z.maxLength(16)) }), {
-    nonce: [32, 32],
-    coordinatorKey: [32, 32],
-  }),
+  challenge: define(
+    32,
+    z.strictObject({ protocols: z.array(integer(0, 255)).check(z.minLength(1), z.maxLength(16)) }),
+    {
+      nonce: [32, 32],
+      coordinatorKey: [32, 32],
+    },
+  ),
   describe: define(33, z.strictObject({ description: roundDescriptionSchema }), { signature: SIGNATURE }),
-  roster: define(34, z.strictObject(inGroup), { bundles: [KEY_BUNDLE_BYTES, MAX_GROUP * KEY_BUNDLE_BYTES], signature: SIGNATURE }),
+  roster: define(34, z.strictObject(inGroup), {
+    bundles: [KEY_BUNDLE_BYTES, MAX_GROUP * KEY_BUNDLE_BYTES],
+    signature: SIGNATURE,
+  }),
   /** Shares addressed to this client; asks for its masked input (empty where the attempt is plain). */
-  'relay-shares': define(35, z.strictObject(inGroup), { shares: [0, MAX_GROUP * SEALED_SHARE_BYTES], signature: SIGNATURE }),
+  'relay-shares': define(35, z.strictObject(inGroup), {
+    shares: [0, MAX_GROUP * SEALED_SHARE_BYTES],
+    signature: SIGNATURE,
+  }),
   /** U3 as a bitmap over the roster; asks for the unmask shares. */
   survivors: define(36, z.strictObject(inGroup), { survivors: [1, MAX_GROUP / 8], signature: SIGNATURE }),
   outcome: define(
     37,
     z.discriminatedUnion('outcome', [
-      z.strictObject({ ...inAttempt, outcome: z.literal('committed'), round: integer(1, 0xffff_ffff), modelHash: hex32, survivors: integer(1, 1_000_000) }),
+      z.strictObject({
+        ...inAttempt,
+        outcome: z.literal('committed'),
+        round: integer(1, 0xffff_ffff),
+        modelHash: hex32,
+        survivors: integer(1, 1_000_000),
+      }),
       z.strictObject({ ...inAttempt, outcome: z.literal('aborted'), reason: z.enum(ROUND_ABORT_REASONS) }),
       /** Dropped at a deadline, or ready after the cohort was full. */
       z.strictObject({ ...inAttempt, outcome: z.literal('not-included') }),
@@ -135,9 +168,14 @@ export const REPLIES = {
   ),
 } as const satisfies Record<string, Definition>;
 
+/** A header's fields. A schema without fields infers an index signature, which would refuse `type` itself. */
+type FieldsOf<Header extends z.ZodMiniType> = string extends keyof z.infer<Header>
+  ? unknown
+  : z.infer<Header>;
+
 type MessageOf<Table extends Record<string, Definition>> = {
   [Type in keyof Table]: Readonly<
-    { type: Type } & z.infer<Table[Type]['header']> & { [Part in keyof Table[Type]['parts']]: Uint8Array }
+    { type: Type } & FieldsOf<Table[Type]['header']> & { [Part in keyof Table[Type]['parts']]: Uint8Array }
   >;
 }[keyof Table];
 
@@ -149,4 +187,7 @@ export type Message = ClientMessage | CoordinatorMessage | Reply;
 /** The client message of one type. */
 export type ClientMessageOf<Type extends ClientMessage['type']> = Extract<ClientMessage, { type: Type }>;
 /** The coordinator message of one type. */
-export type CoordinatorMessageOf<Type extends CoordinatorMessage['type']> = Extract<CoordinatorMessage, { type: Type }>;
+export type CoordinatorMessageOf<Type extends CoordinatorMessage['type']> = Extract<
+  CoordinatorMessage,
+  { type: Type }
+>;

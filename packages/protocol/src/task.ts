@@ -1,7 +1,7 @@
-import { DecodeError } from '@tutti/base';
 import * as z from 'zod/mini';
 import { hex32, integer, taskName } from './fields.ts';
 import { PROTOCOL_VERSION } from './limits.ts';
+import { firstProblem } from './problems.ts';
 
 const taskInfoSchema = z.strictObject({
   protocol: z.literal(PROTOCOL_VERSION),
@@ -28,6 +28,5 @@ export type TaskInfo = Readonly<z.infer<typeof taskInfoSchema>>;
 export function decodeTaskInfo(value: unknown): TaskInfo {
   const result = taskInfoSchema.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new DecodeError(['task', ...(issue?.path ?? [])].map(String).join('.'), issue?.message ?? 'is invalid');
+  throw firstProblem('task', value, result.error);
 }
