@@ -7,6 +7,9 @@
  *
  * Each block is a module of its own, compiled with the strict settings of the workspace. A block that cannot be
  * compiled is tagged ```ts no-check and says why on its first line: `// not checked: reason`.
+ *
+ *     node tools/check-docs.mjs              the whole documentation
+ *     node tools/check-docs.mjs docs/cli.md  these pages only
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -21,8 +24,9 @@ const PAGE =
 const INDEX = /^(?:packages|apps)\/[^/]+\/src\/index\.ts$/;
 
 const scripts = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts;
-const files = treeFiles(ROOT);
-const pages = files.filter((file) => PAGE.test(file));
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const files = named.length > 0 ? named : treeFiles(ROOT);
+const pages = named.length > 0 ? named : files.filter((file) => PAGE.test(file));
 const indexes = files.filter((file) => INDEX.test(file));
 const texts = new Map([
   ...pages.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]),
@@ -36,7 +40,7 @@ const say = (file, line, text) => problems.get(file).push(`${line}: ${text}`);
 const modules = new Map();
 for (const [file, text] of texts) {
   for (const block of fencedBlocks(text)) checkBlock(file, block);
-  if (PAGE.test(file)) checkLinks(file, text);
+  if (pages.includes(file)) checkLinks(file, text);
 }
 compile();
 
