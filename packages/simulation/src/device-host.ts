@@ -10,7 +10,7 @@ import { simulatedIdentity } from './identity.ts';
 import { rowOf, type SharedHeldOut } from './population.ts';
 import type { FetchBlob } from './pool.ts';
 import { addRanks, emptyRankingSums } from './ranking.ts';
-import type { Answer, Delivery, GroupKey, RankingSums, ThreadSetup } from './thread.ts';
+import type { Answer, Delivery, GroupKey, ThreadAnswers, ThreadSetup } from './thread.ts';
 
 /** The devices of one thread. Each has its identity, its store and its vector; they share one TensorFlow engine. */
 export interface DeviceHost {
@@ -18,7 +18,7 @@ export interface DeviceHost {
   readonly notes: readonly string[];
   deliver(deliveries: readonly Delivery[]): Promise<{ user: number; answers: Answer[] }[]>;
   takeSum(key: GroupKey): Uint32Array | undefined;
-  rank(users: readonly number[], modelHash: string): Promise<RankingSums>;
+  rank(users: readonly number[], modelHash: string): Promise<ThreadAnswers['rank']>;
 }
 
 /** Bytes of frame headers that a vector of `words` words costs on a wire beside its words. */
@@ -93,13 +93,14 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
     },
     async rank(users, modelHash) {
       const global = await models.open(modelHash, { task: setup.task.task, layoutHash: setup.task.layoutHash });
-      const totals = emptyRankingSums();
+      const results = [];
       for (const user of users) {
-        const positives = rowOf(setup.population.train, user);
+        const sums = emptyRankingSums();
         const vector = await deviceOf(user).device.vector(global);
-        addRanks(totals, await global.score(vector), positives, setup.population.test, user);
+        addRanks(sums, await global.score(vector), setup.population.train, setup.population.test, user);
+        results.push({ user, sums });
       }
-      return totals;
+      return results;
     },
   };
 }

@@ -1,2 +1,22 @@
-/** Many clients in one process, on the same protocol code. */
-export {};
+/**
+ * Many clients in one process, on the code of production: the coordination engine, the device engine and secure
+ * aggregation, with worker threads in place of sockets and a virtual clock in place of waiting.
+ *
+ * ```ts
+ * import { generateFilmShelf } from '@tutti/datasets';
+ * import { simulate } from '@tutti/simulation';
+ *
+ * const run = await simulate({
+ *   dataset: generateFilmShelf({ seed: 1, users: 64, items: 200 }),
+ *   model: { family: 'mf', dimension: 16 },
+ *   rounds: 5,
+ *   cohort: 16,
+ *   onRound: ({ round, hr10 }) => console.log(round, hr10),
+ * });
+ * console.log(run.final.sampled.hr10, run.baselines['popularity']?.sampled.hr10);
+ * ```
+ */
+export { FITS } from './options.ts';
+export type { Fit, SimulationOptions } from './options.ts';
+export type { Quality, QualityPair, RoundReport, SimulationProgress, SimulationResult } from './report.ts';
+export { simulate } from './simulate.ts';

@@ -40,7 +40,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const rounds = await runRounds(run, options, resolved);
     const trainingSeconds = (performance.now() - started) / 1_000;
     const final = await finalQuality(run.pool, population, run.modelHash(), options.onProgress);
-    const baselines = await referenceQualities(options.dataset, population, options.onProgress);
+    const baselines = referenceQualities(population, options.onProgress);
     const reported = rounds.reduce((sum, round) => sum + round.reported, 0);
     const perReport = (bytes: (round: RoundReport) => number): number =>
       reported === 0 ? 0 : Math.round(rounds.reduce((sum, round) => sum + bytes(round), 0) / reported);

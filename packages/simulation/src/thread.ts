@@ -47,7 +47,7 @@ export type ThreadRequest =
 export interface ThreadAnswers {
   deliver: readonly { readonly user: number; readonly answers: readonly Answer[] }[];
   'take-sum': Uint32Array | undefined;
-  rank: RankingSums;
+  rank: readonly { readonly user: number; readonly sums: RankingSums }[];
 }
 
 /** Messages on the port between the main thread and a worker. */
