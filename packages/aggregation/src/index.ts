@@ -1,2 +1,28 @@
-/** Strategies that turn a mean update into the next model: FedAvg and its kin. */
-export {};
+/**
+ * What happens to a sum: the lanes of a masked vector as integers, and strategies that turn a mean update into the next
+ * model. Nothing here ever sees one client's update under secure aggregation.
+ *
+ * ```ts
+ * import { seededRandom } from '@tutti/base';
+ * import { chooseLaneScale, createStrategy, decodeSum, layoutLanes, quantizeContribution } from '@tutti/aggregation';
+ *
+ * const layout = layoutLanes({ deltaLength: 2, metrics: ['loss'] });
+ * const scale = chooseLaneScale({ cohort: 1, clippingNorm: 1, noise: false });
+ * const words = quantizeContribution(
+ *   layout,
+ *   scale,
+ *   { delta: Float32Array.of(0.5, -0.25), weight: 1, clipped: false, metrics: { loss: 0.1 } },
+ *   seededRandom(1),
+ * );
+ * const update = decodeSum(layout, scale, [new Int32Array(words.buffer)], 1);
+ * const strategy = createStrategy({ name: 'fedavg' });
+ * console.log(strategy.apply(strategy.init(2), new Float32Array(2), update).parameters);
+ * ```
+ */
+export { InvalidUpdateError } from './errors.ts';
+export { chooseLaneScale, decodeSum, largestLaneMagnitude, layoutLanes, quantizeContribution } from './lanes.ts';
+export type { AggregatedUpdate, ClientContribution, LaneLayout, LaneScale } from './lanes.ts';
+export { coordinateMedian, trimmedMean } from './robust.ts';
+export { createStrategy, STRATEGY_DEFAULTS, STRATEGY_NAMES } from './strategy.ts';
+export type { Strategy, StrategyConfig, StrategyName, StrategyState } from './strategy.ts';
+export { decodeStrategyState, encodeStrategyState } from './strategy-state.ts';

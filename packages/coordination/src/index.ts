@@ -1,2 +1,25 @@
-/** The server engine: tasks, rounds, selection, journal. No input or output. */
-export {};
+/**
+ * The server engine: tasks, rounds, selection, journal. Pure cores, and a runner that carries out their effects through
+ * ports; recovery after a crash is a replay of the journal.
+ *
+ * ```ts
+ * import { manualClock } from '@tutti/coordination';
+ *
+ * const clock = manualClock();
+ * clock.after(1_000, () => console.log('a deadline is a transition'));
+ * clock.advance(1_000);
+ * ```
+ */
+export { createCoordination } from './coordination.ts';
+export type { Coordination, CoordinationOptions } from './coordination.ts';
+export { LARGEST_LOSS, METRICS } from './describe.ts';
+export { StaleTaskError } from './errors.ts';
+export type { CoordinationEvent, TaskStatus } from './events.ts';
+export { applyEntry, decodeJournalEntry, EMPTY_HISTORY, JOURNAL_VERSION } from './journal.ts';
+export type { EvaluationRecord, Funnel, JournalEntry, RoundRecord, TaskHistory } from './journal.ts';
+export { manualClock, memoryBlobs, memoryGroupSums, memoryStore } from './memory.ts';
+export type { ManualClock } from './memory.ts';
+export { blobHash, JournalConflictError } from './ports.ts';
+export type { Blobs, Clock, GroupKey, GroupSums, Outbox, Store, Traffic } from './ports.ts';
+export { problemsOfTask } from './task-config.ts';
+export type { ConfigProblem, TaskConfig } from './task-config.ts';

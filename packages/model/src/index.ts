@@ -1,2 +1,41 @@
-/** Recommender families defined in TensorFlow.js, with shared and local parameters apart by type. */
-export {};
+/**
+ * Recommender families as TensorFlow.js definitions. The shared part of a model is one flat float32 vector; the local part,
+ * a person's own vector, is branded `LocalOnly` and has no way out.
+ *
+ * ```ts
+ * import { keepLocal, seededRandom } from '@tutti/base';
+ * import { createEngine, createModel, resolveModelConfig } from '@tutti/model';
+ * import { openNodeTensorflow } from '@tutti/model/node';
+ *
+ * const model = createModel(resolveModelConfig({ family: 'mf', dimension: 8 }, { items: 100, meanHistory: 10 }), 100);
+ * const engine = await createEngine({ model, ...(await openNodeTensorflow()) });
+ * const loaded = await engine.load(model.initialShared(seededRandom(1)));
+ * const update = await loaded.train(undefined, { positives: keepLocal(Int32Array.of(3, 5)) }, seededRandom(2));
+ * console.log(update.delta.length, update.loss);
+ * ```
+ */
+export { decodeModelConfig, layoutFingerprint, resolveModelConfig } from './config.ts';
+export type { DataFacts } from './config.ts';
+export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+export { createEngine } from './engine.ts';
+export { createModel } from './model.ts';
+export { recommended } from './recommended.ts';
+export type { RecommendedTraining } from './recommended.ts';
+export { useBackend } from './tensorflow.ts';
+export { BACKEND_NAMES, MODEL_FAMILIES } from './types.ts';
+export type {
+  BackendName,
+  LoadedModel,
+  LocalData,
+  LocalUpdate,
+  MfConfig,
+  MlpConfig,
+  Model,
+  ModelConfig,
+  ModelFamily,
+  ModelInput,
+  SharedLayout,
+  SharedParameter,
+  Tensorflow,
+  TrainingEngine,
+} from './types.ts';

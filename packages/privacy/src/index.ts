@@ -1,2 +1,28 @@
-/** Clipping, distributed noise and privacy accounting. */
-export {};
+/**
+ * What a person's part in a model can cost them, bounded and counted: clipping, distributed noise, and an accountant.
+ *
+ * ```ts
+ * import { calibrateNoiseMultiplier, clipUpdate, gaussianRdp, rdpToEpsilon } from '@tutti/privacy';
+ *
+ * console.log(clipUpdate(Float32Array.of(3, 4), 1).norm); // 5, and the delta now has norm 1
+ * console.log(rdpToEpsilon(gaussianRdp(1), 1e-5).epsilon);
+ * console.log(calibrateNoiseMultiplier({ epsilon: 8, dpDelta: 1e-5, rounds: 300, sampling: 100 / 6040 }));
+ * ```
+ */
+export {
+  calibrateNoiseMultiplier,
+  composeRdp,
+  DEFAULT_ORDERS,
+  gaussianRdp,
+  rdpToEpsilon,
+  roundedSensitivity,
+  skellamRdp,
+  subsampledRdp,
+  treeRdp,
+} from './accountant.ts';
+export type { Rdp } from './accountant.ts';
+export { clipUpdate } from './clip.ts';
+export type { ClippedUpdate } from './clip.ts';
+export { EMPTY_LEDGER, recordRelease, spent } from './ledger.ts';
+export type { Ledger, Release, Spent } from './ledger.ts';
+export { addSkellamNoise } from './skellam.ts';

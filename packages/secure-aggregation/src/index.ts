@@ -1,2 +1,46 @@
-/** The sum without the summands: double masking, Shamir sharing, the phases of a secure sum. */
-export {};
+/**
+ * The sum without the summands: double masking with Shamir sharing (Bonawitz et al. 2017), as pure transitions from one
+ * phase to the next. It does not know what the vector means.
+ *
+ * ```ts
+ * import { systemRandom } from '@tutti/base';
+ * import { advertiseKeys, portableCrypto as crypto, type RoundDigest } from '@tutti/secure-aggregation';
+ *
+ * const random = systemRandom();
+ * const { bundle } = advertiseKeys({
+ *   roundDigest: crypto.digest('round', new Uint8Array(0)) as RoundDigest,
+ *   identity: crypto.signKeyPair(random),
+ *   random,
+ *   crypto,
+ * });
+ * console.log(bundle.length);
+ * ```
+ */
+export { abandon, advertiseKeys, answerUnmask, maskInput, shareKeys } from './client-state.ts';
+export type { AdvertiseOptions, ClientAdvertised, ClientFinished, ClientMasked, ClientPhase, ClientShared } from './client-state.ts';
+export type { ClientId, CohortDigest, CryptoSuite, KeyPair, RoundDigest } from './crypto-suite.ts';
+export { ABORT_REASONS, InvalidKeyError, REFUSAL_REASONS, RefusalError, RingBudgetError } from './errors.ts';
+export type { AbortReason, RefusalReason } from './errors.ts';
+export { LARGEST_COMPLETE_GRAPH, SMALLEST_COHORT, thresholdFor } from './graph.ts';
+export { clientIdOf, parseClientId } from './ids.ts';
+export { decodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES } from './key-bundle.ts';
+export type { KeyBundle, Member } from './key-bundle.ts';
+export { portableCrypto } from './portable-crypto.ts';
+export { applyCorrections, recoverMasks } from './recovery.ts';
+export type { MaskCorrection, RecoveredMasks } from './recovery.ts';
+export { addInto, checkRingBudget, toSigned } from './ring.ts';
+export type { MaskedInput, QuantizedInput, RingBudget } from './ring.ts';
+export {
+  addBundle,
+  addShares,
+  addUnmaskReply,
+  closeInputs,
+  closeKeys,
+  closeShares,
+  collectKeys,
+  countInput,
+  enoughReplies,
+  isRefused,
+} from './server-state.ts';
+export type { Aborted, Advertising, Collecting, GroupState, Refused, Sharing, Unmasking } from './server-state.ts';
+export { SEALED_SHARE_BYTES } from './share-records.ts';

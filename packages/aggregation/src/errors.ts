@@ -1,0 +1,14 @@
+import { FederatedError } from '@tutti/base';
+
+/** An update holds something that no update may hold. `field` says where; the value is never told. */
+export class InvalidUpdateError extends FederatedError {
+  override readonly name = 'InvalidUpdateError';
+  readonly code = 'aggregation/invalid-update';
+  readonly fault = 'caller' as const;
+  constructor(
+    readonly field: string,
+    problem: string,
+  ) {
+    super(`${field} ${problem}`);
+  }
+}

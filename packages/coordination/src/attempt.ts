@@ -1,0 +1,433 @@
+import { assertNever } from '@tutti/base';
+import type { DeclineReason, Reply, RoundAbortReason, RoundDescription } from '@tutti/protocol';
+import {
+  addBundle,
+  addShares,
+  addUnmaskReply,
+  closeInputs,
+  closeKeys,
+  closeShares,
+  collectKeys,
+  countInput,
+  isRefused,
+  type Aborted,
+  type Advertising,
+  type ClientId,
+  type Collecting,
+  type CryptoSuite,
+  type Refused,
+  type RoundDigest,
+  type Sharing,
+  type Unmasking,
+} from '@tutti/secure-aggregation';
+import { DROP_PHASES, type DropPhase } from './journal.ts';
+
+/** One attempt at a round, from selection to the sum: (state, event) → { state, effects, reply }. No input or output. */
+
+/** A group of an attempt without masks: the same integers, counted the same way. */
+export interface PlainGroup {
+  readonly phase: 'plain-input' | 'plain-done';
+  readonly members: readonly ClientId[];
+  readonly counted: ReadonlySet<ClientId>;
+}
+
+/** A group that masks (or, plain, adds) its inputs together. */
+export type Group = Sharing | Collecting | Unmasking | Aborted | PlainGroup;
+
+/** What an attempt knows from its beginning. */
+interface Common {
+  readonly description: RoundDescription;
+  readonly digest: RoundDigest;
+  readonly crypto: CryptoSuite;
+  readonly selected: ReadonlySet<ClientId>;
+  readonly declined: ReadonlyMap<ClientId, DeclineReason>;
+  readonly drops: Readonly<Record<DropPhase, number>>;
+}
+
+/** Selected clients train; each that is done shows its keys. */
+export interface Training extends Common {
+  readonly phase: 'train';
+  readonly ready: ReadonlyMap<ClientId, Uint8Array>;
+}
+
+/** The cohort is closed and its groups exchange. */
+export interface Exchanging extends Common {
+  readonly phase: 'share-keys' | 'masked-input' | 'unmask';
+  readonly groups: readonly Group[];
+  readonly groupOf: ReadonlyMap<ClientId, number>;
+}
+
+/** Every group that can be summed is ready for it. */
+export interface Summing extends Common {
+  readonly phase: 'sum';
+  readonly groups: readonly Group[];
+  readonly groupOf: ReadonlyMap<ClientId, number>;
+}
+
+/** It ended without a result. */
+export interface Failed extends Common {
+  readonly phase: 'failed';
+  readonly reason: RoundAbortReason;
+  readonly groupOf: ReadonlyMap<ClientId, number>;
+}
+
+export type Attempt = Training | Exchanging | Summing | Failed;
+
+/** What can happen to an attempt. */
+export type AttemptEvent =
+  | { readonly type: 'ready'; readonly client: ClientId; readonly bundle: Uint8Array }
+  | { readonly type: 'declined'; readonly client: ClientId; readonly reason: DeclineReason }
+  | { readonly type: 'shares'; readonly client: ClientId; readonly shares: Uint8Array }
+  | { readonly type: 'input-counted'; readonly client: ClientId }
+  | { readonly type: 'unmask'; readonly client: ClientId; readonly shares: Uint8Array }
+  | { readonly type: 'deadline'; readonly phase: Attempt['phase'] };
+
+/** A message to a client, before it is signed. */
+export type Outgoing =
+  | { readonly type: 'roster'; readonly group: number; readonly bundles: Uint8Array }
+  | { readonly type: 'relay-shares'; readonly group: number; readonly shares: Uint8Array }
+  | { readonly type: 'survivors'; readonly group: number; readonly survivors: Uint8Array }
+  | { readonly type: 'not-included' };
+
+/** What an attempt asks its surroundings to do. */
+export type Effect =
+  | { readonly type: 'send'; readonly client: ClientId; readonly message: Outgoing }
+  | { readonly type: 'open-sum'; readonly group: number }
+  | { readonly type: 'timer'; readonly phase: Attempt['phase']; readonly afterMs: number };
+
+/** The next state, what to do, and what to answer who asked. */
+export interface Step {
+  readonly attempt: Attempt;
+  readonly effects: readonly Effect[];
+  readonly reply: Reply;
+}
+
+/** How a shuffle is drawn: an integer in [0, bound). */
+export type DrawInt = (bound: number) => number;
+
+const ACCEPTED: Reply = { type: 'accepted' };
+
+const refused = (reason: Extract<Reply, { type: 'refused' }>['reason'], problem: string, field = 'attempt'): Reply => ({
+  type: 'refused',
+  reason,
+  field,
+  problem,
+});
+
+/** Begins an attempt: `selected` have been asked to train. */
+export function openAttempt(options: {
+  description: RoundDescription;
+  digest: RoundDigest;
+  crypto: CryptoSuite;
+  selected: ReadonlySet<ClientId>;
+}): { attempt: Training; effects: readonly Effect[] } {
+  const drops = Object.fromEntries(DROP_PHASES.map((phase) => [phase, 0])) as Record<DropPhase, number>;
+  return {
+    attempt: { ...options, phase: 'train', declined: new Map(), drops, ready: new Map() },
+    effects: [{ type: 'timer', phase: 'train', afterMs: options.description.deadlinesMs.train }],
+  };
+}
+
+/** What an event does to an attempt. Late, repeated and misplaced messages change nothing and are told so. */
+export function stepAttempt(attempt: Attempt, event: AttemptEvent, draw: DrawInt): Step {
+  const stay = (reply: Reply): Step => ({ attempt, effects: [], reply });
+  if (event.type === 'deadline') {
+    return event.phase === attempt.phase ? { ...closePhase(attempt, draw), reply: ACCEPTED } : stay(ACCEPTED);
+  }
+  if (!attempt.selected.has(event.client)) return stay(refused('not-in-cohort', 'this client was not selected'));
+  switch (attempt.phase) {
+    case 'train':
+      return duringTraining(attempt, event, draw);
+    case 'share-keys':
+    case 'masked-input':
+    case 'unmask':
+      return duringExchange(attempt, event, draw);
+    case 'sum':
+    case 'failed':
+      return stay(refused('too-late', `the attempt is over (${attempt.phase})`));
+    default:
+      return assertNever(attempt);
+  }
+}
+
+type ClientEvent = Exclude<AttemptEvent, { type: 'deadline' }>;
+
+function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): Step {
+  const { client } = event;
+  if (event.type === 'declined') {
+    const next: Training = { ...attempt, declined: new Map(attempt.declined).set(client, event.reason) };
+    return { ...closeIfComplete(next, draw), reply: ACCEPTED };
+  }
+  if (event.type !== 'ready') return { attempt, effects: [], reply: refused('wrong-phase', `${event.type} while clients train`) };
+  if (attempt.ready.has(client)) return { attempt, effects: [], reply: ACCEPTED };
+  if (attempt.description.protection === 'secure') {
+    const checked = addBundle(advertising(attempt, 1), event.bundle);
+    if (isRefused(checked)) return { attempt, effects: [], reply: refused(checked.refused, checked.detail, 'bundle') };
+    if (!checked.bundles.has(client)) return { attempt, effects: [], reply: refused('bad-signature', 'the bundle is not of this client', 'bundle') };
+  }
+  const next: Training = { ...attempt, ready: new Map(attempt.ready).set(client, event.bundle) };
+  return { ...closeIfComplete(next, draw), reply: ACCEPTED };
+}
+
+function advertising(attempt: Training, largest: number): Advertising {
+  const { crypto, digest, description } = attempt;
+  return collectKeys({ crypto, roundDigest: digest, vectorLength: description.lanes.length, largest, smallest: 2 });
+}
+
+/** Training ends early when the cohort is full, or nobody is left to wait for. */
+function closeIfComplete(attempt: Training, draw: DrawInt): Omit<Step, 'reply'> {
+  const full = attempt.ready.size >= attempt.description.cohort.planned;
+  const nobodyLeft = attempt.ready.size + attempt.declined.size >= attempt.selected.size;
+  return full || nobodyLeft ? closePhase(attempt, draw) : { attempt, effects: [] };
+}
+
+function duringExchange(attempt: Exchanging, event: ClientEvent, draw: DrawInt): Step {
+  const at = attempt.groupOf.get(event.client);
+  const stay = (reply: Reply): Step => ({ attempt, effects: [], reply });
+  if (at === undefined) return stay(refused('too-late', 'the cohort was closed without this client'));
+  const group = attempt.groups[at] as Group;
+  const result = updateGroup(group, event);
+  if ('reply' in result) return stay(result.reply);
+  const groups = attempt.groups.map((other, index) => (index === at ? result.group : other));
+  const next: Exchanging = { ...attempt, groups };
+  const closed = groups.every((one) => isComplete(one)) ? closePhase(next, draw) : { attempt: next, effects: [] };
+  return { ...closed, reply: ACCEPTED };
+}
+
+function updateGroup(group: Group, event: ClientEvent): { group: Group } | { reply: Reply } {
+  const { client } = event;
+  const wrong = { reply: refused('wrong-phase', `${event.type} in phase ${group.phase}`) };
+  const took = (answer: Group | Refused): { group: Group } | { reply: Reply } => {
+    if (!isRefused(answer)) return { group: answer };
+    return { reply: answer.refused === 'already-answered' ? ACCEPTED : refused(answer.refused, answer.detail) };
+  };
+  switch (group.phase) {
+    case 'share-keys':
+      return event.type === 'shares' ? took(addShares(group, client, event.shares)) : event.type === 'ready' ? { reply: ACCEPTED } : wrong;
+    case 'masked-input':
+      if (event.type === 'input-counted') return took(countInput(group, client));
+      return event.type === 'shares' && group.sharers.includes(client) ? { reply: ACCEPTED } : wrong;
+    case 'unmask':
+      if (event.type === 'unmask') return took(addUnmaskReply(group, client, event.shares));
+      return event.type === 'input-counted' ? { reply: group.survivorIds.includes(client) ? ACCEPTED : refused('too-late', 'inputs are closed') } : wrong;
+    case 'plain-input':
+      if (event.type !== 'input-counted') return event.type === 'ready' ? { reply: ACCEPTED } : wrong;
+      return { group: { ...group, counted: new Set(group.counted).add(client) } };
+    case 'plain-done':
+      return { reply: refused('too-late', 'inputs are closed') };
+    case 'aborted':
+      return { reply: refused('too-late', `this group ended: ${group.reason}`) };
+    default:
+      return assertNever(group);
+  }
+}
+
+/** Whether nothing more can come in this phase. */
+function isComplete(group: Group): boolean {
+  switch (group.phase) {
+    case 'share-keys':
+      return group.shares.size === group.members.length;
+    case 'masked-input':
+      return group.counted.size === group.sharers.length;
+    case 'unmask':
+      return group.replies.size === group.survivorIds.length;
+    case 'plain-input':
+      return group.counted.size === group.members.length;
+    case 'plain-done':
+    case 'aborted':
+      return true;
+    default:
+      return assertNever(group);
+  }
+}
+
+/** Ends the current phase with whoever answered, and begins the next. */
+function closePhase(attempt: Attempt, draw: DrawInt): Omit<Step, 'reply'> {
+  switch (attempt.phase) {
+    case 'train':
+      return closeTraining(attempt, draw);
+    case 'share-keys':
+    case 'masked-input':
+    case 'unmask':
+      return closeExchange(attempt);
+    case 'sum':
+    case 'failed':
+      return { attempt, effects: [] };
+    default:
+      return assertNever(attempt);
+  }
+}
+
+function closeTraining(attempt: Training, draw: DrawInt): Omit<Step, 'reply'> {
+  const { ready, selected, declined, description } = attempt;
+  const drops = { ...attempt.drops, train: selected.size - ready.size - declined.size };
+  if (ready.size < description.cohort.smallest) {
+    return { attempt: { ...attempt, drops, phase: 'failed', reason: 'too-few-ready', groupOf: new Map() }, effects: [] };
+  }
+  const memberships = splitIntoGroups([...ready.keys()].sort(), description.cohort.largestGroup, draw);
+  const groupOf = new Map(memberships.flatMap((members, index) => members.map((id) => [id, index] as const)));
+  if (description.protection === 'plain') return beginPlain({ ...attempt, drops }, memberships, groupOf);
+  const groups = memberships.map((members) => closeKeys(withBundles(attempt, members)));
+  const next: Exchanging = { ...attempt, drops, phase: 'share-keys', groups, groupOf };
+  const effects = groups.flatMap((group, index): Effect[] =>
+    group.phase === 'aborted' ? [] : group.members.map((client) => ({ type: 'send', client, message: { type: 'roster', group: index, bundles: group.roster } })),
+  );
+  return { attempt: next, effects: [...effects, { type: 'timer', phase: 'share-keys', afterMs: description.deadlinesMs.shareKeys }] };
+}
+
+function withBundles(attempt: Training, members: readonly ClientId[]): Advertising {
+  return members.reduce((state, id) => {
+    const next = addBundle(state, attempt.ready.get(id) as Uint8Array);
+    return isRefused(next) ? state : next;
+  }, advertising(attempt, members.length));
+}
+
+function beginPlain(attempt: Training, memberships: readonly (readonly ClientId[])[], groupOf: ReadonlyMap<ClientId, number>): Omit<Step, 'reply'> {
+  const groups = memberships.map((members): PlainGroup => ({ phase: 'plain-input', members, counted: new Set() }));
+  const effects = groups.flatMap(({ members }, index): Effect[] => [
+    { type: 'open-sum', group: index },
+    ...members.map((client): Effect => ({ type: 'send', client, message: { type: 'relay-shares', group: index, shares: new Uint8Array(0) } })),
+  ]);
+  return {
+    attempt: { ...attempt, phase: 'masked-input', groups, groupOf },
+    effects: [...effects, { type: 'timer', phase: 'masked-input', afterMs: attempt.description.deadlinesMs.maskedInput }],
+  };
+}
+
+/** Groups of nearly equal size, each at most `largest`, members drawn by a shuffle of the sorted ids. */
+export function splitIntoGroups(ids: readonly ClientId[], largest: number, draw: DrawInt): ClientId[][] {
+  const shuffled = [...ids];
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    const j = draw(i + 1);
+    [shuffled[i], shuffled[j]] = [shuffled[j] as ClientId, shuffled[i] as ClientId];
+  }
+  const count = Math.max(1, Math.ceil(shuffled.length / largest));
+  const groups: ClientId[][] = Array.from({ length: count }, () => []);
+  shuffled.forEach((id, index) => groups[index % count]?.push(id));
+  return groups.map((members) => members.sort());
+}
+
+function closeExchange(attempt: Exchanging): Omit<Step, 'reply'> {
+  const { description } = attempt;
+  const lost = attempt.groups.reduce((sum, group) => sum + missing(group), 0);
+  const drops = { ...attempt.drops, [attempt.phase]: attempt.drops[attempt.phase] + lost };
+  if (attempt.phase === 'share-keys') {
+    const groups = attempt.groups.map((group) => (group.phase === 'share-keys' ? closeShares(group) : group));
+    const effects = groups.flatMap((group, index): Effect[] =>
+      group.phase !== 'masked-input'
+        ? []
+        : [{ type: 'open-sum', group: index }, ...group.sharers.map((client): Effect => ({ type: 'send', client, message: { type: 'relay-shares', group: index, shares: group.relay(client) } }))],
+    );
+    return proceed({ ...attempt, drops, groups, phase: 'masked-input' }, effects, description.deadlinesMs.maskedInput);
+  }
+  if (attempt.phase === 'masked-input') {
+    const groups = attempt.groups.map(closeGroupInputs);
+    const effects = groups.flatMap((group, index): Effect[] =>
+      group.phase !== 'unmask'
+        ? []
+        : group.survivorIds.map((client) => ({ type: 'send', client, message: { type: 'survivors', group: index, survivors: group.survivors } })),
+    );
+    if (description.protection === 'plain') return finish({ ...attempt, drops, groups });
+    return proceed({ ...attempt, drops, groups, phase: 'unmask' }, effects, description.deadlinesMs.unmask);
+  }
+  return finish({ ...attempt, drops });
+}
+
+function closeGroupInputs(group: Group): Group {
+  if (group.phase === 'masked-input') return closeInputs(group);
+  if (group.phase === 'plain-input') return group.counted.size === 0 ? { phase: 'aborted', reason: 'too-few-survivors' } : { ...group, phase: 'plain-done' };
+  return group;
+}
+
+/** Goes on with the next phase, or fails where no group is left. */
+function proceed(next: Exchanging, effects: readonly Effect[], afterMs: number): Omit<Step, 'reply'> {
+  const failed = failure(next);
+  return failed === undefined ? { attempt: next, effects: [...effects, { type: 'timer', phase: next.phase, afterMs }] } : { attempt: failed, effects: [] };
+}
+
+function finish(attempt: Exchanging): Omit<Step, 'reply'> {
+  const failed = failure(attempt);
+  return { attempt: failed ?? { ...attempt, phase: 'sum' }, effects: [] };
+}
+
+function failure(attempt: Exchanging): Failed | undefined {
+  const first = attempt.groups[0];
+  if (first === undefined || attempt.groups.some((group) => group.phase !== 'aborted')) return undefined;
+  return { ...attempt, phase: 'failed', reason: first.phase === 'aborted' ? first.reason : 'internal-error' };
+}
+
+/** Members of a group who did not answer in this phase. */
+function missing(group: Group): number {
+  switch (group.phase) {
+    case 'share-keys':
+      return group.members.length - group.shares.size;
+    case 'masked-input':
+      return group.sharers.length - group.counted.size;
+    case 'unmask':
+      return group.survivorIds.length - group.replies.size;
+    case 'plain-input':
+      return group.members.length - group.counted.size;
+    case 'plain-done':
+    case 'aborted':
+      return 0;
+    default:
+      return assertNever(group);
+  }
+}
+
+/** What a member that lost its connection is sent again: its phase's message, if it has not answered it. */
+export function pendingMessage(attempt: Attempt, client: ClientId): Outgoing | 'describe' | undefined {
+  if (!attempt.selected.has(client)) return undefined;
+  if (attempt.phase === 'train') return attempt.ready.has(client) || attempt.declined.has(client) ? undefined : 'describe';
+  if (attempt.phase === 'sum' || attempt.phase === 'failed') return undefined;
+  const index = attempt.groupOf.get(client);
+  const group = index === undefined ? undefined : attempt.groups[index];
+  if (index === undefined || group === undefined) return { type: 'not-included' };
+  switch (group.phase) {
+    case 'share-keys':
+      return group.shares.has(client) ? undefined : { type: 'roster', group: index, bundles: group.roster };
+    case 'masked-input':
+      return !group.sharers.includes(client) ? { type: 'not-included' } : group.counted.has(client) ? undefined : { type: 'relay-shares', group: index, shares: group.relay(client) };
+    case 'unmask':
+      return !group.survivorIds.includes(client) ? { type: 'not-included' } : group.replies.has(client) ? undefined : { type: 'survivors', group: index, survivors: group.survivors };
+    case 'plain-input':
+      return group.counted.has(client) ? undefined : { type: 'relay-shares', group: index, shares: new Uint8Array(0) };
+    case 'plain-done':
+    case 'aborted':
+      return undefined;
+    default:
+      return assertNever(group);
+  }
+}
+
+/** Clients whose inputs are in the sums. */
+export function survivorsOf(attempt: Attempt): ClientId[] {
+  if (attempt.phase === 'train' || attempt.phase === 'failed') return [];
+  return attempt.groups.flatMap((group) => {
+    if (group.phase === 'unmask') return [...group.survivorIds];
+    return group.phase === 'plain-done' || group.phase === 'plain-input' || group.phase === 'masked-input' ? [...group.counted] : [];
+  });
+}
+
+/** How far the current phase has come: who answered, of how many. */
+export function progressOf(attempt: Attempt): { done: number; total: number } {
+  if (attempt.phase === 'train') return { done: attempt.ready.size, total: Math.min(attempt.selected.size, attempt.description.cohort.planned) };
+  if (attempt.phase === 'sum' || attempt.phase === 'failed') return { done: 1, total: 1 };
+  const sizes = attempt.groups.map((group) => {
+    switch (group.phase) {
+      case 'share-keys':
+        return group.members.length;
+      case 'masked-input':
+        return group.sharers.length;
+      case 'unmask':
+        return group.survivorIds.length;
+      case 'plain-input':
+      case 'plain-done':
+        return group.members.length;
+      default:
+        return 0;
+    }
+  });
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  return { done: total - attempt.groups.reduce((sum, group) => sum + missing(group), 0), total };
+}

@@ -1,0 +1,115 @@
+import { secureWords, UsageError, type RandomWords, type SecureRandom } from '@tutti/base';
+import type { ClientMessage, Reply, TaskInfo } from '@tutti/protocol';
+import type { ClientId, CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
+import type { CoordinationEvent, TaskStatus } from './events.ts';
+import type { EvaluationRecord, RoundRecord } from './journal.ts';
+import { memoryGroupSums } from './memory.ts';
+import type { Blobs, Clock, GroupSums, Outbox, Store, Traffic } from './ports.ts';
+import { checkTaskConfig, type TaskConfig } from './task-config.ts';
+import { TaskRunner } from './task-runner.ts';
+
+/** What a coordinator is made of. */
+export interface CoordinationOptions {
+  readonly tasks: readonly TaskConfig[];
+  readonly store: Store;
+  readonly blobs: Blobs;
+  readonly clock: Clock;
+  readonly random: SecureRandom;
+  /** Draws who is selected; cryptographic unless a simulation passes a seeded stream. */
+  readonly selection?: RandomWords;
+  readonly crypto: CryptoSuite;
+  readonly outbox: Outbox;
+  readonly sums?: GroupSums;
+  readonly traffic?: () => Traffic;
+  /** The coordinator's Ed25519 key; by default made once and kept in the store. */
+  readonly keyPair?: KeyPair;
+}
+
+/** The server engine: tasks, clients, rounds. No sockets, no clock, no disk of its own. */
+export interface Coordination {
+  readonly publicKey: Uint8Array;
+  readonly taskNames: readonly string[];
+  taskInfo(task: string): TaskInfo | undefined;
+  /** A client whose greeting was verified is there. */
+  connected(task: string, client: ClientId): void;
+  disconnected(client: ClientId): void;
+  handle(client: ClientId, message: ClientMessage): Promise<Reply>;
+  /** For sums that are kept elsewhere: the client's input is in its group's sum. */
+  inputAdded(client: ClientId, attempt: number): Promise<Reply>;
+  evaluate(task: string): Promise<EvaluationRecord>;
+  status(task: string): TaskStatus | undefined;
+  rounds(task: string): readonly RoundRecord[];
+  subscribe(listener: (event: CoordinationEvent) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** Where the coordinator's key is kept in the store. */
+const KEY_NAME = 'coordinator-key';
+
+/**
+ * Opens every task, replaying its journal.
+ * @throws {UsageError} with everything that is wrong with the tasks, each with its path.
+ * @throws {StaleTaskError} if the store holds a task of the same name with another model or catalogue.
+ */
+export async function createCoordination(options: CoordinationOptions): Promise<Coordination> {
+  for (const task of options.tasks) checkTaskConfig(task);
+  const keyPair = options.keyPair ?? (await storedKeyPair(options));
+  const listeners = new Set<(event: CoordinationEvent) => void>();
+  const runners = new Map<string, TaskRunner>();
+  const taskOf = new Map<ClientId, TaskRunner>();
+  for (const config of options.tasks) {
+    if (runners.has(config.name)) throw new UsageError(`tasks: two are named ${config.name}`);
+    const runner = new TaskRunner(config, {
+      store: options.store,
+      blobs: options.blobs,
+      clock: options.clock,
+      selection: options.selection ?? secureWords(options.random),
+      crypto: options.crypto,
+      outbox: options.outbox,
+      sums: options.sums ?? memoryGroupSums(),
+      traffic: options.traffic ?? (() => ({ upBytes: 0, downBytes: 0 })),
+      keyPair,
+      emit: (event) => listeners.forEach((listener) => listener(event)),
+    });
+    await runner.open();
+    runners.set(config.name, runner);
+  }
+  const unknown: Reply = { type: 'refused', reason: 'not-greeted', field: 'client', problem: 'this client is not connected to a task' };
+  return {
+    publicKey: keyPair.publicKey,
+    taskNames: [...runners.keys()],
+    taskInfo: (task) => runners.get(task)?.info(),
+    connected(task, client) {
+      const runner = runners.get(task);
+      if (runner === undefined) throw new UsageError(`there is no task ${task}`);
+      taskOf.set(client, runner);
+      runner.connected(client);
+    },
+    disconnected(client) {
+      taskOf.get(client)?.disconnected(client);
+      taskOf.delete(client);
+    },
+    handle: async (client, message) => taskOf.get(client)?.handle(client, message) ?? unknown,
+    inputAdded: async (client, attempt) => taskOf.get(client)?.inputAdded(client, attempt) ?? unknown,
+    async evaluate(task) {
+      const runner = runners.get(task);
+      if (runner === undefined) throw new UsageError(`there is no task ${task}`);
+      return runner.evaluate();
+    },
+    status: (task) => runners.get(task)?.status(),
+    rounds: (task) => runners.get(task)?.rounds() ?? [],
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      await Promise.all([...runners.values()].map((runner) => runner.close()));
+    },
+  };
+}
+
+async function storedKeyPair({ store, crypto, random }: CoordinationOptions): Promise<KeyPair> {
+  const seed = (await store.get(KEY_NAME)) ?? random.bytes(32);
+  await store.put(KEY_NAME, seed);
+  return crypto.signKeyPairFromSeed(seed);
+}

@@ -1,0 +1,27 @@
+import type { RoundAbortReason } from '@tutti/protocol';
+import type { EvaluationRecord, Funnel, RoundRecord } from './journal.ts';
+
+/** What a task is doing. */
+export interface TaskStatus {
+  readonly task: string;
+  /** Updates made, of how many. */
+  readonly round: number;
+  readonly target: number;
+  readonly attempt: number;
+  readonly phase: 'select' | 'train' | 'share-keys' | 'masked-input' | 'unmask' | 'sum' | 'failed' | 'finished';
+  /** Who answered in this phase, of how many. */
+  readonly progress: { readonly done: number; readonly total: number };
+  readonly connected: number;
+  readonly waiting: number;
+  readonly modelHash: string;
+  readonly epsilon: { readonly coordinator: number; readonly readers: number | null } | null;
+}
+
+/** What operators and dashboards hear. Told only after the journal holds it. */
+export type CoordinationEvent =
+  | { readonly type: 'progress'; readonly task: string; readonly status: TaskStatus }
+  | { readonly type: 'committed'; readonly task: string; readonly record: RoundRecord }
+  | { readonly type: 'aborted'; readonly task: string; readonly reason: RoundAbortReason; readonly record: Funnel }
+  | { readonly type: 'evaluated'; readonly task: string; readonly record: EvaluationRecord }
+  | { readonly type: 'finished'; readonly task: string; readonly reason: 'rounds-done' | 'privacy-budget-spent' | 'stopped' }
+  | { readonly type: 'failed'; readonly task: string; readonly error: unknown };

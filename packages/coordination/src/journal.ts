@@ -1,0 +1,141 @@
+import { DecodeError } from '@tutti/base';
+import { ROUND_ABORT_REASONS, type RoundAbortReason } from '@tutti/protocol';
+import * as z from 'zod/mini';
+
+/** A task's history, as data: what is in the journal happened, what is not did not. Recovery is a fold over it. */
+export const JOURNAL_VERSION = 1;
+
+/** Phases in which a client can drop out. */
+export const DROP_PHASES = ['train', 'share-keys', 'masked-input', 'unmask'] as const;
+export type DropPhase = (typeof DROP_PHASES)[number];
+
+const count = z.number().check(z.int(), z.gte(0));
+const nullable = z.nullable(z.number());
+const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+
+const funnel = {
+  round: count,
+  attempt: count,
+  endedAtMs: z.number(),
+  durationMs: z.number(),
+  selected: count,
+  ready: count,
+  cohort: count,
+  reported: count,
+  groups: count,
+  dropped: z.array(z.strictObject({ phase: z.enum(DROP_PHASES), count })),
+  declined: z.record(z.string(), count),
+  upBytes: count,
+  downBytes: count,
+};
+
+const metrics = z.strictObject({ hr10: nullable, ndcg10: nullable, evaluated: z.number() });
+
+const record = z.strictObject({
+  ...funnel,
+  modelHash: hash,
+  previousModelHash: hash,
+  loss: nullable,
+  metrics,
+  clippedShare: nullable,
+  epsilon: z.nullable(z.strictObject({ coordinator: z.number(), readers: nullable })),
+});
+
+const version = { v: z.literal(JOURNAL_VERSION) };
+
+const entry = z.discriminatedUnion('type', [
+  z.strictObject({ ...version, type: z.literal('task-created'), atMs: z.number(), layoutHash: hash, catalogueHash: hash, modelHash: hash }),
+  z.strictObject({ ...version, type: z.literal('attempt-opened'), atMs: z.number(), round: count, attempt: count, purpose: z.enum(['train', 'evaluate']), digest: hash }),
+  z.strictObject({ ...version, type: z.literal('attempt-aborted'), reason: z.enum(ROUND_ABORT_REASONS), record: z.strictObject(funnel) }),
+  z.strictObject({ ...version, type: z.literal('round-committed'), record, strategyHash: hash, release: z.nullable(z.strictObject({ l1: z.number(), l2: z.number(), variance: z.number(), metricL2: z.number(), metricVariance: z.number() })) }),
+  z.strictObject({ ...version, type: z.literal('evaluated'), record: z.strictObject({ ...funnel, modelHash: hash, metrics, loss: nullable }) }),
+]);
+
+/** One entry of a journal. */
+export type JournalEntry = z.infer<typeof entry>;
+/** Who took part in an attempt, and how far they came. */
+export type Funnel = Omit<Extract<JournalEntry, { type: 'attempt-aborted' }>['record'], never>;
+/** A committed round. */
+export type RoundRecord = Extract<JournalEntry, { type: 'round-committed' }>['record'];
+/** A measurement of everybody, through a secure sum. */
+export type EvaluationRecord = Extract<JournalEntry, { type: 'evaluated' }>['record'];
+/** What a committed round released of its cohort, for the ledger. */
+export type ReleaseRecord = Extract<JournalEntry, { type: 'round-committed' }>['release'];
+
+/** An entry from outside. @throws {DecodeError} naming the field. */
+export function decodeJournalEntry(value: unknown): JournalEntry {
+  const result = entry.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new DecodeError(['journal', ...(issue?.path ?? [])].map(String).join('.'), issue?.message ?? 'is invalid');
+}
+
+/** What a task has come to. */
+export interface TaskHistory {
+  readonly length: number;
+  readonly created: Extract<JournalEntry, { type: 'task-created' }> | undefined;
+  /** Updates made. */
+  readonly round: number;
+  /** Number of the last attempt that was opened; never used again. */
+  readonly attempt: number;
+  readonly previousDigest: string;
+  readonly modelHash: string | undefined;
+  readonly strategyHash: string | undefined;
+  readonly rounds: readonly RoundRecord[];
+  readonly releases: readonly NonNullable<ReleaseRecord>[];
+  readonly evaluations: readonly EvaluationRecord[];
+  /** An attempt that was opened and has not ended: after a restart it ends as `coordinator-restarted`. */
+  readonly open: Extract<JournalEntry, { type: 'attempt-opened' }> | undefined;
+}
+
+/** A task of which nothing is known. */
+export const EMPTY_HISTORY: TaskHistory = {
+  length: 0,
+  created: undefined,
+  round: 0,
+  attempt: 0,
+  previousDigest: '0'.repeat(64),
+  modelHash: undefined,
+  strategyHash: undefined,
+  rounds: [],
+  releases: [],
+  evaluations: [],
+  open: undefined,
+};
+
+/** The history with one entry more. */
+export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistory {
+  const grown = { ...history, length: history.length + 1 };
+  switch (next.type) {
+    case 'task-created':
+      return { ...grown, created: next, modelHash: next.modelHash };
+    case 'attempt-opened':
+      return { ...grown, attempt: next.attempt, previousDigest: next.digest, open: next };
+    case 'attempt-aborted':
+      return { ...grown, open: undefined };
+    case 'evaluated':
+      return { ...grown, open: undefined, evaluations: [...history.evaluations, next.record] };
+    case 'round-committed':
+      return {
+        ...grown,
+        open: undefined,
+        round: next.record.round,
+        modelHash: next.record.modelHash,
+        strategyHash: next.strategyHash,
+        rounds: [...history.rounds, next.record],
+        releases: next.release === null ? history.releases : [...history.releases, next.release],
+      };
+  }
+}
+
+/** The entry that closes what a crash left open. */
+export function restartEntry(open: NonNullable<TaskHistory['open']>, nowMs: number): JournalEntry {
+  const reason: RoundAbortReason = 'coordinator-restarted';
+  const nobody = { selected: 0, ready: 0, cohort: 0, reported: 0, groups: 0, dropped: [], declined: {}, upBytes: 0, downBytes: 0 };
+  return {
+    v: JOURNAL_VERSION,
+    type: 'attempt-aborted',
+    reason,
+    record: { ...nobody, round: open.round, attempt: open.attempt, endedAtMs: nowMs, durationMs: Math.max(0, nowMs - open.atMs) },
+  };
+}

@@ -1,0 +1,97 @@
+import { UsageError } from '@tutti/base';
+import { createStrategy, type StrategyConfig } from '@tutti/aggregation';
+import type { Model } from '@tutti/model';
+import { SMALLEST_COHORT } from '@tutti/secure-aggregation';
+
+/** What a task is run with. Every field is checked at once; see {@link checkTaskConfig}. */
+export interface TaskConfig {
+  readonly name: string;
+  readonly model: Model;
+  /** The catalogue as canonical JSON bytes; clients fetch it by its hash. */
+  readonly catalogue: Uint8Array;
+  readonly strategy: StrategyConfig;
+  /** C: L2 norm that each model delta is scaled down to. */
+  readonly clippingNorm: number;
+  /** Updates to make. */
+  readonly rounds: number;
+  readonly cohort: {
+    /** Clients wanted in a round. */
+    readonly planned: number;
+    /** Fewer than this many ready end an attempt. */
+    readonly smallest: number;
+    /** Clients that mask together at most. */
+    readonly largestGroup: number;
+    /** Clients asked to train for each one that is wanted, ≥ 1. */
+    readonly overselection: number;
+  };
+  readonly deadlinesMs: { readonly train: number; readonly shareKeys: number; readonly maskedInput: number; readonly unmask: number };
+  readonly protection: 'secure' | 'plain';
+  readonly noise: {
+    /** Standard deviation of the sum's noise over C; 0 for none. */
+    readonly multiplier: number;
+    /** The same for each metric lane, over 1; 0 for none. */
+    readonly metricMultiplier: number;
+    /** Counts ε, and ends the task when the budget is spent. */
+    readonly accounting?: { readonly dpDelta: number; readonly epsilonBudget?: number };
+  };
+  /** Seed of the first weights. */
+  readonly seed: string;
+  /** Checkpoints kept, the newest included. */
+  readonly keepCheckpoints: number;
+  /** Allows cohorts below 16, which masks do not protect. */
+  readonly insecureSmallCohort?: boolean;
+  /** Counts securely how many clients touched each item row, and averages each row over those. */
+  readonly rowCounts?: boolean;
+  /** How long an attempt waits for more clients once enough for the smallest cohort wait, in milliseconds; default 2000. */
+  readonly selectionMs?: number;
+}
+
+/** One thing that is wrong with a configuration. */
+export interface ConfigProblem {
+  readonly path: string;
+  readonly problem: string;
+}
+
+/** Everything that is wrong, each with its path and both sides of the comparison. */
+export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
+  const { cohort, deadlinesMs, noise } = config;
+  const problems: ConfigProblem[] = [];
+  const ask = (path: string, fits: boolean, problem: string): void => void (fits || problems.push({ path, problem }));
+  const whole = (path: string, value: number, least: number, most: number): void =>
+    ask(path, Number.isInteger(value) && value >= least && value <= most, `${value} is not a whole number from ${least} to ${most}`);
+  ask('name', /^[a-z0-9][a-z0-9-]{0,62}$/.test(config.name), `${JSON.stringify(config.name)} is not 1 to 63 of a-z, 0-9 and "-"`);
+  whole('rounds', config.rounds, 0, 0xffff_ffff);
+  whole('cohort.planned', cohort.planned, 1, 1_000_000);
+  whole('cohort.smallest', cohort.smallest, 1, 1_000_000);
+  whole('cohort.largestGroup', cohort.largestGroup, 2, 1_024);
+  whole('keepCheckpoints', config.keepCheckpoints, 1, 1_000_000);
+  ask('cohort.smallest', cohort.smallest <= cohort.planned, `${cohort.smallest} is above the planned cohort of ${cohort.planned}`);
+  ask('cohort.overselection', cohort.overselection >= 1 && cohort.overselection <= 10, `${cohort.overselection} is not from 1 to 10`);
+  ask('clippingNorm', config.clippingNorm > 0 && config.clippingNorm <= 1e9, `${config.clippingNorm} is not above 0, at most 1e9`);
+  ask('noise.multiplier', noise.multiplier >= 0 && noise.multiplier <= 1e6, `${noise.multiplier} is not from 0 to 1e6`);
+  ask('noise.metricMultiplier', noise.metricMultiplier >= 0 && noise.metricMultiplier <= 1e6, `${noise.metricMultiplier} is not from 0 to 1e6`);
+  for (const [name, value] of Object.entries(deadlinesMs)) whole(`deadlinesMs.${name}`, value, 1, 3_600_000);
+  if (config.protection === 'secure' && config.insecureSmallCohort !== true) {
+    const below = `is below ${SMALLEST_COHORT}, the smallest cohort for semi-honest secure aggregation (set insecureSmallCohort to override)`;
+    ask('cohort.planned', cohort.planned >= SMALLEST_COHORT, `${cohort.planned} ${below}`);
+    ask('cohort.smallest', cohort.smallest >= SMALLEST_COHORT, `${cohort.smallest} ${below}`);
+    ask('cohort.largestGroup', cohort.largestGroup >= SMALLEST_COHORT, `${cohort.largestGroup} ${below}`);
+  }
+  ask(
+    'noise.accounting',
+    noise.accounting === undefined || (noise.multiplier > 0 && noise.metricMultiplier > 0),
+    'needs noise on the delta and on the metric lanes: a lane without noise is not released while ε is counted',
+  );
+  try {
+    createStrategy(config.strategy);
+  } catch (error) {
+    problems.push({ path: 'strategy', problem: error instanceof Error ? error.message : String(error) });
+  }
+  return problems;
+}
+
+/** @throws {UsageError} with one line for each problem, prefixed with `tasks[name]`. */
+export function checkTaskConfig(config: TaskConfig): void {
+  const problems = problemsOfTask(config);
+  if (problems.length > 0) throw new UsageError(problems.map(({ path, problem }) => `tasks[${config.name}].${path}: ${problem}`).join('\n'));
+}

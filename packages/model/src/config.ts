@@ -1,0 +1,105 @@
+import { canonicalJson, DecodeError, UsageError } from '@tutti/base';
+import { MODEL_FAMILIES, type MfConfig, type MlpConfig, type Model, type ModelConfig, type ModelInput } from './types.ts';
+
+/** What the defaults follow from: both are secure sums of one lane in a federation. */
+export interface DataFacts {
+  readonly items: number;
+  /** Mean interactions a person. */
+  readonly meanHistory: number;
+}
+
+/** Weight of unobserved items by the rule a0 ≈ 10·n̄/I (recommendation-quality.md §3). */
+const UNOBSERVED_FACTOR = 10;
+
+/** Largest λ of the rule λ ≈ min(.03, 1/n̄). */
+const LARGEST_REGULARIZATION = 0.03;
+
+/** Defaults of implicit matrix factorisation, from the data. */
+function mfDefaults({ items, meanHistory }: DataFacts): MfConfig {
+  return {
+    family: 'mf',
+    dimension: 64,
+    unobservedWeight: Math.min(1, (UNOBSERVED_FACTOR * meanHistory) / items),
+    regularization: Math.min(LARGEST_REGULARIZATION, 1 / Math.max(1, meanHistory)),
+  };
+}
+
+/** Defaults of the embedding-MLP. */
+const MLP_DEFAULTS: MlpConfig = {
+  family: 'mlp',
+  dimension: 32,
+  hidden: [32, 16],
+  epochs: 2,
+  batchSize: 256,
+  learningRate: 0.1,
+  tableLearningRate: 0.1,
+  localLearningRate: 0.1,
+  personalSteps: 15,
+  negatives: 4,
+  l2: 0,
+  proximal: 0,
+};
+
+type Range = readonly [least: number, most: number, whole?: 'whole'];
+
+const RANGES: Readonly<Record<string, Range>> = {
+  dimension: [1, 512, 'whole'],
+  unobservedWeight: [0, 10],
+  regularization: [0, 10],
+  epochs: [1, 100, 'whole'],
+  batchSize: [1, 65_536, 'whole'],
+  learningRate: [0, 10],
+  tableLearningRate: [0, 10],
+  localLearningRate: [0, 10],
+  personalSteps: [0, 1_000, 'whole'],
+  negatives: [1, 100, 'whole'],
+  l2: [0, 1],
+  proximal: [0, 10],
+};
+
+/**
+ * Fills in what `input` leaves out, and checks every field.
+ * @throws {UsageError} naming each field that is unknown or out of range.
+ */
+export function resolveModelConfig(input: ModelInput, facts: DataFacts): ModelConfig {
+  const defaults: ModelConfig = input.family === 'mf' ? mfDefaults(facts) : MLP_DEFAULTS;
+  const config = { ...defaults, ...input } as ModelConfig;
+  const problems = problemsOf(config as unknown as Record<string, unknown>, defaults);
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
+  return config;
+}
+
+/** A configuration from outside, with every field there. @throws {DecodeError} naming the first field that is wrong. */
+export function decodeModelConfig(value: unknown): ModelConfig {
+  if (typeof value !== 'object' || value === null) throw new DecodeError('model', 'is not an object');
+  const record = value as Record<string, unknown>;
+  const family = MODEL_FAMILIES.find((name) => name === record['family']);
+  if (family === undefined) throw new DecodeError('model.family', `is none of ${MODEL_FAMILIES.join(', ')}`);
+  const defaults: ModelConfig = family === 'mf' ? mfDefaults({ items: 1, meanHistory: 1 }) : MLP_DEFAULTS;
+  const missing = Object.keys(defaults).find((name) => !(name in record));
+  if (missing !== undefined) throw new DecodeError(`model.${missing}`, 'is missing');
+  const [problem] = problemsOf(record, defaults);
+  if (problem !== undefined) throw new DecodeError('model', problem);
+  return record as unknown as ModelConfig;
+}
+
+function problemsOf(config: Record<string, unknown>, defaults: ModelConfig): string[] {
+  return Object.entries(config).flatMap(([name, value]) => {
+    if (name === 'family') return [];
+    if (!(name in defaults)) return [`model.${name}: is no field of the family ${defaults.family}`];
+    if (name === 'hidden') return hiddenProblems(value);
+    const [least, most, whole] = RANGES[name] as Range;
+    const fits = typeof value === 'number' && value >= least && value <= most && (whole === undefined || Number.isInteger(value));
+    return fits ? [] : [`model.${name}: ${String(value)} is not ${whole === undefined ? 'a number' : 'a whole number'} from ${least} to ${most}`];
+  });
+}
+
+function hiddenProblems(value: unknown): string[] {
+  const fits = Array.isArray(value) && value.length >= 1 && value.length <= 8 && value.every((size) => Number.isInteger(size) && size >= 1 && size <= 4_096);
+  return fits ? [] : ['model.hidden: one to eight sizes from 1 to 4096 are needed'];
+}
+
+/** What the layout hash is made from: two sides with equal text train the same model on the same rows. */
+export function layoutFingerprint(model: Model): string {
+  return canonicalJson({ config: model.config, items: model.items, layout: model.layout.parameters });
+}

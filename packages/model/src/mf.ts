@@ -1,0 +1,89 @@
+import { keepLocal, type LocalOnly } from '@tutti/base';
+import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
+import type { BackendName, LoadedModel, LocalData, LocalUpdate, MfConfig, Model, Tensorflow, TrainingEngine } from './types.ts';
+
+/**
+ * Implicit matrix factorisation, federated: the device solves its own vector w in closed form from the item table H, and
+ * its delta is minus half the gradient of its own loss, c ⊗ w with c = a0·s + 1[i ∈ I_u]·(s − 1), s = H·w.
+ * The pull λ·a0·h of each row is the server's (the strategy's weightDecay).
+ *
+ * @see Hu, Koren, Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008; and
+ *   Ammad-ud-din et al., Federated collaborative filtering, 2019.
+ */
+export function createMfEngine(model: Model, config: MfConfig, tf: Tensorflow, backend: BackendName): TrainingEngine {
+  return {
+    model,
+    backend,
+    async load(shared) {
+      const table = tf.tensor2d(shared, [model.items, config.dimension]);
+      const gramTensor = tf.tidy(() => tf.matMul(tf.transpose(table), table));
+      const gram = Float64Array.from(await gramTensor.data());
+      gramTensor.dispose();
+      return loadedMf(model, config, tf, table, gram);
+    },
+  };
+}
+
+type Matrix = ReturnType<Tensorflow['tensor2d']>;
+
+function loadedMf(model: Model, config: MfConfig, tf: Tensorflow, table: Matrix, gram: Float64Array): LoadedModel {
+  const { dimension: d, unobservedWeight: a0, regularization } = config;
+
+  /** w = (HᵤᵀHᵤ + a0·G + λ(|I_u| + a0·I)·1)⁻¹ · Σ h_i over the person's items. */
+  async function solve(positives: Int32Array): Promise<LocalOnly<Float32Array>> {
+    const right = new Float64Array(d);
+    const left = Float64Array.from(gram, (value) => a0 * value);
+    if (positives.length > 0) {
+      const [own, sum] = tf.tidy(() => {
+        const rows = tf.gather(table, tf.tensor1d(positives, 'int32'));
+        return [tf.matMul(tf.transpose(rows), rows), tf.sum(rows, 0)];
+      });
+      const [products, sums] = await Promise.all([own.data(), sum.data()]);
+      tf.dispose([own, sum]);
+      for (let i = 0; i < left.length; i++) left[i] = (left[i] as number) + (products[i] as number);
+      for (let i = 0; i < d; i++) right[i] = sums[i] as number;
+    }
+    const ridge = regularization * (positives.length + a0 * model.items) + 1e-9;
+    for (let i = 0; i < d; i++) left[i * d + i] = (left[i * d + i] as number) + ridge;
+    solvePositiveDefiniteInPlace(left, right);
+    return keepLocal(Float32Array.from(right));
+  }
+
+  async function scores(local: Float32Array): Promise<Float32Array> {
+    const product = tf.tidy(() => tf.matMul(table, tf.tensor2d(local, [d, 1])));
+    const values = (await product.data()) as Float32Array;
+    product.dispose();
+    return values;
+  }
+
+  return {
+    async train(_local, { positives }: LocalData): Promise<LocalUpdate> {
+      const vector = await solve(positives);
+      const residual = await scores(vector);
+      let loss = 0;
+      for (let i = 0; i < residual.length; i++) {
+        const s = residual[i] as number;
+        loss += a0 * s * s;
+        residual[i] = a0 * s;
+      }
+      for (const item of positives) {
+        const s = a0 === 0 ? 0 : (residual[item] as number) / a0;
+        loss += (s - 1) * (s - 1);
+        residual[item] = (residual[item] as number) + s - 1;
+      }
+      const delta = tf.tidy(() => tf.neg(tf.matMul(tf.tensor2d(residual, [model.items, 1]), tf.tensor2d(vector, [1, d]))));
+      const values = (await delta.data()) as Float32Array;
+      delta.dispose();
+      return {
+        delta: values,
+        local: vector,
+        loss: loss / Math.max(1, positives.length + a0 * model.items),
+        examples: positives.length,
+        touchedRows: positives,
+      };
+    },
+    personalize: (_local, { positives }) => solve(positives),
+    score: async (local) => keepLocal(await scores(local)),
+    dispose: () => table.dispose(),
+  };
+}

@@ -1,0 +1,75 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import util from 'node:util';
+import { EnvironmentError } from '@tutti/base';
+import { useBackend } from './tensorflow.ts';
+import type { BackendName, Tensorflow } from './types.ts';
+
+/** TensorFlow.js in Node: real TensorFlow where it is installed, else wasm, else cpu. */
+export interface OpenedTensorflow {
+  readonly tf: Tensorflow;
+  readonly backend: BackendName;
+  /** What people should know, such as that a faster backend is missing. */
+  readonly notes: readonly string[];
+}
+
+/** Order in which `auto` tries the backends. */
+const PREFERENCE = ['tensorflow', 'wasm', 'cpu'] as const;
+
+/**
+ * Opens one backend, once a process or thread.
+ * @param options.backend one backend, or `auto` (default): tensorflow → wasm → cpu, the first that starts and tests well.
+ * @throws {EnvironmentError} when the one that was asked for, or none at all, can be had.
+ */
+export async function openNodeTensorflow({ backend = 'auto' }: { backend?: BackendName | 'auto' } = {}): Promise<OpenedTensorflow> {
+  const wanted = backend === 'auto' ? PREFERENCE : [backend];
+  const failures: string[] = [];
+  for (const name of wanted) {
+    try {
+      const tf = await open(name);
+      return { tf, backend: name, notes: name === 'cpu' && backend === 'auto' ? ['no faster TensorFlow.js backend could be started'] : [] };
+    } catch (cause) {
+      failures.push(`${name}: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)}`);
+    }
+  }
+  throw new EnvironmentError(`no TensorFlow.js backend could be started (${failures.join('; ')})`);
+}
+
+async function open(name: BackendName): Promise<Tensorflow> {
+  const require = createRequire(import.meta.url);
+  if (name === 'tensorflow') await loadNative(require);
+  const tf = await loadTensorflow();
+  if (name === 'wasm') await loadWasm(require);
+  await useBackend(tf, name);
+  return tf;
+}
+
+async function loadTensorflow(): Promise<Tensorflow> {
+  const module = (await import('@tensorflow/tfjs')) as Tensorflow & { default?: Tensorflow };
+  const tf = module.default ?? module;
+  // Keeps the cpu backend from advising another installation on every start.
+  tf.env().set('PROD', true);
+  return tf;
+}
+
+/** tfjs-node 4.22 calls two functions that Node 23 dropped, and reads its thread count when it is loaded. */
+async function loadNative(require: NodeJS.Require): Promise<void> {
+  const entry = require.resolve('@tensorflow/tfjs-node');
+  const old = util as unknown as Record<string, unknown>;
+  old['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
+  old['isArray'] ??= Array.isArray;
+  process.env['TF_NUM_INTRAOP_THREADS'] ??= '1';
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  await import(pathToFileURL(entry).href);
+}
+
+async function loadWasm(require: NodeJS.Require): Promise<void> {
+  const folder = dirname(require.resolve('@tensorflow/tfjs-backend-wasm'));
+  const wasm = (await import('@tensorflow/tfjs-backend-wasm')) as typeof import('@tensorflow/tfjs-backend-wasm') & {
+    default?: typeof import('@tensorflow/tfjs-backend-wasm');
+  };
+  const { setThreadsCount, setWasmPaths } = wasm.default ?? wasm;
+  setThreadsCount(1);
+  setWasmPaths(`${join(folder, '/')}`);
+}

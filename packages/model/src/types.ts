@@ -1,0 +1,116 @@
+import type { LocalOnly, SeededRandom } from '@tutti/base';
+
+/** The TensorFlow.js namespace, injected: two copies of it in one page break each other. */
+export type Tensorflow = typeof import('@tensorflow/tfjs');
+
+/** Backends, in the order in which `auto` tries them. */
+export const BACKEND_NAMES = ['tensorflow', 'wasm', 'cpu', 'webgl', 'webgpu'] as const;
+export type BackendName = (typeof BACKEND_NAMES)[number];
+
+/** Model families. */
+export const MODEL_FAMILIES = ['mf', 'mlp'] as const;
+export type ModelFamily = (typeof MODEL_FAMILIES)[number];
+
+/** Implicit matrix factorisation (Hu et al. 2008): the device solves its own vector in closed form. */
+export interface MfConfig {
+  readonly family: 'mf';
+  /** d: length of a person's and an item's vector. */
+  readonly dimension: number;
+  /** a0: weight of the pull of every item's score towards 0. */
+  readonly unobservedWeight: number;
+  /** λ: regularisation, for each interaction and for a0 of each item. */
+  readonly regularization: number;
+}
+
+/** Embedding-MLP: a product head and hidden layers over [person, item, person∘item], trained on cross-entropy. */
+export interface MlpConfig {
+  readonly family: 'mlp';
+  readonly dimension: number;
+  /** Sizes of the hidden layers. */
+  readonly hidden: readonly number[];
+  /** Passes over the person's own examples in a round. */
+  readonly epochs: number;
+  /** Examples a gradient step. */
+  readonly batchSize: number;
+  /** Step of the local descent of the layers, for the mean gradient of a batch. */
+  readonly learningRate: number;
+  /** Step of the local descent of item rows, for the gradient of each example. */
+  readonly tableLearningRate: number;
+  /** Step of Adam on the person's own vector. */
+  readonly localLearningRate: number;
+  /** Steps that fit the person's own vector before anything shared moves. */
+  readonly personalSteps: number;
+  /** Negatives drawn for each positive, anew each epoch, from everything outside the training positives. */
+  readonly negatives: number;
+  /** L2 on the vectors of an example. */
+  readonly l2: number;
+  /** µ of FedProx: pull towards the round's starting weights. */
+  readonly proximal: number;
+}
+
+/** A model family with all its numbers. */
+export type ModelConfig = MfConfig | MlpConfig;
+
+/** A family and the numbers that are given; the rest follows from the data. */
+export type ModelInput = Partial<MfConfig> & { readonly family: 'mf' } | (Partial<MlpConfig> & { readonly family: 'mlp' });
+
+/** One tensor of the shared part, and where it stands in the flat vector. */
+export interface SharedParameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly role: 'item-table' | 'dense';
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The shared part as one flat float32 vector: what is summed, and what a checkpoint holds. */
+export interface SharedLayout {
+  readonly parameters: readonly SharedParameter[];
+  readonly length: number;
+}
+
+/** A family for a catalogue of `items`: its layout and its first weights. */
+export interface Model {
+  readonly config: ModelConfig;
+  readonly items: number;
+  readonly layout: SharedLayout;
+  /** Numbers of the local part: a person's own vector. */
+  readonly localLength: number;
+  initialShared(random: SeededRandom): Float32Array;
+}
+
+/** What a device trains on: the distinct items that its person touched. */
+export interface LocalData {
+  readonly positives: LocalOnly<Int32Array>;
+}
+
+/** What local training gives: a delta of the shared part, and the local part, which stays. */
+export interface LocalUpdate {
+  /** Trained minus initial, in the shared layout; owned by the caller. */
+  readonly delta: Float32Array;
+  readonly local: LocalOnly<Float32Array>;
+  /** Mean loss an example, before the step that it was measured for. */
+  readonly loss: number;
+  readonly examples: number;
+  /** Item rows that training touched. */
+  readonly touchedRows: LocalOnly<Int32Array>;
+}
+
+/** One checkpoint, prepared once and used for many clients. */
+export interface LoadedModel {
+  /** Trains on one person's data. `random` decides the negatives and the order, and with the data everything. */
+  train(local: LocalOnly<Float32Array> | undefined, data: LocalData, random: SeededRandom): Promise<LocalUpdate>;
+  /** Fits the person's own vector and nothing shared: what a device does before it ranks, also for a newcomer. */
+  personalize(local: LocalOnly<Float32Array> | undefined, data: LocalData, random: SeededRandom): Promise<LocalOnly<Float32Array>>;
+  /** Scores of every item, higher is better. They say what a person likes, so they stay on the device too. */
+  score(local: LocalOnly<Float32Array>): Promise<LocalOnly<Float32Array>>;
+  dispose(): void;
+}
+
+/** A model on a TensorFlow.js backend. */
+export interface TrainingEngine {
+  readonly model: Model;
+  readonly backend: BackendName;
+  /** @param shared in the model's layout; copied. */
+  load(shared: Float32Array): Promise<LoadedModel>;
+}

@@ -1,0 +1,104 @@
+import { concatBytes, DecodeError, equalBytes } from '@tutti/base';
+import type { ClientId, CohortDigest, CryptoSuite, RoundDigest } from './crypto-suite.ts';
+import { RefusalError } from './errors.ts';
+import { clientIdOf } from './ids.ts';
+
+/** Room for an enrolment token; zeros where identity is open. */
+export const TOKEN_BYTES = 96;
+
+/** Fields of a bundle in wire order, with their lengths. */
+const FIELDS = [
+  ['roundDigest', 32],
+  ['identityKey', 32],
+  ['encryptionKey', 32],
+  ['maskKey', 32],
+  ['nonceCommitment', 32],
+  ['seedCommitment', 32],
+  ['token', TOKEN_BYTES],
+  ['signature', 64],
+] as const;
+
+/** Bytes of a key bundle on the wire; every client's has the same size. */
+export const KEY_BUNDLE_BYTES = FIELDS.reduce((sum, [, length]) => sum + length, 0);
+
+/** What a client shows the cohort before it shares keys. */
+export type KeyBundle = { readonly [Field in (typeof FIELDS)[number][0]]: Uint8Array };
+
+/** The bytes of a bundle. */
+export function encodeKeyBundle(bundle: KeyBundle): Uint8Array {
+  return concatBytes(...FIELDS.map(([name]) => bundle[name]));
+}
+
+/** A bundle from outside. @throws {DecodeError} when it is not bytes of the one right length. */
+export function decodeKeyBundle(bytes: unknown): KeyBundle {
+  if (!(bytes instanceof Uint8Array)) throw new DecodeError('bundle', 'is not binary');
+  if (bytes.length !== KEY_BUNDLE_BYTES) throw new DecodeError('bundle', `has ${bytes.length} bytes; ${KEY_BUNDLE_BYTES} are expected`);
+  let at = 0;
+  const entries = FIELDS.map(([name, length]) => [name, bytes.slice(at, (at += length))] as const);
+  return Object.fromEntries(entries) as KeyBundle;
+}
+
+/** What a bundle's signature covers: everything before it. */
+export function bundleDigest(bytes: Uint8Array, crypto: CryptoSuite): Uint8Array {
+  return crypto.digest('bundle', bytes.subarray(0, KEY_BUNDLE_BYTES - 64));
+}
+
+/** One member of a cohort. */
+export interface Member {
+  readonly id: ClientId;
+  readonly bundle: KeyBundle;
+  readonly bytes: Uint8Array;
+}
+
+/** Checks a bundle's round and signature. @throws {RefusalError} with the reason. */
+export function checkBundle(bytes: Uint8Array, roundDigest: RoundDigest, crypto: CryptoSuite): Member {
+  let bundle: KeyBundle;
+  try {
+    bundle = decodeKeyBundle(bytes);
+  } catch (cause) {
+    throw new RefusalError('malformed', cause instanceof Error ? cause.message : 'bundle', { cause });
+  }
+  const id = clientIdOf(bundle.identityKey, crypto);
+  if (!equalBytes(bundle.roundDigest, roundDigest)) throw new RefusalError('wrong-round', `the bundle of ${id} is for another round description`);
+  if (!crypto.verify(bundleDigest(bytes, crypto), bundle.signature, bundle.identityKey)) {
+    throw new RefusalError('bad-signature', `the bundle of ${id} is not signed by its identity key`);
+  }
+  return { id, bundle, bytes };
+}
+
+/** Members of a roster, checked: signatures, order, no id or key twice. @throws {RefusalError} with the reason. */
+export function checkRoster(roster: Uint8Array, roundDigest: RoundDigest, crypto: CryptoSuite): Member[] {
+  if (roster.length === 0 || roster.length % KEY_BUNDLE_BYTES !== 0) {
+    throw new RefusalError('malformed', `a roster of ${roster.length} bytes is no whole number of bundles`);
+  }
+  const members: Member[] = [];
+  const keys = new Set<string>();
+  for (let at = 0; at < roster.length; at += KEY_BUNDLE_BYTES) {
+    const member = checkBundle(roster.slice(at, at + KEY_BUNDLE_BYTES), roundDigest, crypto);
+    const previous = members.at(-1);
+    if (previous?.id === member.id) throw new RefusalError('duplicate-member', `${member.id} stands in the roster twice`);
+    if (previous !== undefined && previous.id > member.id) throw new RefusalError('unsorted-roster', 'bundles must stand in the order of client ids');
+    for (const key of [member.bundle.encryptionKey, member.bundle.maskKey]) {
+      const text = key.join(',');
+      if (keys.has(text)) throw new RefusalError('duplicate-key', `a key of ${member.id} stands in the roster twice`);
+      keys.add(text);
+    }
+    members.push(member);
+  }
+  return members;
+}
+
+/** C = H("cohort", D, Merkle root of the sorted signed bundles). */
+export function cohortDigest(roundDigest: RoundDigest, members: readonly Member[], crypto: CryptoSuite): CohortDigest {
+  let level = members.map(({ bytes }) => crypto.digest('leaf', bytes));
+  while (level.length > 1) {
+    const above: Uint8Array[] = [];
+    for (let at = 0; at < level.length; at += 2) {
+      const left = level[at] as Uint8Array;
+      const right = level[at + 1];
+      above.push(right === undefined ? left : crypto.digest('node', left, right));
+    }
+    level = above;
+  }
+  return crypto.digest('cohort', roundDigest, level[0] ?? new Uint8Array(32)) as CohortDigest;
+}

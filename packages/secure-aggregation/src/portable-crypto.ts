@@ -1,0 +1,77 @@
+import { concatBytes, utf8, wipe } from '@tutti/base';
+import nacl from 'tweetnacl';
+import { addChaCha20 } from './chacha20.ts';
+import type { CryptoSuite, KeyPair } from './crypto-suite.ts';
+import { InvalidKeyError } from './errors.ts';
+
+/** The one file that touches tweetnacl. It closes its two traps: malleable signatures, and low-order points. */
+
+/** The group order L of Ed25519, little-endian. */
+const GROUP_ORDER = Uint8Array.from([
+  0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  0, 0, 0, 0, 0, 0x10,
+]);
+
+/** What H hashes: a label, then each part with its length before it. */
+export function digestInput(label: string, parts: readonly Uint8Array[]): Uint8Array {
+  const framed = parts.flatMap((part) => {
+    const length = new Uint8Array(4);
+    new DataView(length.buffer).setUint32(0, part.length, true);
+    return [length, part];
+  });
+  return concatBytes(utf8(`tutti/v1/${label}`), Uint8Array.of(0), ...framed);
+}
+
+/** Whether S of a signature is below the group order: tweetnacl accepts S + L for the same message. */
+export function isCanonicalSignature(signature: Uint8Array): boolean {
+  if (signature.length !== 64) return false;
+  for (let i = 31; i >= 0; i--) {
+    const s = signature[32 + i] as number;
+    const l = GROUP_ORDER[i] as number;
+    if (s !== l) return s < l;
+  }
+  return false;
+}
+
+/** HSalsa20 of the raw X25519 secret, as `nacl.box.before`. @throws {InvalidKeyError} when the secret is all zero. */
+export function keyFromShared(raw: Uint8Array): Uint8Array {
+  let any = 0;
+  for (const byte of raw) any |= byte;
+  if (any === 0) throw new InvalidKeyError('the public key is one of the low-order points');
+  const key = new Uint8Array(32);
+  const { crypto_core_hsalsa20: hsalsa20 } = (nacl as unknown as { lowlevel: { crypto_core_hsalsa20(out: Uint8Array, inp: Uint8Array, k: Uint8Array, c: Uint8Array): void } }).lowlevel;
+  hsalsa20(key, new Uint8Array(16), raw, utf8('expand 32-byte k'));
+  return key;
+}
+
+/** Everything in TypeScript and tweetnacl: runs wherever JavaScript runs. */
+export const portableCrypto: CryptoSuite = {
+  name: 'portable',
+  digest(label, ...parts) {
+    return nacl.hash(digestInput(label, parts)).slice(0, 32);
+  },
+  signKeyPair(random) {
+    const seed = random.bytes(32);
+    const pair = nacl.sign.keyPair.fromSeed(seed);
+    wipe(seed);
+    return pair;
+  },
+  signKeyPairFromSeed: (seed): KeyPair => nacl.sign.keyPair.fromSeed(seed),
+  sign: (message, secretKey) => nacl.sign.detached(message, secretKey),
+  verify(message, signature, publicKey) {
+    if (publicKey.length !== 32 || !isCanonicalSignature(signature)) return false;
+    return nacl.sign.detached.verify(message, signature, publicKey);
+  },
+  boxKeyPair: (random) => nacl.box.keyPair.fromSecretKey(random.bytes(32)),
+  publicKeyOf: (secretKey) => nacl.scalarMult.base(secretKey),
+  sharedKey(publicKey, secretKey) {
+    if (publicKey.length !== 32) throw new InvalidKeyError(`a public key has 32 bytes, not ${publicKey.length}`);
+    const raw = nacl.scalarMult(secretKey, publicKey);
+    const key = keyFromShared(raw);
+    wipe(raw);
+    return key;
+  },
+  seal: (plaintext, nonce, key) => nacl.secretbox(plaintext, nonce, key),
+  open: (sealed, nonce, key) => nacl.secretbox.open(sealed, nonce, key) ?? undefined,
+  addKeystream: addChaCha20,
+};
