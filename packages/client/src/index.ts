@@ -1,2 +1,30 @@
-/** The device engine: local data, training, taking part. No input or output. */
-export {};
+/**
+ * The device engine: local data, training, taking part. Message in, messages out; sockets, clocks and disks are passed in,
+ * and the same code runs in a browser, in Node and in a simulation.
+ *
+ * ```ts
+ * import { memoryClientStore } from '@tutti/client';
+ *
+ * const store = memoryClientStore();
+ * await store.append('interactions', new TextEncoder().encode('{"item":"tt0111161"}'));
+ * console.log((await store.readLog('interactions')).length);
+ * ```
+ */
+export { createDevice } from './device.ts';
+export type { Device } from './device.ts';
+export { memoryClientStore } from './memory-store.ts';
+export { createParticipation } from './participation.ts';
+export type { Participation, ParticipationEvent, ParticipationOptions } from './participation.ts';
+export { declineReason, DEFAULT_POLICY } from './policy.ts';
+export type { Policy } from './policy.ts';
+export type {
+  ClientClock,
+  ClientStore,
+  Conditions,
+  Connection,
+  DeviceMessage,
+  DeviceOptions,
+  LocalExamples,
+  Models,
+  Transport,
+} from './ports.ts';

@@ -1,0 +1,68 @@
+import type { LocalOnly } from '@tutti/base';
+import { layoutLanes, quantizeContribution, type ClientContribution } from '@tutti/aggregation';
+import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
+import type { LoadedModel } from '@tutti/model';
+import { addSkellamNoise, clipUpdate } from '@tutti/privacy';
+import type { RoundDescription } from '@tutti/protocol';
+import type { QuantizedInput } from '@tutti/secure-aggregation';
+import type { DeviceOptions, LocalExamples } from './ports.ts';
+
+/** Losses up to this fit the loss lane. */
+const LARGEST_LOSS = 4;
+
+/** Length of the list that the ranking lanes measure. */
+const K = 10;
+
+/** What local training gives: integers for the sum, and the vector that stays. */
+export interface Trained {
+  readonly input: QuantizedInput;
+  readonly local: LocalOnly<Float32Array>;
+}
+
+/**
+ * Trains on the device and turns the result into ring words: clip, round at random, add this client's part of the noise.
+ * Their number follows from the description alone; a person with no data adds a delta of zeros like anyone else's.
+ */
+export async function contribute(
+  options: DeviceOptions,
+  description: RoundDescription,
+  loaded: LoadedModel,
+  before: LocalOnly<Float32Array> | undefined,
+): Promise<Trained> {
+  const { attempt, purpose, scale, clippingNorm, noise } = description;
+  const examples = await options.data();
+  const seeds = options.seeds(attempt);
+  const metrics = await measure(loaded, before, examples, options);
+  const trained = purpose === 'train' ? await loaded.train(before, examples, seeds) : undefined;
+  const lanes = layoutLanes({ deltaLength: description.lanes.delta, rowCounts: description.lanes.rowCounts, metrics: description.lanes.metrics });
+  const clipped = trained === undefined ? undefined : clipUpdate(trained.delta, clippingNorm);
+  const contribution: ClientContribution = {
+    delta: clipped?.delta ?? new Float32Array(0),
+    weight: 1,
+    clipped: clipped?.clipped ?? false,
+    ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
+    metrics: { ...metrics.lanes, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
+  };
+  const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt));
+  if (noise.mechanism === 'skellam') {
+    const words = options.words('noise', attempt);
+    addSkellamNoise(input, 0, lanes.deltaLength, noise.deltaVariance, words);
+    addSkellamNoise(input, lanes.offsets.clip, lanes.length, noise.metricVariance, words);
+  }
+  return { input: input as QuantizedInput, local: trained?.local ?? metrics.vector };
+}
+
+/** Ranks the held-out item with the incoming model, before this round trains on anything. */
+async function measure(
+  loaded: LoadedModel,
+  before: LocalOnly<Float32Array> | undefined,
+  examples: LocalExamples,
+  options: DeviceOptions,
+): Promise<{ vector: LocalOnly<Float32Array>; lanes: Record<string, number> }> {
+  const vector = await loaded.personalize(before, examples, options.seeds(0));
+  const { heldOut } = examples;
+  if (heldOut === undefined) return { vector, lanes: {} };
+  const scores = await loaded.score(vector);
+  const rank = rankHeldOut({ scores, positive: heldOut.item, negatives: heldOut.candidates });
+  return { vector, lanes: { hr10: hitRate(rank, K), ndcg10: ndcg(rank, K), evaluated: 1 } };
+}

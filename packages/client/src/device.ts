@@ -1,0 +1,211 @@
+import { assertNever, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
+import type { LoadedModel } from '@tutti/model';
+import { phaseDigest, roundDigest, type CoordinatorMessage, type DeclineReason, type RoundDescription } from '@tutti/protocol';
+import {
+  abandon,
+  advertiseKeys,
+  answerUnmask,
+  maskInput,
+  RefusalError,
+  shareKeys,
+  type ClientPhase,
+  type QuantizedInput,
+  type RoundDigest,
+} from '@tutti/secure-aggregation';
+import { contribute } from './contribution.ts';
+import { declineReason } from './policy.ts';
+import type { DeviceMessage, DeviceOptions } from './ports.ts';
+
+/** One device: the client's side of every attempt, message in, messages out. */
+export interface Device {
+  /**
+   * What this device says to a message. A repeated message gets the same answer; one that does not belong gets none.
+   * Everything that must not be accepted ends in a `decline` with its reason, and the attempt's secrets are wiped.
+   */
+  handle(message: CoordinatorMessage): Promise<readonly DeviceMessage[]>;
+  /** The person's vector, fitted to `loaded`: what ranks. It stays on the device. */
+  vector(loaded: LoadedModel): Promise<LocalOnly<Float32Array>>;
+  /** Ends a running attempt and wipes its secrets. */
+  leave(): void;
+}
+
+/** An attempt that this device takes part in. Its secrets are in memory only, so a restart ends it. */
+interface Running {
+  readonly description: RoundDescription;
+  readonly digest: RoundDigest;
+  /** Undefined in a plain attempt. */
+  keys: ClientPhase | undefined;
+  input: QuantizedInput;
+  /** The last answer, for a coordinator that asks again. */
+  answered: { readonly to: CoordinatorMessage['type']; readonly messages: readonly DeviceMessage[] };
+}
+
+/** Keys in the store. */
+const LAST_ATTEMPT = 'last-attempt';
+const UNMASK_ANSWERED = 'unmask-answered';
+const VECTOR = 'vector';
+
+/** Creates the device of one person for one task. */
+export function createDevice(options: DeviceOptions): Device {
+  return new ClientDevice(options);
+}
+
+class Declined extends Error {
+  constructor(readonly reason: DeclineReason) {
+    super(reason);
+  }
+}
+
+class ClientDevice implements Device {
+  #running: Running | undefined;
+  readonly #coordinatorKey: Uint8Array;
+
+  constructor(private readonly options: DeviceOptions) {
+    this.#coordinatorKey = fromHex(options.task.coordinatorKey, 'coordinatorKey', 32);
+  }
+
+  async handle(message: CoordinatorMessage): Promise<readonly DeviceMessage[]> {
+    if (message.type === 'challenge') return [];
+    const attempt = message.type === 'describe' ? message.description.attempt : message.attempt;
+    const running = this.#running?.description.attempt === attempt ? this.#running : undefined;
+    if (running?.answered.to === message.type && message.type !== 'outcome') return running.answered.messages;
+    try {
+      return await this.#answer(message, running);
+    } catch (error) {
+      this.leave();
+      return [{ type: 'decline', attempt, reason: reasonOf(error) }];
+    }
+  }
+
+  leave(): void {
+    const running = this.#running;
+    this.#running = undefined;
+    if (running === undefined) return;
+    if (running.keys !== undefined) abandon(running.keys);
+    wipe(running.input);
+  }
+
+  async vector(loaded: LoadedModel): Promise<LocalOnly<Float32Array>> {
+    const examples = await this.options.data();
+    return loaded.personalize(await this.#storedVector(), examples, this.options.seeds(0));
+  }
+
+  async #answer(message: Exclude<CoordinatorMessage, { type: 'challenge' }>, running: Running | undefined): Promise<readonly DeviceMessage[]> {
+    switch (message.type) {
+      case 'describe':
+        return this.#take(message.description, message.signature);
+      case 'roster':
+        return running === undefined ? [] : this.#share(running, message);
+      case 'relay-shares':
+        return running === undefined ? [] : this.#mask(running, message);
+      case 'survivors':
+        return running === undefined ? [] : this.#unmask(running, message);
+      case 'outcome':
+        if (running !== undefined) this.leave();
+        return [];
+      default:
+        return assertNever(message);
+    }
+  }
+
+  /** Phase 0 and 1: checks the description, trains, and shows this attempt's keys. */
+  async #take(description: RoundDescription, signature: Uint8Array): Promise<readonly DeviceMessage[]> {
+    const { crypto, policy, store, task, models, identity, random } = this.options;
+    const digest = roundDigest(description, crypto);
+    this.#checkSignature('describe', digest, [], signature);
+    const refusal = declineReason(policy, task, description, await this.#lastAttempt());
+    if (refusal !== undefined) throw new Declined(refusal);
+    this.leave();
+    await store.set(LAST_ATTEMPT, u32(description.attempt));
+    const loaded = await this.#open(description.modelHash, models);
+    const { input, local } = await contribute(this.options, description, loaded, await this.#storedVector());
+    if (description.purpose === 'train') await store.set(VECTOR, new Uint8Array(Float32Array.from(local).buffer));
+    const secure = description.protection === 'secure';
+    const keys = secure ? advertiseKeys({ roundDigest: digest, identity, random, crypto }) : undefined;
+    const messages: DeviceMessage[] = [{ type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? new Uint8Array(0) }];
+    this.#running = { description, digest, keys: keys?.state, input, answered: { to: 'describe', messages } };
+    return messages;
+  }
+
+  async #open(modelHash: string, models: DeviceOptions['models']): Promise<LoadedModel> {
+    try {
+      return await models.open(modelHash);
+    } catch {
+      throw new Declined('wrong-model');
+    }
+  }
+
+  /** Phase 2. */
+  #share(running: Running, message: Extract<CoordinatorMessage, { type: 'roster' }>): readonly DeviceMessage[] {
+    this.#checkSignature('roster', running.digest, [u16(message.group), message.bundles], message.signature);
+    if (running.keys?.phase !== 'advertised') return [];
+    const smallestCohort = Math.min(running.description.cohort.largestGroup, Math.max(2, this.options.policy.smallestCohort));
+    const { state, shares } = shareKeys(running.keys, message.bundles, { smallestCohort });
+    running.keys = state;
+    return this.#remember(running, 'roster', [{ type: 'share-keys', attempt: message.attempt, shares }]);
+  }
+
+  /** Phase 3. In a plain attempt the integers go as they are. */
+  #mask(running: Running, message: Extract<CoordinatorMessage, { type: 'relay-shares' }>): readonly DeviceMessage[] {
+    this.#checkSignature('relay-shares', running.digest, [u16(message.group), message.shares], message.signature);
+    if (running.description.protection === 'plain') {
+      return this.#remember(running, 'relay-shares', [{ type: 'masked-input', attempt: message.attempt, words: running.input }]);
+    }
+    if (running.keys?.phase !== 'shared') return [];
+    const { state, masked } = maskInput(running.keys, message.shares, running.input);
+    running.keys = state;
+    wipe(running.input);
+    return this.#remember(running, 'relay-shares', [{ type: 'masked-input', attempt: message.attempt, words: masked }]);
+  }
+
+  /** Phase 5. That it answers is stored before the answer leaves: a second U3 gets nothing, also after a restart. */
+  async #unmask(running: Running, message: Extract<CoordinatorMessage, { type: 'survivors' }>): Promise<readonly DeviceMessage[]> {
+    this.#checkSignature('survivors', running.digest, [u16(message.group), message.survivors], message.signature);
+    if (running.keys?.phase !== 'masked') return [];
+    const { store } = this.options;
+    const before = await store.get(UNMASK_ANSWERED);
+    if (before !== undefined && readU32(before) >= message.attempt) throw new Declined('already-answered');
+    await store.set(UNMASK_ANSWERED, u32(message.attempt));
+    const { state, reply } = answerUnmask(running.keys, message.survivors);
+    running.keys = state;
+    return this.#remember(running, 'survivors', [{ type: 'unmask', attempt: message.attempt, shares: reply }]);
+  }
+
+  #remember(running: Running, to: CoordinatorMessage['type'], messages: readonly DeviceMessage[]): readonly DeviceMessage[] {
+    running.answered = { to, messages };
+    return messages;
+  }
+
+  #checkSignature(type: string, digest: RoundDigest, body: readonly Uint8Array[], signature: Uint8Array): void {
+    const { crypto } = this.options;
+    if (!crypto.verify(phaseDigest(type, digest, body, crypto), signature, this.#coordinatorKey)) throw new Declined('bad-signature');
+  }
+
+  async #lastAttempt(): Promise<number> {
+    const stored = await this.options.store.get(LAST_ATTEMPT);
+    return stored === undefined ? 0 : readU32(stored);
+  }
+
+  async #storedVector(): Promise<LocalOnly<Float32Array> | undefined> {
+    const stored = await this.options.store.get(VECTOR);
+    const { localLength } = this.options.model;
+    if (stored === undefined || stored.length !== 4 * localLength) return undefined;
+    return keepLocal(new Float32Array(stored.slice().buffer));
+  }
+}
+
+function reasonOf(error: unknown): DeclineReason {
+  if (error instanceof Declined) return error.reason;
+  if (error instanceof RefusalError) return error.reason;
+  return 'training-failed';
+}
+
+const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >>> 8);
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
+
+const readU32 = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);

@@ -1,0 +1,220 @@
+import { fromHex, toHex, type SecureRandom } from '@tutti/base';
+import { frameOf, frameCount, helloDigest, PROTOCOL_VERSION, type ClientMessage, type CoordinatorMessage, type Reply, type TaskInfo } from '@tutti/protocol';
+import type { CryptoSuite, KeyPair, MaskedInput } from '@tutti/secure-aggregation';
+import type { Device } from './device.ts';
+import type { ClientClock, Conditions, Connection, DeviceMessage, Transport } from './ports.ts';
+
+/** What an app hears of taking part. Nothing in it tells what a person likes. */
+export type ParticipationEvent =
+  | { readonly type: 'connected' }
+  | { readonly type: 'disconnected'; readonly reason: string }
+  | { readonly type: 'waiting'; readonly untilMs: number }
+  | { readonly type: 'phase'; readonly attempt: number; readonly phase: CoordinatorMessage['type'] }
+  | { readonly type: 'declined'; readonly attempt: number; readonly reason: string }
+  | { readonly type: 'round'; readonly attempt: number; readonly round: number | null; readonly outcome: 'committed' | 'aborted' | 'not-included'; readonly reason: string | null; readonly survivors: number | null }
+  | { readonly type: 'refused'; readonly reason: string; readonly problem: string };
+
+/** What taking part is made of. */
+export interface ParticipationOptions {
+  readonly device: Device;
+  readonly task: TaskInfo;
+  readonly identity: KeyPair;
+  readonly crypto: CryptoSuite;
+  readonly transport: Transport;
+  readonly conditions: Conditions;
+  readonly clock: ClientClock;
+  readonly random: SecureRandom;
+  readonly onEvent?: (event: ParticipationEvent) => void;
+  /** First and longest pause before connecting again, in milliseconds; default 500 and 30000. */
+  readonly backOff?: { readonly firstMs: number; readonly mostMs: number };
+  /** The answer to a description leaves at a multiple of this after it came, so that its time says little of the person's data; default 250. */
+  readonly answerEveryMs?: number;
+}
+
+/** How long an answer to a message may take. */
+const REPLY_TIMEOUT_MS = 30_000;
+
+/** Messages that may wait to be handled; a coordinator that sends more is not one of ours. */
+const LONGEST_QUEUE = 64;
+
+/** Times that a frame may be sent again. */
+const MOST_RESENDS = 8;
+
+/** A person's device taking part, until it is told to stop. */
+export interface Participation {
+  /** Connects, checks in, answers; comes again when the connection breaks. Resolves when `signal` aborts. */
+  run(options: { signal: AbortSignal }): Promise<void>;
+}
+
+/** The loop that carries a device's messages. Every wait has a deadline, and ends when the signal aborts. */
+export function createParticipation(options: ParticipationOptions): Participation {
+  return {
+    async run({ signal }) {
+      let failures = 0;
+      while (!signal.aborted) {
+        try {
+          await untilEligible(options, signal);
+          const pauseMs = await session(options, signal, () => (failures = 0));
+          await options.clock.sleep(pauseMs, signal);
+        } catch (error) {
+          if (signal.aborted) break;
+          options.onEvent?.({ type: 'disconnected', reason: error instanceof Error ? error.message : String(error) });
+          await options.clock.sleep(backOffMs(options, failures++), signal).catch(() => undefined);
+        }
+      }
+      options.device.leave();
+    },
+  };
+}
+
+function backOffMs({ backOff, random }: ParticipationOptions, failures: number): number {
+  const { firstMs, mostMs } = backOff ?? { firstMs: 500, mostMs: 30_000 };
+  const word = new DataView(random.bytes(4).buffer).getUint32(0, true) / 2 ** 32;
+  return Math.min(mostMs, firstMs * 2 ** Math.min(16, failures)) * (0.5 + word / 2);
+}
+
+async function untilEligible({ conditions, clock }: ParticipationOptions, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const answer = await conditions.check();
+    if (answer.eligible) return;
+    await clock.sleep(answer.retryAfterMs, signal);
+  }
+}
+
+/** One connection, from greeting to its end. @returns how long to stay away. */
+async function session(options: ParticipationOptions, signal: AbortSignal, onGreeted: () => void): Promise<number> {
+  const inbox = openInbox();
+  const connection = await options.transport.connect({ onMessage: inbox.push, onClose: inbox.close }, signal);
+  try {
+    await greet(options, connection, inbox, signal);
+    onGreeted();
+    options.onEvent?.({ type: 'connected' });
+    let again = await checkIn(options, connection, signal);
+    while (again.kind === 'waiting') {
+      const message = await inbox.next(again.untilMs - options.clock.now(), options.clock, signal);
+      if (message !== undefined) await answer(options, connection, message, signal);
+      if (message === undefined || message.type === 'outcome') again = await checkIn(options, connection, signal);
+    }
+    return again.pauseMs;
+  } finally {
+    connection.close();
+  }
+}
+
+async function greet(options: ParticipationOptions, connection: Connection, inbox: Inbox, signal: AbortSignal): Promise<void> {
+  const { identity, task, crypto } = options;
+  const challenge = await inbox.next(REPLY_TIMEOUT_MS, options.clock, signal);
+  if (challenge?.type !== 'challenge') throw new Error('the coordinator did not greet');
+  if (!challenge.protocols.includes(PROTOCOL_VERSION)) throw new Error(`the coordinator speaks ${challenge.protocols.join(', ')}, this client ${PROTOCOL_VERSION}`);
+  if (toHex(challenge.coordinatorKey) !== task.coordinatorKey) throw new Error('wrong-coordinator: its key is not the pinned one');
+  const digest = helloDigest(challenge.nonce, task.task, fromHex(task.coordinatorKey), crypto);
+  const reply = await connection.request(
+    { type: 'hello', protocol: PROTOCOL_VERSION, task: task.task, identityKey: identity.publicKey, signature: crypto.sign(digest, identity.secretKey) },
+    { timeoutMs: REPLY_TIMEOUT_MS, signal },
+  );
+  if (reply.type === 'refused') throw new Error(`${reply.reason}: ${reply.problem}`);
+}
+
+type CheckedIn = { readonly kind: 'waiting'; readonly untilMs: number } | { readonly kind: 'later'; readonly pauseMs: number };
+
+async function checkIn(options: ParticipationOptions, connection: Connection, signal: AbortSignal): Promise<CheckedIn> {
+  const eligible = await options.conditions.check();
+  if (!eligible.eligible) return { kind: 'later', pauseMs: eligible.retryAfterMs };
+  const reply = await connection.request({ type: 'check-in' }, { timeoutMs: REPLY_TIMEOUT_MS, signal });
+  if (reply.type === 'later') return { kind: 'later', pauseMs: reply.retryAfterMs };
+  if (reply.type !== 'waiting') throw new Error(reply.type === 'refused' ? `${reply.reason}: ${reply.problem}` : `an answer of type ${reply.type} to a check-in`);
+  const untilMs = options.clock.now() + reply.checkAgainMs;
+  options.onEvent?.({ type: 'waiting', untilMs });
+  return { kind: 'waiting', untilMs };
+}
+
+async function answer(options: ParticipationOptions, connection: Connection, message: CoordinatorMessage, signal: AbortSignal): Promise<void> {
+  const { clock, device, onEvent, answerEveryMs = 250 } = options;
+  const came = clock.now();
+  if (message.type !== 'outcome' && message.type !== 'challenge') {
+    onEvent?.({ type: 'phase', attempt: message.type === 'describe' ? message.description.attempt : message.attempt, phase: message.type });
+  }
+  const messages = await device.handle(message);
+  if (message.type === 'describe' && answerEveryMs > 0) {
+    const took = clock.now() - came;
+    await clock.sleep(Math.ceil((took + 1) / answerEveryMs) * answerEveryMs - took, signal);
+  }
+  for (const out of messages) await send(options, connection, out, signal);
+  if (message.type === 'outcome') {
+    onEvent?.({
+      type: 'round',
+      attempt: message.attempt,
+      round: message.outcome === 'committed' ? message.round : null,
+      outcome: message.outcome,
+      reason: message.outcome === 'aborted' ? message.reason : null,
+      survivors: message.outcome === 'committed' ? message.survivors : null,
+    });
+  }
+}
+
+async function send(options: ParticipationOptions, connection: Connection, message: DeviceMessage, signal: AbortSignal): Promise<void> {
+  if (message.type === 'masked-input') return sendFrames(options, connection, message.attempt, message.words as MaskedInput, signal);
+  if (message.type === 'decline') options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
+  const reply = await connection.request(message as ClientMessage, { timeoutMs: REPLY_TIMEOUT_MS, signal });
+  if (reply.type === 'refused') options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
+}
+
+/** Uploads frame by frame; the coordinator says which it expects, so an upload goes on where a lost connection left it. */
+async function sendFrames(options: ParticipationOptions, connection: Connection, attempt: number, words: MaskedInput, signal: AbortSignal): Promise<void> {
+  const count = frameCount(words.length);
+  for (let index = 0, resends = 0; index < count; ) {
+    const reply: Reply = await connection.request(frameOf(attempt, words, index), { timeoutMs: REPLY_TIMEOUT_MS, signal });
+    if (reply.type === 'accepted') {
+      index = reply.next ?? count;
+      continue;
+    }
+    const expected = reply.type === 'refused' && reply.reason === 'frame-out-of-order' ? reply.next : undefined;
+    if (expected === undefined || resends++ >= MOST_RESENDS) {
+      if (reply.type === 'refused') options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
+      return;
+    }
+    index = expected;
+  }
+}
+
+/** Messages that came, in order; bounded. */
+interface Inbox {
+  push(message: CoordinatorMessage): void;
+  close(reason: string): void;
+  /** The next message, or nothing when `timeoutMs` passed. @throws when the connection is gone. */
+  next(timeoutMs: number, clock: ClientClock, signal: AbortSignal): Promise<CoordinatorMessage | undefined>;
+}
+
+function openInbox(): Inbox {
+  const queue: CoordinatorMessage[] = [];
+  let closed: string | undefined;
+  let wake: () => void = () => undefined;
+  return {
+    push(message) {
+      if (queue.length >= LONGEST_QUEUE) closed ??= 'too many messages at once';
+      else queue.push(message);
+      wake();
+    },
+    close(reason) {
+      closed ??= reason;
+      wake();
+    },
+    async next(timeoutMs, clock, signal) {
+      if (queue.length === 0 && closed === undefined) {
+        const over = new AbortController();
+        const came = new Promise<void>((resolve) => (wake = resolve));
+        const stop = (): void => over.abort();
+        signal.addEventListener('abort', stop, { once: true });
+        try {
+          await Promise.race([came, clock.sleep(Math.max(0, timeoutMs), over.signal).catch(() => undefined)]);
+        } finally {
+          over.abort();
+          signal.removeEventListener('abort', stop);
+        }
+      }
+      signal.throwIfAborted();
+      if (closed !== undefined && queue.length === 0) throw new Error(closed);
+      return queue.shift();
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import type { LocalOnly, RandomWords, SecureRandom, SeededRandom } from '@tutti/base';
+import type { LoadedModel, Model } from '@tutti/model';
+import type { ClientMessage, CoordinatorMessage, Reply, TaskInfo } from '@tutti/protocol';
+import type { CryptoSuite, KeyPair, MaskedInput, QuantizedInput } from '@tutti/secure-aggregation';
+import type { Policy } from './policy.ts';
+
+/** What a device keeps between rounds and restarts. Sealed at rest by the adapters that write to a disk. */
+export interface ClientStore {
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Durable before it resolves. */
+  set(key: string, value: Uint8Array): Promise<void>;
+  /** Adds a record to a log; durable before it resolves. */
+  append(log: string, record: Uint8Array): Promise<void>;
+  readLog(log: string): Promise<readonly Uint8Array[]>;
+  /** Removes everything. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Checkpoints, ready to train: fetched by hash, verified, loaded. Caching is the adapter's. */
+export interface Models {
+  /** @throws when the checkpoint cannot be had, or is not the one that the hash names. */
+  open(modelHash: string): Promise<LoadedModel>;
+}
+
+/** A connection to a coordinator. */
+export interface Connection {
+  /** Sends a message and waits for its answer. Rejects at the timeout, or when the connection closes. */
+  request(message: ClientMessage, options: { timeoutMs: number; signal: AbortSignal }): Promise<Reply>;
+  close(): void;
+}
+
+/** How a device reaches its coordinator. */
+export interface Transport {
+  connect(
+    handlers: { onMessage(message: CoordinatorMessage): void; onClose(reason: string): void },
+    signal: AbortSignal,
+  ): Promise<Connection>;
+}
+
+/** Whether now is a good moment: idle, charging, unmetered, consent given. */
+export interface Conditions {
+  check(): Promise<{ readonly eligible: true } | { readonly eligible: false; readonly reason: string; readonly retryAfterMs: number }>;
+}
+
+/** Time, passed in. */
+export interface ClientClock {
+  now(): number;
+  /** Resolves after `ms`; rejects when `signal` aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** What a device trains and measures on. It never leaves. */
+export interface LocalExamples {
+  readonly positives: LocalOnly<Int32Array>;
+  /** An item that is not trained on, and the candidates it is ranked among. */
+  readonly heldOut?: LocalOnly<{ readonly item: number; readonly candidates: Int32Array }>;
+}
+
+/** A client message as the device makes it: a masked vector is whole, and travels in frames. */
+export type DeviceMessage =
+  | Exclude<ClientMessage, { type: 'masked-input' | 'hello' | 'check-in' }>
+  | { readonly type: 'masked-input'; readonly attempt: number; readonly words: MaskedInput | QuantizedInput };
+
+/** What a device is made of. */
+export interface DeviceOptions {
+  readonly identity: KeyPair;
+  /** The task, with the coordinator key that is pinned. */
+  readonly task: TaskInfo;
+  readonly model: Model;
+  readonly store: ClientStore;
+  readonly models: Models;
+  readonly data: () => Promise<LocalExamples>;
+  readonly crypto: CryptoSuite;
+  readonly random: SecureRandom;
+  /** Words for rounding and noise: cryptographic on a real device. */
+  readonly words: (purpose: 'rounding' | 'noise', attempt: number) => RandomWords;
+  /** Decides negatives and order of local training. */
+  readonly seeds: (attempt: number) => SeededRandom;
+  readonly policy: Policy;
+}
