@@ -1,5 +1,5 @@
-import { fromHex, keepLocal, seededRandom, systemRandom, type LocalOnly } from '@tutti/base';
-import { createDevice, memoryClientStore, type ClientStore, type Device, type Models } from '@tutti/client';
+import { keepLocal, seededRandom, systemRandom, type LocalOnly } from '@tutti/base';
+import { createDevice, DEFAULT_POLICY, memoryClientStore, type ClientStore, type Device, type Models } from '@tutti/client';
 import { createEngine, createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import { frameCount, FRAME_BYTES } from '@tutti/protocol';
@@ -92,7 +92,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       return sum;
     },
     async rank(users, modelHash) {
-      const global = await models.open(modelHash, { task: setup.task.task, layoutHash: setup.task.layoutHash });
+      const global = await models.open(modelHash);
       const results = [];
       for (const user of users) {
         const sums = emptyRankingSums();
@@ -110,7 +110,7 @@ function openDevice(setup: ThreadSetup, user: number, model: ReturnType<typeof c
   const stream = (...labels: (string | number)[]) => seededRandom(seed).fork('device', user, ...labels);
   return createDevice({
     identity: simulatedIdentity(seed, user).keyPair,
-    task: { ...setup.task, coordinatorKey: setup.task.coordinatorKey },
+    task: setup.task,
     model,
     store,
     models,
@@ -122,7 +122,7 @@ function openDevice(setup: ThreadSetup, user: number, model: ReturnType<typeof c
     random: systemRandom(),
     words: (purpose, attempt) => stream(purpose, attempt),
     seeds: (attempt) => stream('training', attempt),
-    policy: { smallestCohort: setup.smallestCohort, allowPlain: setup.protocol === 'plain' },
+    policy: { ...DEFAULT_POLICY, largestClippingNorm: Number.POSITIVE_INFINITY, smallestCohort: setup.smallestCohort, allowPlain: setup.protocol === 'plain' },
   });
 }
 

@@ -1,5 +1,8 @@
+import type { CoordinationEvent, RoundRecord } from '@tutti/coordination';
 import type { RoundReport } from './report.ts';
-import type { AttemptEnd } from './simulate.ts';
+
+/** The end of an attempt, as coordination announces it. */
+export type AttemptEnd = Extract<CoordinationEvent, { type: 'committed' | 'aborted' }>;
 
 /** The record of an attempt that ended, as a report line. */
 export function roundReport(event: AttemptEnd, seconds: number): RoundReport {
@@ -12,14 +15,22 @@ export function roundReport(event: AttemptEnd, seconds: number): RoundReport {
     cohort: record.cohort,
     reported: record.reported,
     dropped: record.dropped,
-    loss: record.loss,
-    hr10: record.metrics.hr10,
-    ndcg10: record.metrics.ndcg10,
-    clippedShare: record.clippedShare,
-    epsilon: record.epsilon?.coordinator ?? null,
+    ...(event.type === 'committed' ? measured(event.record) : NOTHING_MEASURED),
     upBytes: record.upBytes,
     downBytes: record.downBytes,
     seconds,
-    modelHash: record.modelHash,
   };
 }
+
+type Measured = Pick<RoundReport, 'loss' | 'hr10' | 'ndcg10' | 'clippedShare' | 'epsilon' | 'modelHash'>;
+
+const NOTHING_MEASURED: Measured = { loss: null, hr10: null, ndcg10: null, clippedShare: null, epsilon: null, modelHash: null };
+
+const measured = ({ loss, metrics, clippedShare, epsilon, modelHash }: RoundRecord): Measured => ({
+  loss,
+  hr10: metrics.hr10,
+  ndcg10: metrics.ndcg10,
+  clippedShare,
+  epsilon: epsilon?.coordinator ?? null,
+  modelHash,
+});

@@ -10,7 +10,7 @@ import { resolveOptions, type ResolvedOptions, type SimulationOptions } from './
 import { sharePopulation, type Population } from './population.ts';
 import { openThreadPool, type ThreadPool } from './pool.ts';
 import type { RoundReport, SimulationResult } from './report.ts';
-import { roundReport } from './round-report.ts';
+import { roundReport, type AttemptEnd } from './round-report.ts';
 import { simulatedIdentity } from './identity.ts';
 
 /** The one task of a simulation. */
@@ -209,9 +209,6 @@ async function runAttempt(run: Run, options: SimulationOptions, resolved: Resolv
     unsubscribe();
   }
 }
-
-/** The end of an attempt, as coordination announces it. */
-export type AttemptEnd = Extract<Parameters<Parameters<Coordination['subscribe']>[0]>[0], { type: 'committed' | 'aborted' }>;
 
 /** `cohort` distinct people, uniformly, from (seed, draw) alone. */
 function drawCohort(resolved: ResolvedOptions, users: number, draw: number): number[] {
