@@ -1,0 +1,62 @@
+import type { Interactions } from './types.ts';
+
+/** Pairs in the order they are to stand in. */
+export interface Pairs {
+  readonly users: Int32Array;
+  readonly items: Int32Array;
+  readonly timestamps?: Float64Array;
+}
+
+/**
+ * Gathers pairs into rows, one a user, each in the order of the pairs. Of pairs that repeat, the first counts.
+ * Linear in users, items and pairs.
+ */
+export function rowsOf(pairs: Pairs, users: number, items: number): Interactions {
+  const order = orderByUser(pairs.users, users);
+  const offsets = new Int32Array(users + 1);
+  const kept = new Int32Array(pairs.users.length);
+  const lastUserOf = new Int32Array(items).fill(-1);
+  let length = 0;
+  for (const at of order) {
+    const user = pairs.users[at] as number;
+    const item = pairs.items[at] as number;
+    if (lastUserOf[item] === user) continue;
+    lastUserOf[item] = user;
+    kept[length++] = at;
+    offsets[user + 1] = length;
+  }
+  for (let user = 0; user < users; user++) {
+    offsets[user + 1] = Math.max(offsets[user + 1] as number, offsets[user] as number);
+  }
+  const lines = kept.subarray(0, length);
+  const values = Int32Array.from(lines, (at) => pairs.items[at] as number);
+  const { timestamps } = pairs;
+  if (timestamps === undefined) return { users, items, offsets, values };
+  return {
+    users,
+    items,
+    offsets,
+    values,
+    timestamps: Float64Array.from(lines, (at) => timestamps[at] as number),
+  };
+}
+
+/** The positions of `users`, sorted by user, in their order within each (a counting sort). */
+function orderByUser(users: Int32Array, count: number): Int32Array {
+  const next = new Int32Array(count + 1);
+  for (const user of users) next[user + 1] = (next[user + 1] as number) + 1;
+  for (let user = 0; user < count; user++)
+    next[user + 1] = (next[user + 1] as number) + (next[user] as number);
+  const order = new Int32Array(users.length);
+  for (let at = 0; at < users.length; at++) {
+    const user = users[at] as number;
+    order[next[user] as number] = at;
+    next[user] = (next[user] as number) + 1;
+  }
+  return order;
+}
+
+/** Whether row `user` holds `item`. */
+export function rowHolds(rows: Interactions, user: number, item: number): boolean {
+  return rows.values.subarray(rows.offsets[user], rows.offsets[user + 1]).includes(item);
+}
