@@ -1,4 +1,4 @@
-import type { LocalOnly } from '@tutti/base';
+import { keepLocal, type LocalOnly } from '@tutti/base';
 import { layoutLanes, quantizeContribution, type ClientContribution } from '@tutti/aggregation';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
 import type { LoadedModel } from '@tutti/model';
@@ -32,7 +32,7 @@ export async function contribute(
   const { attempt, purpose, scale, clippingNorm, noise } = description;
   const examples = await options.data();
   const seeds = options.seeds(attempt);
-  const metrics = await measure(loaded, before, examples, options);
+  const metrics = examples.heldOut === undefined && purpose === 'train' ? undefined : await measure(loaded, before, examples, options);
   const trained = purpose === 'train' ? await loaded.train(before, examples, seeds) : undefined;
   const lanes = layoutLanes({ deltaLength: description.lanes.delta, rowCounts: description.lanes.rowCounts, metrics: description.lanes.metrics });
   const clipped = trained === undefined ? undefined : clipUpdate(trained.delta, clippingNorm);
@@ -41,7 +41,7 @@ export async function contribute(
     weight: 1,
     clipped: clipped?.clipped ?? false,
     ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
-    metrics: { ...metrics.lanes, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
+    metrics: { ...metrics?.lanes, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
   };
   const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt));
   if (noise.mechanism === 'skellam') {
@@ -49,7 +49,7 @@ export async function contribute(
     addSkellamNoise(input, 0, lanes.deltaLength, noise.deltaVariance, words);
     addSkellamNoise(input, lanes.offsets.clip, lanes.length, noise.metricVariance, words);
   }
-  return { input: input as QuantizedInput, local: trained?.local ?? metrics.vector };
+  return { input: input as QuantizedInput, local: trained?.local ?? metrics?.vector ?? keepLocal(new Float32Array(0)) };
 }
 
 /** Ranks the held-out item with the incoming model, before this round trains on anything. */

@@ -1,0 +1,171 @@
+import { canonicalJson, UsageError, utf8 } from '@tutti/base';
+import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
+import { problemsOfTask, type TaskConfig } from '@tutti/coordination';
+import { createModel, recommended, resolveModelConfig, type ModelInput } from '@tutti/model';
+import * as z from 'zod';
+import { ConfigError } from './errors.ts';
+
+/** What a coordinator is run with: one JSON file. Every field says what it means, and the JSON schema is made from here. */
+
+const catalogue = z.strictObject({
+  ids: z.array(z.string().min(1).max(200)).min(1).max(1_048_576).describe('the app’s own item ids; their order is the order of the item table'),
+  titles: z.array(z.string().max(500)).optional(),
+  genres: z.array(z.array(z.string().max(100)).max(50)).optional(),
+});
+
+const model = z
+  .looseObject({ family: z.enum(['embedding-mlp', 'mlp', 'mf']) })
+  .describe('the model family and its numbers; what is left out follows from the data');
+
+const strategy = z.strictObject({
+  name: z.enum(STRATEGY_NAMES),
+  learningRate: z.number().positive().optional(),
+  beta1: z.number().optional(),
+  beta2: z.number().optional(),
+  tau: z.number().optional(),
+  weightDecay: z.number().optional(),
+});
+
+const milliseconds = z.int().min(1).max(3_600_000);
+
+const task = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and "-", at most 63, is expected'),
+  catalogue,
+  /** Mean interactions a person, where it is known: defaults follow from it. */
+  meanHistory: z.number().positive().max(1e6).default(50),
+  model: model.prefault({ family: 'mlp' }),
+  strategy: strategy.optional(),
+  clippingNorm: z.number().positive().max(1e9).optional(),
+  rounds: z.int().min(0).max(0xffff_ffff).default(1_000_000).describe('updates to make'),
+  round: z
+    .strictObject({
+      cohort: z.int().min(1).max(1_000_000).default(100),
+      smallestCohort: z.int().min(1).max(1_000_000).optional(),
+      largestGroup: z.int().min(2).max(1_024).default(128),
+      overselection: z.number().min(1).max(10).default(1.3),
+      selectionMs: z.int().min(0).max(3_600_000).optional(),
+      deadlines: z
+        .strictObject({
+          trainMs: milliseconds.default(120_000),
+          shareKeysMs: milliseconds.default(30_000),
+          maskedInputMs: milliseconds.default(60_000),
+          unmaskMs: milliseconds.default(30_000),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  privacy: z
+    .discriminatedUnion('mechanism', [
+      z.strictObject({ mechanism: z.literal('none') }),
+      z.strictObject({
+        mechanism: z.literal('skellam'),
+        noiseMultiplier: z.number().positive().max(1e6).default(0.01),
+        metricNoiseMultiplier: z.number().min(0).max(1e6).default(0),
+        delta: z.number().gt(0).lt(1).optional().describe('δ; with it, ε is counted'),
+        epsilon: z.number().positive().optional().describe('the budget: the task stops when it is spent'),
+      }),
+    ])
+    .prefault({ mechanism: 'skellam' }),
+  seed: z.string().max(200).default('1'),
+  keepCheckpoints: z.int().min(1).max(1_000_000).default(10),
+  insecureSmallCohort: z.boolean().default(false),
+  insecurePlain: z.boolean().default(false).describe('no masks at all: for tests and measurements only'),
+});
+
+/** The form of a coordinator's configuration. */
+export const configSchema = z.strictObject({
+  $schema: z.string().optional(),
+  listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65_535).default(4_170) }).prefault({}),
+  store: z.string().default('lmdb:./.tutti').describe('where everything is kept'),
+  tasks: z.array(task).min(1).max(64),
+});
+
+/** A configuration as it is written. */
+export type CoordinatorConfigInput = z.input<typeof configSchema>;
+/** A configuration with every default filled in. */
+export type CoordinatorConfig = z.output<typeof configSchema>;
+
+/**
+ * Checks a configuration from outside and fills in its defaults.
+ * @throws {ConfigError} with everything that is wrong, each with its path and what is allowed.
+ */
+export function decodeConfig(value: unknown): CoordinatorConfig {
+  const result = configSchema.safeParse(value);
+  if (result.success) return result.data;
+  throw new ConfigError(result.error.issues.map(({ path, message }) => `${pathText(path)}: ${message}`));
+}
+
+const pathText = (path: readonly PropertyKey[]): string =>
+  path.reduce<string>((text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`), '') || 'config';
+
+/** Tasks for the engine. @throws {ConfigError} with everything that does not fit together. */
+export function tasksOf(config: CoordinatorConfig): TaskConfig[] {
+  const problems: string[] = [];
+  const tasks = config.tasks.flatMap((entry, index) => {
+    try {
+      const made = taskOf(entry);
+      problems.push(...problemsOfTask(made).map(({ path, problem }) => `tasks[${index}].${configPath(path)}: ${problem}`));
+      return [made];
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      problems.push(...error.message.split('\n').map((line) => `tasks[${index}].${line}`));
+      return [];
+    }
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return tasks;
+}
+
+/** Where the engine's fields stand in the file. */
+const configPath = (path: string): string =>
+  path.replace(/^cohort\.planned$/, 'round.cohort').replace(/^cohort\.smallest$/, 'round.smallestCohort').replace(/^cohort\./, 'round.').replace(/^noise\./, 'privacy.');
+
+function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
+  const { round, privacy } = entry;
+  const items = entry.catalogue.ids.length;
+  const facts = { items, meanHistory: entry.meanHistory };
+  const family = entry.model.family === 'mf' ? 'mf' : 'mlp';
+  const config = resolveModelConfig({ ...entry.model, family } as ModelInput, facts);
+  const suited = recommended(config, facts);
+  const noise =
+    privacy.mechanism === 'none'
+      ? { multiplier: 0, metricMultiplier: 0 }
+      : {
+          multiplier: privacy.noiseMultiplier,
+          metricMultiplier: privacy.metricNoiseMultiplier,
+          ...(privacy.delta === undefined
+            ? {}
+            : { accounting: { dpDelta: privacy.delta, ...(privacy.epsilon === undefined ? {} : { epsilonBudget: privacy.epsilon }) } }),
+        };
+  return {
+    name: entry.name,
+    model: createModel(config, items),
+    catalogue: utf8(canonicalJson(entry.catalogue)),
+    strategy: (entry.strategy ?? suited.strategy) as StrategyConfig,
+    clippingNorm: entry.clippingNorm ?? suited.clippingNorm,
+    rounds: entry.rounds,
+    cohort: {
+      planned: round.cohort,
+      smallest: round.smallestCohort ?? Math.min(round.cohort, Math.max(16, Math.ceil(round.cohort / 2))),
+      largestGroup: round.largestGroup,
+      overselection: round.overselection,
+    },
+    deadlinesMs: {
+      train: round.deadlines.trainMs,
+      shareKeys: round.deadlines.shareKeysMs,
+      maskedInput: round.deadlines.maskedInputMs,
+      unmask: round.deadlines.unmaskMs,
+    },
+    protection: entry.insecurePlain ? 'plain' : 'secure',
+    noise,
+    seed: entry.seed,
+    keepCheckpoints: entry.keepCheckpoints,
+    insecureSmallCohort: entry.insecureSmallCohort,
+    ...(round.selectionMs === undefined ? {} : { selectionMs: round.selectionMs }),
+  };
+}
+
+/** The JSON schema that editors complete from. */
+export function configJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(configSchema, { io: 'input' });
+}

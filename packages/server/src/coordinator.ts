@@ -1,0 +1,74 @@
+import { systemRandom } from '@tutti/base';
+import { createCoordination, type Blobs, type Clock, type Coordination, type Store } from '@tutti/coordination';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import type { FastifyBaseLogger } from 'fastify';
+import { decodeConfig, tasksOf, type CoordinatorConfigInput } from './config.ts';
+import { PortTakenError } from './errors.ts';
+import { openHttp } from './http.ts';
+import { openSockets, type SocketLimits } from './sockets.ts';
+import { systemClock } from './system-clock.ts';
+
+/** What a coordinator is made of. */
+export interface CoordinatorOptions {
+  readonly config: CoordinatorConfigInput;
+  readonly store: Store;
+  readonly blobs: Blobs;
+  readonly clock?: Clock;
+  readonly limits?: Partial<SocketLimits>;
+  /** A pino logger; silent without one. No key, weight or interaction is ever logged. */
+  readonly logger?: FastifyBaseLogger;
+}
+
+/** A coordinator with its sockets and its HTTP interface. */
+export interface Coordinator extends AsyncDisposable {
+  readonly coordination: Coordination;
+  /** Starts to listen. @returns the address. @throws {PortTakenError} */
+  listen(): Promise<string>;
+  /** Ends open attempts, says good-bye, closes. The store stays open: it belongs to who opened it. */
+  close(): Promise<void>;
+}
+
+/**
+ * Creates a coordinator from a configuration.
+ * @throws {ConfigError} with everything that is wrong with the configuration, each with its path.
+ */
+export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const config = decodeConfig(options.config);
+  const tasks = tasksOf(config);
+  const random = systemRandom();
+  const sockets = openSockets({ crypto: nodeCrypto, random, ...(options.limits === undefined ? {} : { limits: options.limits }) });
+  const coordination = await createCoordination({
+    tasks,
+    store: options.store,
+    blobs: options.blobs,
+    clock: options.clock ?? systemClock(),
+    random,
+    crypto: nodeCrypto,
+    outbox: sockets.outbox,
+    traffic: sockets.traffic,
+  });
+  const http = openHttp({ coordination, blobs: options.blobs, sockets, ...(options.logger === undefined ? {} : { logger: options.logger }) });
+  sockets.attach(http.server, coordination);
+  let closed = false;
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    await coordination.close();
+    await sockets.close();
+    await http.close();
+  }
+  return {
+    coordination,
+    async listen() {
+      const { host, port } = config.listen;
+      try {
+        return await http.listen({ host, port });
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new PortTakenError(port, { cause });
+        throw cause;
+      }
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

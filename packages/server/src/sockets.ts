@@ -1,0 +1,154 @@
+import type { Server as HttpServer } from 'node:http';
+import { DecodeError, type SecureRandom } from '@tutti/base';
+import type { Coordination, Outbox, Traffic } from '@tutti/coordination';
+import { decodeClientMessage, encodeMessage, helloDigest, MAX_MESSAGE_BYTES, PROTOCOL_VERSION, type ClientMessage, type CoordinatorMessage, type Reply } from '@tutti/protocol';
+import { clientIdOf, type ClientId, type CryptoSuite } from '@tutti/secure-aggregation';
+import { Server, type Socket } from 'socket.io';
+
+/** Path of the socket, beside the version of the HTTP interface. */
+export const SOCKET_PATH = '/v1/socket';
+
+/** Bounds that keep one client from costing the others. */
+export interface SocketLimits {
+  /** Connections at a time; default 20000. */
+  readonly connections: number;
+  /** Messages of one connection that may be in work at a time; default 8. */
+  readonly inFlight: number;
+  /** Time to greet in, in milliseconds; default 10000. */
+  readonly helloMs: number;
+  /** Malformed messages after which a connection is closed; default 10. */
+  readonly strikes: number;
+}
+
+export const DEFAULT_LIMITS: SocketLimits = { connections: 20_000, inFlight: 8, helloMs: 10_000, strikes: 10 };
+
+/** Room beside the largest message for the transport's own frame. */
+const FRAME_ROOM_BYTES = 4_096;
+
+/** The sockets of a coordinator. */
+export interface Sockets {
+  readonly outbox: Outbox;
+  readonly traffic: () => Traffic;
+  /** Bytes over HTTP count too. */
+  countDownload(bytes: number): void;
+  attach(server: HttpServer, coordination: Coordination): void;
+  close(): Promise<void>;
+}
+
+/** Opens the sockets' side: decode, greet, hand over, answer. It decides nothing that coordination should decide. */
+export function openSockets(options: { crypto: CryptoSuite; random: SecureRandom; limits?: Partial<SocketLimits> }): Sockets {
+  const { crypto, random } = options;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const sockets = new Map<ClientId, Socket>();
+  const traffic = { upBytes: 0, downBytes: 0 };
+  let io: Server | undefined;
+
+  const outbox: Outbox = {
+    send(client, message: CoordinatorMessage) {
+      const socket = sockets.get(client);
+      if (socket === undefined) return;
+      const bytes = encodeMessage(message as never) as Uint8Array;
+      traffic.downBytes += bytes.length;
+      socket.emit('m', bytes);
+    },
+  };
+
+  function attach(server: HttpServer, coordination: Coordination): void {
+    io = new Server(server, {
+      path: SOCKET_PATH,
+      transports: ['websocket'],
+      perMessageDeflate: false,
+      httpCompression: false,
+      serveClient: false,
+      maxHttpBufferSize: MAX_MESSAGE_BYTES + FRAME_ROOM_BYTES,
+      cors: { origin: '*' },
+    });
+    io.use((_socket, next) => {
+      next((io?.engine.clientsCount ?? 0) > limits.connections ? new Error(`too-busy: ${limits.connections} clients are connected`) : undefined);
+    });
+    io.on('connection', (socket) => connection(socket, coordination));
+  }
+
+  function connection(socket: Socket, coordination: Coordination): void {
+    const nonce = random.bytes(32);
+    let client: ClientId | undefined;
+    let inFlight = 0;
+    let strikes = 0;
+    const tooLate = setTimeout(() => socket.disconnect(true), limits.helloMs);
+    socket.emit('m', encodeMessage({ type: 'challenge', protocols: [PROTOCOL_VERSION], nonce, coordinatorKey: coordination.publicKey }));
+
+    socket.on('m', (input: unknown, acknowledge: unknown) => {
+      const reply = (answer: Reply): void => {
+        const bytes = encodeMessage(answer as never) as Uint8Array;
+        traffic.downBytes += bytes.length;
+        if (typeof acknowledge === 'function') (acknowledge as (bytes: Uint8Array) => void)(bytes);
+        if (strikes >= limits.strikes) socket.disconnect(true);
+      };
+      if (inFlight >= limits.inFlight) {
+        strikes++;
+        reply({ type: 'refused', reason: 'too-busy', field: 'message', problem: `${limits.inFlight} messages of this connection are in work` });
+        return;
+      }
+      inFlight++;
+      void answer(input)
+        .catch((): Reply => ({ type: 'refused', reason: 'too-busy', field: 'message', problem: 'the coordinator could not take it; try again' }))
+        .then((result) => {
+          inFlight--;
+          reply(result);
+        });
+    });
+
+    async function answer(input: unknown): Promise<Reply> {
+      let message: ClientMessage;
+      try {
+        message = decodeClientMessage(input);
+      } catch (error) {
+        strikes++;
+        if (!(error instanceof DecodeError)) throw error;
+        return { type: 'refused', reason: 'malformed', field: error.field.slice(0, 200), problem: error.problem.slice(0, 500) };
+      }
+      traffic.upBytes += (input as Uint8Array).length;
+      if (message.type === 'hello') return greet(message);
+      if (client === undefined) return { type: 'refused', reason: 'not-greeted', field: 'type', problem: 'say hello first' };
+      return coordination.handle(client, message);
+    }
+
+    function greet(message: Extract<ClientMessage, { type: 'hello' }>): Reply {
+      const refuse = (reason: Extract<Reply, { type: 'refused' }>['reason'], field: string, problem: string): Reply => {
+        strikes++;
+        return { type: 'refused', reason, field, problem };
+      };
+      if (client !== undefined) return refuse('wrong-phase', 'type', 'this connection has greeted');
+      if (message.protocol !== PROTOCOL_VERSION) return refuse('malformed', 'protocol', `is ${message.protocol}; this coordinator speaks ${PROTOCOL_VERSION}`);
+      if (coordination.taskInfo(message.task) === undefined) return refuse('unknown-task', 'task', 'this coordinator has no such task');
+      if (!crypto.verify(helloDigest(nonce, message.task, coordination.publicKey, crypto), message.signature, message.identityKey)) {
+        return refuse('bad-signature', 'signature', 'is not that of the identity key over this connection’s nonce');
+      }
+      clearTimeout(tooLate);
+      client = clientIdOf(message.identityKey, crypto);
+      const before = sockets.get(client);
+      sockets.set(client, socket);
+      before?.disconnect(true);
+      coordination.connected(message.task, client);
+      return { type: 'welcome', protocol: PROTOCOL_VERSION };
+    }
+
+    socket.on('disconnect', () => {
+      clearTimeout(tooLate);
+      // The newer connection of the same client goes on; only the last one's end is the client's.
+      if (client === undefined || sockets.get(client) !== socket) return;
+      sockets.delete(client);
+      coordination.disconnected(client);
+    });
+  }
+
+  return {
+    outbox,
+    traffic: () => ({ ...traffic }),
+    countDownload: (bytes) => void (traffic.downBytes += bytes),
+    attach,
+    async close() {
+      await io?.close();
+    },
+  };
+}
