@@ -1,2 +1,22 @@
-/** The client SDK for Node. */
-export {};
+/**
+ * The client SDK for Node: record what a person does, recommend on the device, take part in rounds.
+ *
+ * ```ts
+ * import { createClient } from '@tutti/client-node';
+ *
+ * const client = await createClient({ coordinator: 'http://localhost:4170', task: 'films', store: './my-device' });
+ * await client.record({ item: 'tt0111161', kind: 'watch' });
+ * client.on('round', ({ round, outcome }) => console.log(round, outcome));
+ * const stop = new AbortController();
+ * void client.participate({ signal: stop.signal });
+ * console.log(await client.recommend({ k: 10 }));
+ * ```
+ */
+export { createClient } from './create-client.ts';
+export type { Client, ClientEvents, ClientOptions, Recommendation } from './create-client.ts';
+export { WrongCoordinatorError } from './errors.ts';
+export { fileStore, SealedStoreError } from './file-store.ts';
+export type { Interaction } from './interactions.ts';
+export { createSharedEngine } from './shared-engine.ts';
+export type { SharedEngine } from './shared-engine.ts';
+export { socketTransport } from './transport.ts';

@@ -1,0 +1,29 @@
+import { DecodeError } from '@tutti/base';
+
+/** The app's own item ids, and what to show for them. */
+export interface Catalogue {
+  readonly ids: readonly string[];
+  readonly titles: readonly string[] | undefined;
+  indexOf(id: string): number | undefined;
+}
+
+/** A catalogue from a blob. @throws {DecodeError} naming the field. */
+export function decodeCatalogue(bytes: Uint8Array, items: number): Catalogue {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new DecodeError('catalogue', 'is not JSON', { cause });
+  }
+  const record = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  const ids = texts(record['ids'], 'catalogue.ids');
+  if (ids.length !== items) throw new DecodeError('catalogue.ids', `has ${ids.length} entries; the model has ${items} rows`);
+  const titles = record['titles'] === undefined ? undefined : texts(record['titles'], 'catalogue.titles');
+  const index = new Map(ids.map((id, position) => [id, position]));
+  return { ids, titles, indexOf: (id) => index.get(id) };
+}
+
+function texts(value: unknown, field: string): string[] {
+  if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string')) throw new DecodeError(field, 'is not a list of texts');
+  return value;
+}

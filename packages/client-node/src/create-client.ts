@@ -1,0 +1,323 @@
+import { DecodeError, fromHex, keepLocal, secureWords, seededRandom, systemRandom, toHex, UsageError, utf8 } from '@tutti/base';
+import { createDevice, createParticipation, DEFAULT_POLICY, type ClientStore, type Conditions, type Device, type LocalExamples, type ParticipationEvent, type Policy } from '@tutti/client';
+import { createModel, decodeCheckpoint, decodeModelConfig, type LoadedModel, type Model } from '@tutti/model';
+import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
+import { clientIdOf, type ClientId, type KeyPair } from '@tutti/secure-aggregation';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { decodeCatalogue, type Catalogue } from './catalogue.ts';
+import { WrongCoordinatorError } from './errors.ts';
+import { fileStore } from './file-store.ts';
+import { fetchBlob, fetchTask } from './http.ts';
+import { decodeInteractions, encodeInteractions, type Interaction } from './interactions.ts';
+import { createSharedEngine, type SharedEngine } from './shared-engine.ts';
+import { systemClientClock } from './clock.ts';
+import { socketTransport } from './transport.ts';
+import { topItems } from '@tutti/evaluation';
+
+/** What an app creates a client with. */
+export interface ClientOptions {
+  /** Address of the coordinator, such as `https://fl.example.org`. */
+  readonly coordinator: string;
+  readonly task: string;
+  /** A folder of this device, sealed at rest; or a store of the app's own. */
+  readonly store: string | ClientStore;
+  /** This device's Ed25519 key; by default made once and kept in the store. */
+  readonly identity?: KeyPair;
+  /** What this device asks of a round beyond the defaults. */
+  readonly policy?: Partial<Policy>;
+  /** The coordinator's public key in hexadecimal; by default the first one seen is pinned. */
+  readonly coordinatorKey?: string;
+  /** 32 bytes that seal the folder; by default a key file of the owner's in it. */
+  readonly sealingKey?: Uint8Array;
+  /** One engine for several clients of a process. */
+  readonly engine?: SharedEngine;
+  readonly conditions?: Conditions;
+  /** The item that this device measures itself on, and what it is ranked among; by default the latest one recorded. */
+  readonly heldOut?: { readonly item: string; readonly candidates: readonly string[] };
+  /** See `createParticipation`. */
+  readonly answerEveryMs?: number;
+  readonly backOff?: { readonly firstMs: number; readonly mostMs: number };
+}
+
+/** One recommended item. */
+export interface Recommendation {
+  readonly item: string;
+  readonly score: number;
+  readonly title?: string;
+}
+
+/** What an app hears. */
+export type ClientEvents = { [Event in ParticipationEvent as Event['type']]: Event };
+
+/** A person's private recommender, on their device. */
+export interface Client extends AsyncDisposable {
+  readonly id: ClientId;
+  /** Keeps what the person did, durably, on this device. Nothing is sent. */
+  record(interactions: Interaction | readonly Interaction[]): Promise<void>;
+  /** What was recorded, oldest first. */
+  history(): Promise<readonly Interaction[]>;
+  /** The best items that the person has not touched; computed here, without a network once a model is here. */
+  recommend(options?: { k?: number; exclude?: readonly string[] }): Promise<readonly Recommendation[]>;
+  /** Fetches the newest model, so that recommendations use it. */
+  refresh(options?: { signal?: AbortSignal }): Promise<void>;
+  /** Takes part in rounds until `signal` aborts, or {@link Client.stop} is called. */
+  participate(options?: { signal?: AbortSignal }): Promise<void>;
+  stop(): Promise<void>;
+  on<Type extends keyof ClientEvents>(type: Type, listener: (event: ClientEvents[Type]) => void): () => void;
+  /** Stops, and removes everything that this client keeps: interactions, vector, identity. */
+  forget(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Keys in the store. */
+const IDENTITY = 'identity';
+const PINNED_KEY = 'coordinator-key';
+const TASK = 'task';
+const CATALOGUE = 'catalogue';
+const CHECKPOINT = 'checkpoint';
+const INTERACTIONS = 'interactions';
+
+/** Negatives that a held-out item is ranked among. */
+const CANDIDATES = 99;
+
+/** Fewest items of a person for one of them to be held out. */
+const LEAST_FOR_HELD_OUT = 4;
+
+/**
+ * Opens a person's client. It needs the network once, to learn the task; from then on it opens without one.
+ * @throws {WrongCoordinatorError} if the coordinator's key is not the one that is pinned.
+ */
+export async function createClient(options: ClientOptions): Promise<Client> {
+  const store = typeof options.store === 'string' ? await fileStore(options.store, options.sealingKey === undefined ? {} : { sealingKey: options.sealingKey }) : options.store;
+  const identity = options.identity ?? (await keptIdentity(store));
+  const task = await learnTask(options, store);
+  const model = createModel(decodeModelConfig(task.model), task.items);
+  const catalogue = await learnCatalogue(options, store, task);
+  const ownEngine = options.engine === undefined;
+  const engine = options.engine ?? (await createSharedEngine());
+  return new NodeClient({ options, store, identity, task, model, catalogue, engine, ownEngine });
+}
+
+interface Parts {
+  readonly options: ClientOptions;
+  readonly store: ClientStore;
+  readonly identity: KeyPair;
+  readonly task: TaskInfo;
+  readonly model: Model;
+  readonly catalogue: Catalogue;
+  readonly engine: SharedEngine;
+  readonly ownEngine: boolean;
+}
+
+class NodeClient implements Client {
+  readonly id: ClientId;
+  readonly #device: Device;
+  readonly #listeners = new Map<string, Set<(event: never) => void>>();
+  #history: readonly Interaction[] | undefined;
+  #running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
+
+  constructor(private readonly parts: Parts) {
+    const { identity, task, model, store, options } = parts;
+    this.id = clientIdOf(identity.publicKey, nodeCrypto);
+    const random = systemRandom();
+    this.#device = createDevice({
+      identity,
+      task,
+      model,
+      store,
+      models: { open: (modelHash) => this.#open(modelHash) },
+      data: () => this.#examples(),
+      crypto: nodeCrypto,
+      random,
+      words: () => secureWords(random),
+      seeds: (attempt) => (attempt === 0 ? seededRandom(`personalize ${this.id}`) : seededRandom(toHex(random.bytes(16)))),
+      policy: { ...DEFAULT_POLICY, ...options.policy },
+    });
+  }
+
+  async record(interactions: Interaction | readonly Interaction[]): Promise<void> {
+    const list: readonly Interaction[] = Array.isArray(interactions) ? (interactions as readonly Interaction[]) : [interactions as Interaction];
+    if (list.length === 0) return;
+    const stamped = list.map((interaction) => ({ ...interaction, at: interaction.at ?? Date.now() }));
+    await this.parts.store.append(INTERACTIONS, encodeInteractions(stamped));
+    if (this.#history !== undefined) this.#history = [...this.#history, ...stamped];
+  }
+
+  async history(): Promise<readonly Interaction[]> {
+    this.#history ??= (await this.parts.store.readLog(INTERACTIONS)).flatMap(decodeInteractions);
+    return this.#history;
+  }
+
+  async recommend({ k = 10, exclude = [] }: { k?: number; exclude?: readonly string[] } = {}): Promise<readonly Recommendation[]> {
+    if (!Number.isInteger(k) || k < 1 || k > 10_000) throw new UsageError(`k is ${k}; a whole number from 1 to 10000 is needed`);
+    const { catalogue } = this.parts;
+    const loaded = await this.#newestHere();
+    const scores = await loaded.score(await this.#device.vector(loaded));
+    const touched = [...(await this.history()).map(({ item }) => item), ...exclude];
+    const left = new Set(touched.flatMap((item) => catalogue.indexOf(item) ?? []));
+    return topItems(scores, k, left).map((item) => {
+      const title = catalogue.titles?.[item];
+      return { item: catalogue.ids[item] as string, score: scores[item] as number, ...(title === undefined ? {} : { title }) };
+    });
+  }
+
+  async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const { coordinator, task } = this.parts.options;
+    const info = await fetchTask(coordinator, task, signal);
+    checkPinned(info, this.parts.task.coordinatorKey);
+    await this.#open(info.modelHash);
+  }
+
+  async participate({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#running !== undefined) throw new UsageError('this client takes part already');
+    const { options, task, identity } = this.parts;
+    const stop = new AbortController();
+    const both = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
+    const participation = createParticipation({
+      device: this.#device,
+      task,
+      identity,
+      crypto: nodeCrypto,
+      transport: socketTransport(options.coordinator),
+      conditions: options.conditions ?? { check: async () => ({ eligible: true }) },
+      clock: systemClientClock,
+      random: systemRandom(),
+      onEvent: (event) => this.#emit(event),
+      ...(options.backOff === undefined ? {} : { backOff: options.backOff }),
+      ...(options.answerEveryMs === undefined ? {} : { answerEveryMs: options.answerEveryMs }),
+    });
+    const done = participation.run({ signal: both });
+    this.#running = { stop, done };
+    await done.finally(() => (this.#running = undefined));
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    running?.stop.abort();
+    await running?.done;
+  }
+
+  on<Type extends keyof ClientEvents>(type: Type, listener: (event: ClientEvents[Type]) => void): () => void {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners);
+    listeners.add(listener as (event: never) => void);
+    return () => listeners.delete(listener as (event: never) => void);
+  }
+
+  async forget(): Promise<void> {
+    await this.stop();
+    this.#device.leave();
+    this.#history = [];
+    await this.parts.store.clear();
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    await this.parts.store.close();
+    if (this.parts.ownEngine) this.parts.engine.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #emit(event: ParticipationEvent): void {
+    for (const listener of this.#listeners.get(event.type) ?? []) (listener as (event: ParticipationEvent) => void)(event);
+  }
+
+  /** The checkpoint of this hash, kept in the store so that it is here without a network. */
+  #open(modelHash: string): Promise<LoadedModel> {
+    const { engine, model, task, store, options } = this.parts;
+    const fetched = async (): Promise<Uint8Array> => {
+      const kept = await keptCheckpoint(store);
+      if (kept?.hash === modelHash) return kept.bytes;
+      const bytes = await fetchBlob(options.coordinator, modelHash);
+      await keepCheckpoint(store, modelHash, bytes);
+      return bytes;
+    };
+    // Every device fetches its own, as it would alone; what is loaded into the engine is shared.
+    return fetched().then((bytes) => engine.open(model, task.layoutHash, modelHash, async () => decodeCheckpoint(bytes, model.layout).shared));
+  }
+
+  async #newestHere(): Promise<LoadedModel> {
+    const kept = await keptCheckpoint(this.parts.store);
+    return this.#open(kept?.hash ?? this.parts.task.modelHash);
+  }
+
+  async #examples(): Promise<LocalExamples> {
+    const { catalogue, options } = this.parts;
+    const indexes = (items: readonly string[]): number[] => items.flatMap((item) => catalogue.indexOf(item) ?? []);
+    const own = [...new Set(indexes((await this.history()).map(({ item }) => item)))];
+    const heldOut = options.heldOut === undefined ? this.#latest(own) : { item: catalogue.indexOf(options.heldOut.item), candidates: indexes(options.heldOut.candidates) };
+    if (heldOut?.item === undefined) return { positives: keepLocal(Int32Array.from(own)) };
+    return {
+      positives: keepLocal(Int32Array.from(own.filter((item) => item !== heldOut.item))),
+      heldOut: keepLocal({ item: heldOut.item, candidates: Int32Array.from(heldOut.candidates) }),
+    };
+  }
+
+  /** The latest item, among others that this person never touched; the same ones each time. */
+  #latest(own: readonly number[]): { item: number; candidates: number[] } | undefined {
+    const item = own.at(-1);
+    const { items } = this.parts.model;
+    if (item === undefined || own.length < LEAST_FOR_HELD_OUT || items - own.length < CANDIDATES) return undefined;
+    const random = seededRandom(`candidates ${this.id}`);
+    const touched = new Set(own);
+    const candidates = new Set<number>();
+    while (candidates.size < CANDIDATES) {
+      const candidate = random.int(items);
+      if (!touched.has(candidate)) candidates.add(candidate);
+    }
+    return { item, candidates: [...candidates] };
+  }
+}
+
+async function keptIdentity(store: ClientStore): Promise<KeyPair> {
+  const seed = (await store.get(IDENTITY)) ?? systemRandom().bytes(32);
+  await store.set(IDENTITY, seed);
+  return nodeCrypto.signKeyPairFromSeed(seed);
+}
+
+/** The task from the coordinator, or as it was last seen where there is no network. The coordinator's key is pinned. */
+async function learnTask(options: ClientOptions, store: ClientStore): Promise<TaskInfo> {
+  const pinned = options.coordinatorKey ?? textOf(await store.get(PINNED_KEY));
+  if (pinned !== undefined) fromHex(pinned, 'coordinatorKey', 32);
+  let info: TaskInfo;
+  try {
+    info = await fetchTask(options.coordinator, options.task);
+  } catch (error) {
+    const kept = await store.get(TASK);
+    if (kept === undefined || error instanceof DecodeError) throw error;
+    return decodeTaskInfo(JSON.parse(textOf(kept) as string));
+  }
+  if (pinned !== undefined) checkPinned(info, pinned);
+  else await store.set(PINNED_KEY, utf8(info.coordinatorKey));
+  await store.set(TASK, utf8(JSON.stringify(info)));
+  return info;
+}
+
+function checkPinned(info: TaskInfo, pinned: string): void {
+  if (info.coordinatorKey !== pinned) throw new WrongCoordinatorError(pinned, info.coordinatorKey);
+}
+
+async function learnCatalogue(options: ClientOptions, store: ClientStore, task: TaskInfo): Promise<Catalogue> {
+  const kept = await store.get(CATALOGUE);
+  if (kept !== undefined && toHex(nodeCrypto.digest('blob', kept)) === task.catalogueHash) return decodeCatalogue(kept, task.items);
+  const bytes = await fetchBlob(options.coordinator, task.catalogueHash);
+  await store.set(CATALOGUE, bytes);
+  return decodeCatalogue(bytes, task.items);
+}
+
+async function keepCheckpoint(store: ClientStore, hash: string, bytes: Uint8Array): Promise<void> {
+  const value = new Uint8Array(32 + bytes.length);
+  value.set(fromHex(hash), 0);
+  value.set(bytes, 32);
+  await store.set(CHECKPOINT, value);
+}
+
+async function keptCheckpoint(store: ClientStore): Promise<{ hash: string; bytes: Uint8Array } | undefined> {
+  const value = await store.get(CHECKPOINT);
+  return value === undefined ? undefined : { hash: toHex(value.subarray(0, 32)), bytes: value.slice(32) };
+}
+
+const textOf = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : new TextDecoder().decode(bytes));

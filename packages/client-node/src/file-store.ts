@@ -1,0 +1,149 @@
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { concatBytes, FederatedError, systemRandom, toHex, utf8 } from '@tutti/base';
+import type { ClientStore } from '@tutti/client';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+
+/** What is in the store cannot be opened with this key: another device's key, or a damaged file. */
+export class SealedStoreError extends FederatedError {
+  override readonly name = 'SealedStoreError';
+  readonly code = 'client-node/sealed-store';
+  readonly fault = 'environment' as const;
+  constructor(readonly file: string) {
+    super(`${file} does not open with this sealing key: the key is another one, or the file is damaged`);
+  }
+}
+
+const NONCE_BYTES = 24;
+const KEY_FILE = 'key';
+
+/** Longest record of a log, in bytes: a length beyond it is damage. */
+const LONGEST_RECORD = 16_777_216;
+
+/**
+ * A device's store in a folder, sealed at rest with secretbox. Values are replaced whole (written aside, flushed, renamed),
+ * so a crash leaves the old or the new one; a log record that a crash tore is dropped.
+ *
+ * @param options.sealingKey 32 bytes; by default made once and kept beside the data, readable by the owner only. That
+ *   protects a copy of the data without the key file; an app with a key store of its own passes its own key.
+ */
+export async function fileStore(folder: string, options: { sealingKey?: Uint8Array } = {}): Promise<ClientStore> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const random = systemRandom();
+  const key = options.sealingKey ?? (await keptKey(folder));
+  const pathOf = (kind: 'value' | 'log', name: string): string => join(folder, `${kind}-${toHex(utf8(name))}`);
+  let queue: Promise<unknown> = Promise.resolve();
+  const inOrder = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = queue.then(work, work);
+    queue = done.catch(() => undefined);
+    return done;
+  };
+
+  function seal(name: string, plain: Uint8Array): Uint8Array {
+    const nonce = random.bytes(NONCE_BYTES);
+    return concatBytes(nonce, nodeCrypto.seal(plain, nonce, purposeKey(key, name)));
+  }
+
+  function unseal(name: string, file: string, sealed: Uint8Array): Uint8Array {
+    const plain = nodeCrypto.open(sealed.subarray(NONCE_BYTES), sealed.subarray(0, NONCE_BYTES), purposeKey(key, name));
+    if (plain === undefined) throw new SealedStoreError(file);
+    return plain;
+  }
+
+  return {
+    get: (name) =>
+      inOrder(async () => {
+        const file = pathOf('value', name);
+        return existsSync(file) ? unseal(name, file, new Uint8Array(await readFile(file))) : undefined;
+      }),
+    set: (name, value) => inOrder(() => replaceFile(pathOf('value', name), seal(name, value))),
+    append: (log, record) =>
+      inOrder(async () => {
+        const sealed = seal(log, record);
+        const length = new Uint8Array(4);
+        new DataView(length.buffer).setUint32(0, sealed.length, true);
+        const path = pathOf('log', log);
+        await dropTornTail(path);
+        const file = await open(path, 'a', 0o600);
+        try {
+          await file.write(concatBytes(length, sealed));
+          await file.datasync();
+        } finally {
+          await file.close();
+        }
+      }),
+    readLog: (log) =>
+      inOrder(async () => {
+        const file = pathOf('log', log);
+        if (!existsSync(file)) return [];
+        return recordsOf(new Uint8Array(await readFile(file))).records.map((sealed) => unseal(log, file, sealed));
+      }),
+    clear: () =>
+      inOrder(async () => {
+        await rm(folder, { recursive: true, force: true });
+      }),
+    close: () => inOrder(async () => undefined),
+  };
+}
+
+/** Each name has a key of its own, so that one sealed value cannot be put in another's place. */
+function purposeKey(key: Uint8Array, name: string): Uint8Array {
+  return nodeCrypto.digest('store', key, utf8(name));
+}
+
+/** Whole records of a log, and how many bytes they take; what follows was torn by a crash. */
+function recordsOf(bytes: Uint8Array): { records: Uint8Array[]; wholeBytes: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const records: Uint8Array[] = [];
+  let at = 0;
+  while (at + 4 <= bytes.length) {
+    const length = view.getUint32(at, true);
+    if (length > LONGEST_RECORD || at + 4 + length > bytes.length) break;
+    records.push(bytes.slice(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  return { records, wholeBytes: at };
+}
+
+/** Cuts a torn last record off before more is added behind it. */
+async function dropTornTail(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  const bytes = new Uint8Array(await readFile(path));
+  const { wholeBytes } = recordsOf(bytes);
+  if (wholeBytes === bytes.length) return;
+  const file = await open(path, 'r+');
+  try {
+    await file.truncate(wholeBytes);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function replaceFile(path: string, content: Uint8Array): Promise<void> {
+  const aside = `${path}.new`;
+  const file = await open(aside, 'w', 0o600);
+  try {
+    await file.write(content);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(aside, path);
+}
+
+async function keptKey(folder: string): Promise<Uint8Array> {
+  const path = join(folder, KEY_FILE);
+  if (existsSync(path)) {
+    const key = new Uint8Array(await readFile(path));
+    if (key.length !== 32) throw new SealedStoreError(path);
+    return key;
+  }
+  const key = systemRandom().bytes(32);
+  const file = openSync(path, 'wx', 0o600);
+  writeSync(file, key);
+  fsyncSync(file);
+  closeSync(file);
+  return key;
+}

@@ -1,0 +1,39 @@
+import { EnvironmentError, toHex } from '@tutti/base';
+import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+
+/** How long one fetch may take, in milliseconds. */
+const FETCH_TIMEOUT_MS = 30_000;
+
+/** Most bytes of a blob: a checkpoint or a catalogue. */
+const LARGEST_BLOB_BYTES = 2 ** 28;
+
+/** What the coordinator says about a task. */
+export async function fetchTask(coordinator: string, task: string, signal?: AbortSignal): Promise<TaskInfo> {
+  const response = await get(`${coordinator}/v1/tasks/${encodeURIComponent(task)}`, {}, signal);
+  if (response.status === 404) throw new EnvironmentError(`${coordinator} has no task ${task}`);
+  return decodeTaskInfo(await response.json());
+}
+
+/**
+ * A blob by its hash; what arrives is checked against it.
+ * @throws {EnvironmentError} when it cannot be had, is too large, or is not what its hash names.
+ */
+export async function fetchBlob(coordinator: string, hash: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const response = await get(`${coordinator}/v1/blobs/${hash}`, {}, signal);
+  if (!response.ok) throw new EnvironmentError(`${coordinator} has no blob ${hash.slice(0, 16)}`);
+  const announced = Number(response.headers.get('content-length') ?? 0);
+  if (announced > LARGEST_BLOB_BYTES) throw new EnvironmentError(`blob ${hash.slice(0, 16)} has ${announced} bytes; at most ${LARGEST_BLOB_BYTES} are taken`);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  if (toHex(nodeCrypto.digest('blob', bytes)) !== hash) throw new EnvironmentError(`what ${coordinator} sent is not blob ${hash.slice(0, 16)}`);
+  return bytes;
+}
+
+async function get(url: string, headers: Record<string, string>, signal: AbortSignal | undefined): Promise<Response> {
+  const deadline = AbortSignal.timeout(FETCH_TIMEOUT_MS);
+  try {
+    return await fetch(url, { headers, signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]) });
+  } catch (cause) {
+    throw new EnvironmentError(`${new URL(url).origin} does not answer`, { cause });
+  }
+}
