@@ -10,9 +10,9 @@ export interface FilmShelfOptions {
   readonly seed?: string | number;
   /** People. From 1 to 200,000; default 240. */
   readonly users?: number;
-  /** Films. From 40 to 100,000; default 400. Those that nobody came to like are left out of the result. */
+  /** Films. From 40 to 100,000; default 400. */
   readonly items?: number;
-  /** Clusters of interest. From 2 to 12, one a genre; default 8. */
+  /** Clusters of interest. From 2 to 12, one a genre; default 6. */
   readonly clusters?: number;
 }
 
@@ -27,7 +27,7 @@ export interface FilmShelf extends SplitDataset {
 }
 
 /** Likes that are not of the person's clusters, but of whatever is popular. */
-const STRAY = 0.08;
+const STRAY = 0.03;
 
 /** Weights of a person's clusters, largest first, for those who mix two and those who mix three. */
 const MIXES = [
@@ -36,10 +36,16 @@ const MIXES = [
 ] as const;
 
 /** Share of films that belong to a second cluster, and how strongly. */
-const SECOND_CLUSTER = { share: 0.5, weight: 0.35 } as const;
+const SECOND_CLUSTER = { share: 0.4, weight: 0.15 } as const;
 
 /** Share of weight that moves from a person's first cluster to the last over their history. */
 const DRIFT = 0.15;
+
+/**
+ * How far likes are moved in time, in lengths of a person's history. Without it people would see the popular films of
+ * their clusters first, and the latest like, which is held out, would be an odd one.
+ */
+const SHUFFLE = 3;
 
 /** Two years of history, as Unix seconds; likes of one person are hours to weeks apart. */
 const TIMES = { start: 1_672_531_200, windowSeconds: 63_072_000, longestGapSeconds: 604_800 } as const;
@@ -47,7 +53,7 @@ const TIMES = { start: 1_672_531_200, windowSeconds: 63_072_000, longestGapSecon
 /**
  * A synthetic film shelf: invented films, people and likes, for demonstrations and tests. No real person or film is in it.
  *
- * Each person mixes two or three clusters of interest; each film belongs to one cluster, half of them also to a second. Within
+ * Each person mixes two or three clusters of interest; each film belongs to one cluster, two in five also to a second. Within
  * a cluster few films are popular and most are not (long tail). Likes spread over two years, and a person's mix drifts a
  * little with time. People have 10 to 120 likes, about 50 on average, but at most 3 films in 10. The split is
  * {@link leaveOneOut} with 99 seeded candidates.
@@ -58,7 +64,7 @@ const TIMES = { start: 1_672_531_200, windowSeconds: 63_072_000, longestGapSecon
  * @throws {UsageError} naming the option that is out of range, and its range.
  */
 export function generateFilmShelf(options: FilmShelfOptions = {}): FilmShelf {
-  const { seed = 1, users = 240, items = 400, clusters = 8 } = options;
+  const { seed = 1, users = 240, items = 400, clusters = 6 } = options;
   within('users', users, 1, 200_000);
   within('items', items, 40, 100_000);
   within('clusters', clusters, 2, GENRES.length);
@@ -86,6 +92,7 @@ export function generateFilmShelf(options: FilmShelfOptions = {}): FilmShelf {
     {
       name: 'film-shelf',
       seed,
+      keepItems: true,
       texts: new Map(
         itemIds.map((id, item) => [id, { title: titles[item] as string, genres: genresOf(films, item) }]),
       ),
@@ -113,10 +120,11 @@ function makeFilms(count: number, clusters: number, random: SeededRandom): Films
   const second = first.map((cluster) =>
     random.float() < SECOND_CLUSTER.share ? (cluster + 1 + random.int(clusters - 1)) % clusters : cluster,
   );
-  // Films come in order of popularity, so each cluster gets its share of hits; r^-3/4 with a soft head.
+  // Films come in order of popularity, so each cluster gets its share of hits; rank^-5/4 with a soft head,
+  // where ranks are scaled so that the share of the hits is the same on a shelf of any size.
   const popularity = Float64Array.from({ length: count }, (_, film) => {
-    const root = Math.sqrt((film + 1) / clusters + 3);
-    return 1 / (root * Math.sqrt(root));
+    const root = Math.sqrt((67 * (film + 1)) / count + 3);
+    return 1 / (root * root * Math.sqrt(root));
   });
   const shelf = (weightOf: (film: number) => number): Films['shelves'][number] => {
     const films = Int32Array.from(popularity.keys()).filter((film) => weightOf(film) > 0);
@@ -144,8 +152,14 @@ interface Person {
 function makePerson(clusters: number, random: SeededRandom): Person {
   const mix = clusters === 2 ? MIXES[0] : (MIXES[random.int(MIXES.length)] as (typeof MIXES)[number]);
   const chosen = new Set<number>();
-  while (chosen.size < mix.length) chosen.add(random.int(clusters));
+  while (chosen.size < mix.length) chosen.add(drawCommon(clusters, random));
   return { clusters: Array.from(chosen) as [number, ...number[]], mix };
+}
+
+/** A cluster, the first ones somewhat more often: some genres have more friends than others. */
+function drawCommon(clusters: number, random: SeededRandom): number {
+  const draw = random.float();
+  return Math.floor(clusters * draw * (0.6 + 0.4 * draw));
 }
 
 interface LikesOf {
@@ -165,10 +179,14 @@ interface Sink {
 
 function addLikes({ user, person, films, liked, random }: LikesOf, sink: Sink): void {
   const count = likesOf(films.count, random);
-  let time = TIMES.start + Math.floor(random.float() * TIMES.windowSeconds);
-  for (let n = 0; n < count; n++) {
+  const draws = Array.from({ length: count }, (_, n) => {
     const film = drawFilm(person, films, n / count, (candidate) => liked[candidate] !== user, random);
     liked[film] = user;
+    return { film, when: n / count + SHUFFLE * random.float() };
+  });
+  draws.sort((a, b) => a.when - b.when);
+  let time = TIMES.start + Math.floor(random.float() * TIMES.windowSeconds);
+  for (const { film } of draws) {
     sink.users.push(user);
     sink.items.push(film);
     sink.timestamps.push(time);

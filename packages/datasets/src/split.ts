@@ -27,6 +27,8 @@ export interface LeaveOneOutOptions extends SplitOptions {
   readonly name: string;
   /** Titles and genres by the source's item id. */
   readonly texts?: ReadonlyMap<string, ItemText>;
+  /** Keeps items that nobody touched, or only people who are left out. Default false. */
+  readonly keepItems?: boolean;
 }
 
 /**
@@ -43,7 +45,7 @@ export interface LeaveOneOutOptions extends SplitOptions {
 export function leaveOneOut(ratings: Ratings, options: LeaveOneOutOptions): SplitDataset {
   const { minimumInteractions, minimumRating, candidates } = checked(options);
   const all = chronological(ratings, minimumRating);
-  const { rows, itemIds } = compact(all, minimumInteractions, ratings.itemIds);
+  const { rows, itemIds } = compact(all, minimumInteractions, ratings.itemIds, options.keepItems ?? false);
   if (rows.users === 0) {
     throw new UsageError(
       `nobody in ${options.name} has ${minimumInteractions} interactions; lower the minimum`,
@@ -110,12 +112,13 @@ function compact(
   all: Interactions,
   minimum: number,
   ids: readonly string[],
+  keepItems: boolean,
 ): { rows: Interactions; itemIds: string[] } {
   const kept = Array.from({ length: all.users }, (_, user) => user).filter(
     (user) => (all.offsets[user + 1] as number) - (all.offsets[user] as number) >= minimum,
   );
   const rows = pickRows(all, kept, (user) => [all.offsets[user] as number, all.offsets[user + 1] as number]);
-  const used = new Uint8Array(all.items);
+  const used = new Uint8Array(all.items).fill(keepItems ? 1 : 0);
   for (const item of rows.values) used[item] = 1;
   const indexOf = new Int32Array(all.items);
   let items = 0;
