@@ -16,8 +16,18 @@ export function buildProgram(): Command {
     .option('--verbose', 'show the whole stack of an error')
     .showSuggestionAfterError(true)
     .showHelpAfterError('(tutti --help shows what there is)')
-    .addHelpText('after', '\nExit codes: 0 done · 1 failed · 2 wrong command line or input · 130 interrupted\nFirst time here? Try: npx tutti start');
-  const commands = [startCommand(), simulateCommand(), coordinatorCommand(), clientCommand(), evaluateCommand(), statusCommand()];
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done · 1 failed · 2 wrong command line or input · 130 interrupted\nFirst time here? Try: npx tutti start',
+    );
+  const commands = [
+    startCommand(),
+    simulateCommand(),
+    coordinatorCommand(),
+    clientCommand(),
+    evaluateCommand(),
+    statusCommand(),
+  ];
   for (const command of commands) program.addCommand(command.showSuggestionAfterError(true));
   for (const command of [program, ...commands]) command.exitOverride();
   return program;

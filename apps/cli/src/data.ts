@@ -27,7 +27,8 @@ export async function openData(choice: DataChoice): Promise<SplitDataset> {
 
 /** One line that says what the data is. */
 export function describeData(data: SplitDataset, choice: DataChoice): string {
-  const source = choice.dataset === undefined ? `built-in film shelf (synthetic, seed ${choice.seed})` : data.name;
+  const source =
+    choice.dataset === undefined ? `built-in film shelf (synthetic, seed ${choice.seed})` : data.name;
   const count = (n: number): string => n.toLocaleString('en');
   return `${source}: ${count(data.users)} people, ${count(data.items)} items, ${count(data.interactions)} likes; one item a person held out`;
 }

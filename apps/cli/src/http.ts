@@ -9,8 +9,13 @@ export async function fetchJson(url: string): Promise<unknown> {
   try {
     response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (cause) {
-    throw new CommandError(`No coordinator answers at ${new URL(url).origin}. Start one with: tutti coordinator`, EXIT.failed, { cause });
+    throw new CommandError(
+      `No coordinator answers at ${new URL(url).origin}. Start one with: tutti coordinator`,
+      EXIT.failed,
+      { cause },
+    );
   }
-  if (!response.ok) throw new CommandError(`${url} answered ${response.status} ${response.statusText}`, EXIT.failed);
+  if (!response.ok)
+    throw new CommandError(`${url} answered ${response.status} ${response.statusText}`, EXIT.failed);
   return response.json();
 }

@@ -39,6 +39,7 @@ export function httpUrl(text: string): string {
   } catch {
     throw new InvalidArgumentError('An address such as http://localhost:4170 is expected.');
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new InvalidArgumentError('An http or https address is expected.');
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new InvalidArgumentError('An http or https address is expected.');
   return url.href.replace(/\/+$/, '');
 }

@@ -17,13 +17,15 @@ export function decodeCatalogue(bytes: Uint8Array, items: number): Catalogue {
   }
   const record = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   const ids = texts(record['ids'], 'catalogue.ids');
-  if (ids.length !== items) throw new DecodeError('catalogue.ids', `has ${ids.length} entries; the model has ${items} rows`);
+  if (ids.length !== items)
+    throw new DecodeError('catalogue.ids', `has ${ids.length} entries; the model has ${items} rows`);
   const titles = record['titles'] === undefined ? undefined : texts(record['titles'], 'catalogue.titles');
   const index = new Map(ids.map((id, position) => [id, position]));
   return { ids, titles, indexOf: (id) => index.get(id) };
 }
 
 function texts(value: unknown, field: string): string[] {
-  if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string')) throw new DecodeError(field, 'is not a list of texts');
+  if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string'))
+    throw new DecodeError(field, 'is not a list of texts');
   return value;
 }

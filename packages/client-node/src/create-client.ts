@@ -1,5 +1,25 @@
-import { DecodeError, fromHex, keepLocal, secureWords, seededRandom, systemRandom, toHex, UsageError, utf8 } from '@tutti/base';
-import { createDevice, createParticipation, DEFAULT_POLICY, type ClientStore, type Conditions, type Device, type LocalExamples, type ParticipationEvent, type Policy } from '@tutti/client';
+import {
+  DecodeError,
+  fromHex,
+  keepLocal,
+  secureWords,
+  seededRandom,
+  systemRandom,
+  toHex,
+  UsageError,
+  utf8,
+} from '@tutti/base';
+import {
+  createDevice,
+  createParticipation,
+  DEFAULT_POLICY,
+  type ClientStore,
+  type Conditions,
+  type Device,
+  type LocalExamples,
+  type ParticipationEvent,
+  type Policy,
+} from '@tutti/client';
 import { createModel, decodeCheckpoint, decodeModelConfig, type LoadedModel, type Model } from '@tutti/model';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
 import { clientIdOf, type ClientId, type KeyPair } from '@tutti/secure-aggregation';
@@ -88,7 +108,13 @@ const LEAST_FOR_HELD_OUT = 4;
  * @throws {WrongCoordinatorError} if the coordinator's key is not the one that is pinned.
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
-  const store = typeof options.store === 'string' ? await fileStore(options.store, options.sealingKey === undefined ? {} : { sealingKey: options.sealingKey }) : options.store;
+  const store =
+    typeof options.store === 'string'
+      ? await fileStore(
+          options.store,
+          options.sealingKey === undefined ? {} : { sealingKey: options.sealingKey },
+        )
+      : options.store;
   const identity = options.identity ?? (await keptIdentity(store));
   const task = await learnTask(options, store);
   const model = createModel(decodeModelConfig(task.model), task.items);
@@ -130,13 +156,16 @@ class NodeClient implements Client {
       crypto: nodeCrypto,
       random,
       words: () => secureWords(random),
-      seeds: (attempt) => (attempt === 0 ? seededRandom(`personalize ${this.id}`) : seededRandom(toHex(random.bytes(16)))),
+      seeds: (attempt) =>
+        attempt === 0 ? seededRandom(`personalize ${this.id}`) : seededRandom(toHex(random.bytes(16))),
       policy: { ...DEFAULT_POLICY, ...options.policy },
     });
   }
 
   async record(interactions: Interaction | readonly Interaction[]): Promise<void> {
-    const list: readonly Interaction[] = Array.isArray(interactions) ? (interactions as readonly Interaction[]) : [interactions as Interaction];
+    const list: readonly Interaction[] = Array.isArray(interactions)
+      ? (interactions as readonly Interaction[])
+      : [interactions as Interaction];
     if (list.length === 0) return;
     const stamped = list.map((interaction) => ({ ...interaction, at: interaction.at ?? Date.now() }));
     await this.parts.store.append(INTERACTIONS, encodeInteractions(stamped));
@@ -148,8 +177,11 @@ class NodeClient implements Client {
     return this.#history;
   }
 
-  async recommend({ k = 10, exclude = [] }: { k?: number; exclude?: readonly string[] } = {}): Promise<readonly Recommendation[]> {
-    if (!Number.isInteger(k) || k < 1 || k > 10_000) throw new UsageError(`k is ${k}; a whole number from 1 to 10000 is needed`);
+  async recommend({ k = 10, exclude = [] }: { k?: number; exclude?: readonly string[] } = {}): Promise<
+    readonly Recommendation[]
+  > {
+    if (!Number.isInteger(k) || k < 1 || k > 10_000)
+      throw new UsageError(`k is ${k}; a whole number from 1 to 10000 is needed`);
     const { catalogue } = this.parts;
     const loaded = await this.#newestHere();
     const scores = await loaded.score(await this.#device.vector(loaded));
@@ -157,7 +189,11 @@ class NodeClient implements Client {
     const left = new Set(touched.flatMap((item) => catalogue.indexOf(item) ?? []));
     return topItems(scores, k, left).map((item) => {
       const title = catalogue.titles?.[item];
-      return { item: catalogue.ids[item] as string, score: scores[item] as number, ...(title === undefined ? {} : { title }) };
+      return {
+        item: catalogue.ids[item] as string,
+        score: scores[item] as number,
+        ...(title === undefined ? {} : { title }),
+      };
     });
   }
 
@@ -222,7 +258,8 @@ class NodeClient implements Client {
   }
 
   #emit(event: ParticipationEvent): void {
-    for (const listener of this.#listeners.get(event.type) ?? []) (listener as (event: ParticipationEvent) => void)(event);
+    for (const listener of this.#listeners.get(event.type) ?? [])
+      (listener as (event: ParticipationEvent) => void)(event);
   }
 
   /** The checkpoint of this hash, kept in the store so that it is here without a network. */
@@ -236,7 +273,14 @@ class NodeClient implements Client {
       return bytes;
     };
     // Every device fetches its own, as it would alone; what is loaded into the engine is shared.
-    return fetched().then((bytes) => engine.open(model, task.layoutHash, modelHash, async () => decodeCheckpoint(bytes, model.layout).shared));
+    return fetched().then((bytes) =>
+      engine.open(
+        model,
+        task.layoutHash,
+        modelHash,
+        async () => decodeCheckpoint(bytes, model.layout).shared,
+      ),
+    );
   }
 
   async #newestHere(): Promise<LoadedModel> {
@@ -246,9 +290,13 @@ class NodeClient implements Client {
 
   async #examples(): Promise<LocalExamples> {
     const { catalogue, options } = this.parts;
-    const indexes = (items: readonly string[]): number[] => items.flatMap((item) => catalogue.indexOf(item) ?? []);
+    const indexes = (items: readonly string[]): number[] =>
+      items.flatMap((item) => catalogue.indexOf(item) ?? []);
     const own = [...new Set(indexes((await this.history()).map(({ item }) => item)))];
-    const heldOut = options.heldOut === undefined ? this.#latest(own) : { item: catalogue.indexOf(options.heldOut.item), candidates: indexes(options.heldOut.candidates) };
+    const heldOut =
+      options.heldOut === undefined
+        ? this.#latest(own)
+        : { item: catalogue.indexOf(options.heldOut.item), candidates: indexes(options.heldOut.candidates) };
     if (heldOut?.item === undefined) return { positives: keepLocal(Int32Array.from(own)) };
     return {
       positives: keepLocal(Int32Array.from(own.filter((item) => item !== heldOut.item))),
@@ -260,7 +308,8 @@ class NodeClient implements Client {
   #latest(own: readonly number[]): { item: number; candidates: number[] } | undefined {
     const item = own.at(-1);
     const { items } = this.parts.model;
-    if (item === undefined || own.length < LEAST_FOR_HELD_OUT || items - own.length < CANDIDATES) return undefined;
+    if (item === undefined || own.length < LEAST_FOR_HELD_OUT || items - own.length < CANDIDATES)
+      return undefined;
     const random = seededRandom(`candidates ${this.id}`);
     const touched = new Set(own);
     const candidates = new Set<number>();
@@ -300,9 +349,14 @@ function checkPinned(info: TaskInfo, pinned: string): void {
   if (info.coordinatorKey !== pinned) throw new WrongCoordinatorError(pinned, info.coordinatorKey);
 }
 
-async function learnCatalogue(options: ClientOptions, store: ClientStore, task: TaskInfo): Promise<Catalogue> {
+async function learnCatalogue(
+  options: ClientOptions,
+  store: ClientStore,
+  task: TaskInfo,
+): Promise<Catalogue> {
   const kept = await store.get(CATALOGUE);
-  if (kept !== undefined && toHex(nodeCrypto.digest('blob', kept)) === task.catalogueHash) return decodeCatalogue(kept, task.items);
+  if (kept !== undefined && toHex(nodeCrypto.digest('blob', kept)) === task.catalogueHash)
+    return decodeCatalogue(kept, task.items);
   const bytes = await fetchBlob(options.coordinator, task.catalogueHash);
   await store.set(CATALOGUE, bytes);
   return decodeCatalogue(bytes, task.items);
@@ -320,4 +374,5 @@ async function keptCheckpoint(store: ClientStore): Promise<{ hash: string; bytes
   return value === undefined ? undefined : { hash: toHex(value.subarray(0, 32)), bytes: value.slice(32) };
 }
 
-const textOf = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : new TextDecoder().decode(bytes));
+const textOf = (bytes: Uint8Array | undefined): string | undefined =>
+  bytes === undefined ? undefined : new TextDecoder().decode(bytes);

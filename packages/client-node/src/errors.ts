@@ -9,6 +9,8 @@ export class WrongCoordinatorError extends FederatedError {
     readonly pinned: string,
     readonly found: string,
   ) {
-    super(`the coordinator's key is ${found.slice(0, 16)}…; ${pinned.slice(0, 16)}… is pinned. If the coordinator was set up anew, forget() this client first.`);
+    super(
+      `the coordinator's key is ${found.slice(0, 16)}…; ${pinned.slice(0, 16)}… is pinned. If the coordinator was set up anew, forget() this client first.`,
+    );
   }
 }

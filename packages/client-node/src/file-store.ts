@@ -28,11 +28,15 @@ const LONGEST_RECORD = 16_777_216;
  * @param options.sealingKey 32 bytes; by default made once and kept beside the data, readable by the owner only. That
  *   protects a copy of the data without the key file; an app with a key store of its own passes its own key.
  */
-export async function fileStore(folder: string, options: { sealingKey?: Uint8Array } = {}): Promise<ClientStore> {
+export async function fileStore(
+  folder: string,
+  options: { sealingKey?: Uint8Array } = {},
+): Promise<ClientStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const random = systemRandom();
   const key = options.sealingKey ?? (await keptKey(folder));
-  const pathOf = (kind: 'value' | 'log', name: string): string => join(folder, `${kind}-${toHex(utf8(name))}`);
+  const pathOf = (kind: 'value' | 'log', name: string): string =>
+    join(folder, `${kind}-${toHex(utf8(name))}`);
   let queue: Promise<unknown> = Promise.resolve();
   const inOrder = <T>(work: () => Promise<T>): Promise<T> => {
     const done = queue.then(work, work);
@@ -46,7 +50,11 @@ export async function fileStore(folder: string, options: { sealingKey?: Uint8Arr
   }
 
   function unseal(name: string, file: string, sealed: Uint8Array): Uint8Array {
-    const plain = nodeCrypto.open(sealed.subarray(NONCE_BYTES), sealed.subarray(0, NONCE_BYTES), purposeKey(key, name));
+    const plain = nodeCrypto.open(
+      sealed.subarray(NONCE_BYTES),
+      sealed.subarray(0, NONCE_BYTES),
+      purposeKey(key, name),
+    );
     if (plain === undefined) throw new SealedStoreError(file);
     return plain;
   }
@@ -77,7 +85,9 @@ export async function fileStore(folder: string, options: { sealingKey?: Uint8Arr
       inOrder(async () => {
         const file = pathOf('log', log);
         if (!existsSync(file)) return [];
-        return recordsOf(new Uint8Array(await readFile(file))).records.map((sealed) => unseal(log, file, sealed));
+        return recordsOf(new Uint8Array(await readFile(file))).records.map((sealed) =>
+          unseal(log, file, sealed),
+        );
       }),
     clear: () =>
       inOrder(async () => {

@@ -19,20 +19,35 @@ export async function fetchTask(coordinator: string, task: string, signal?: Abor
  * A blob by its hash; what arrives is checked against it.
  * @throws {EnvironmentError} when it cannot be had, is too large, or is not what its hash names.
  */
-export async function fetchBlob(coordinator: string, hash: string, signal?: AbortSignal): Promise<Uint8Array> {
+export async function fetchBlob(
+  coordinator: string,
+  hash: string,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
   const response = await get(`${coordinator}/v1/blobs/${hash}`, {}, signal);
   if (!response.ok) throw new EnvironmentError(`${coordinator} has no blob ${hash.slice(0, 16)}`);
   const announced = Number(response.headers.get('content-length') ?? 0);
-  if (announced > LARGEST_BLOB_BYTES) throw new EnvironmentError(`blob ${hash.slice(0, 16)} has ${announced} bytes; at most ${LARGEST_BLOB_BYTES} are taken`);
+  if (announced > LARGEST_BLOB_BYTES)
+    throw new EnvironmentError(
+      `blob ${hash.slice(0, 16)} has ${announced} bytes; at most ${LARGEST_BLOB_BYTES} are taken`,
+    );
   const bytes = new Uint8Array(await response.arrayBuffer());
-  if (toHex(nodeCrypto.digest('blob', bytes)) !== hash) throw new EnvironmentError(`what ${coordinator} sent is not blob ${hash.slice(0, 16)}`);
+  if (toHex(nodeCrypto.digest('blob', bytes)) !== hash)
+    throw new EnvironmentError(`what ${coordinator} sent is not blob ${hash.slice(0, 16)}`);
   return bytes;
 }
 
-async function get(url: string, headers: Record<string, string>, signal: AbortSignal | undefined): Promise<Response> {
+async function get(
+  url: string,
+  headers: Record<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
   const deadline = AbortSignal.timeout(FETCH_TIMEOUT_MS);
   try {
-    return await fetch(url, { headers, signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]) });
+    return await fetch(url, {
+      headers,
+      signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
+    });
   } catch (cause) {
     throw new EnvironmentError(`${new URL(url).origin} does not answer`, { cause });
   }

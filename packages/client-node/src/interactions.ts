@@ -13,7 +13,8 @@ export interface Interaction {
 /** Interactions as one record of a log. @throws {UsageError} when an id is empty or too long. */
 export function encodeInteractions(list: readonly Interaction[]): Uint8Array {
   for (const { item, kind = '', at = 0 } of list) {
-    if (typeof item !== 'string' || item.length < 1 || item.length > 200) throw new UsageError('an item id has 1 to 200 characters');
+    if (typeof item !== 'string' || item.length < 1 || item.length > 200)
+      throw new UsageError('an item id has 1 to 200 characters');
     if (kind.length > 50) throw new UsageError(`a kind of ${kind.length} characters; at most 50 are allowed`);
     if (!Number.isFinite(at)) throw new UsageError('the time of an interaction is not a number');
   }
@@ -30,7 +31,8 @@ export function decodeInteractions(bytes: Uint8Array): Interaction[] {
   }
   if (!Array.isArray(value)) throw new DecodeError('interactions', 'is not a list');
   return value.map((entry: unknown): Interaction => {
-    if (typeof entry !== 'object' || entry === null || !('item' in entry) || typeof entry.item !== 'string') throw new DecodeError('interactions.item', 'is not text');
+    if (typeof entry !== 'object' || entry === null || !('item' in entry) || typeof entry.item !== 'string')
+      throw new DecodeError('interactions.item', 'is not text');
     return entry as Interaction;
   });
 }

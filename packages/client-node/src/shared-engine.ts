@@ -1,4 +1,10 @@
-import { createEngine, type BackendName, type LoadedModel, type Model, type TrainingEngine } from '@tutti/model';
+import {
+  createEngine,
+  type BackendName,
+  type LoadedModel,
+  type Model,
+  type TrainingEngine,
+} from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 
 /** One TensorFlow.js for every client of this process, and the checkpoints that are loaded into it. */
@@ -6,7 +12,12 @@ export interface SharedEngine {
   readonly backend: BackendName;
   readonly notes: readonly string[];
   /** The checkpoint, loaded once for all clients; `fetchShared` is asked only where it is not. */
-  open(model: Model, layoutHash: string, modelHash: string, fetchShared: () => Promise<Float32Array>): Promise<LoadedModel>;
+  open(
+    model: Model,
+    layoutHash: string,
+    modelHash: string,
+    fetchShared: () => Promise<Float32Array>,
+  ): Promise<LoadedModel>;
   close(): void;
 }
 
@@ -14,13 +25,19 @@ export interface SharedEngine {
 const KEPT = 3;
 
 /** Opens TensorFlow.js for this process. `auto` takes tensorflow → wasm → cpu. */
-export async function createSharedEngine(options: { backend?: BackendName | 'auto' } = {}): Promise<SharedEngine> {
+export async function createSharedEngine(
+  options: { backend?: BackendName | 'auto' } = {},
+): Promise<SharedEngine> {
   const { tf, backend, notes } = await openNodeTensorflow(options);
   const engines = new Map<string, Promise<TrainingEngine>>();
   const loaded = new Map<string, Promise<LoadedModel>>();
   const turn = inTurns();
 
-  async function load(model: Model, layoutHash: string, fetchShared: () => Promise<Float32Array>): Promise<LoadedModel> {
+  async function load(
+    model: Model,
+    layoutHash: string,
+    fetchShared: () => Promise<Float32Array>,
+  ): Promise<LoadedModel> {
     const known = engines.get(layoutHash) ?? createEngine({ model, tf, backend });
     engines.set(layoutHash, known);
     const [engine, shared] = [await known, await fetchShared()];

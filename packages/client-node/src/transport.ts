@@ -1,6 +1,11 @@
 import { EnvironmentError } from '@tutti/base';
 import type { Connection, Transport } from '@tutti/client';
-import { decodeCoordinatorMessage, decodeReply, encodeMessage, type CoordinatorMessage } from '@tutti/protocol';
+import {
+  decodeCoordinatorMessage,
+  decodeReply,
+  encodeMessage,
+  type CoordinatorMessage,
+} from '@tutti/protocol';
 import { io, type Socket } from 'socket.io-client';
 
 /** Path of a coordinator's socket. */
@@ -14,7 +19,13 @@ export function socketTransport(coordinator: string): Transport {
   return {
     async connect(handlers, signal) {
       signal.throwIfAborted();
-      const socket = io(coordinator, { path: SOCKET_PATH, transports: ['websocket'], reconnection: false, forceNew: true, autoConnect: false });
+      const socket = io(coordinator, {
+        path: SOCKET_PATH,
+        transports: ['websocket'],
+        reconnection: false,
+        forceNew: true,
+        autoConnect: false,
+      });
       socket.on('m', (bytes: unknown) => deliver(socket, bytes, handlers.onMessage));
       socket.on('disconnect', (reason) => handlers.onClose(reason));
       await opened(socket, coordinator, signal);
@@ -41,7 +52,10 @@ function opened(socket: Socket, coordinator: string, signal: AbortSignal): Promi
       reject(new EnvironmentError(problem, { cause }));
     };
     const onAbort = (): void => fail('stopped while connecting');
-    const timer = setTimeout(() => fail(`${coordinator} did not answer in ${CONNECT_TIMEOUT_MS} ms`), CONNECT_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => fail(`${coordinator} did not answer in ${CONNECT_TIMEOUT_MS} ms`),
+      CONNECT_TIMEOUT_MS,
+    );
     signal.addEventListener('abort', onAbort, { once: true });
     socket.once('connect_error', (cause) => fail(`no connection to ${coordinator}: ${cause.message}`, cause));
     socket.once('connect', () => {
@@ -61,7 +75,8 @@ function connectionOf(socket: Socket): Connection {
       const answer = await new Promise<unknown>((resolve, reject) => {
         const end = (error: Error): void => reject(error);
         const onAbort = (): void => end(new EnvironmentError('stopped while waiting for an answer'));
-        const onClose = (reason: string): void => end(new EnvironmentError(`the connection closed: ${reason}`));
+        const onClose = (reason: string): void =>
+          end(new EnvironmentError(`the connection closed: ${reason}`));
         signal.addEventListener('abort', onAbort, { once: true });
         socket.once('disconnect', onClose);
         socket.timeout(timeoutMs).emit('m', bytes, (error: Error | null, reply: unknown) => {

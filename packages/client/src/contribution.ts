@@ -32,9 +32,16 @@ export async function contribute(
   const { attempt, purpose, scale, clippingNorm, noise } = description;
   const examples = await options.data();
   const seeds = options.seeds(attempt);
-  const metrics = examples.heldOut === undefined && purpose === 'train' ? undefined : await measure(loaded, before, examples, options);
+  const metrics =
+    examples.heldOut === undefined && purpose === 'train'
+      ? undefined
+      : await measure(loaded, before, examples, options);
   const trained = purpose === 'train' ? await loaded.train(before, examples, seeds) : undefined;
-  const lanes = layoutLanes({ deltaLength: description.lanes.delta, rowCounts: description.lanes.rowCounts, metrics: description.lanes.metrics });
+  const lanes = layoutLanes({
+    deltaLength: description.lanes.delta,
+    rowCounts: description.lanes.rowCounts,
+    metrics: description.lanes.metrics,
+  });
   const clipped = trained === undefined ? undefined : clipUpdate(trained.delta, clippingNorm);
   const contribution: ClientContribution = {
     delta: clipped?.delta ?? new Float32Array(0),
@@ -49,7 +56,10 @@ export async function contribute(
     addSkellamNoise(input, 0, lanes.deltaLength, noise.deltaVariance, words);
     addSkellamNoise(input, lanes.offsets.clip, lanes.length, noise.metricVariance, words);
   }
-  return { input: input as QuantizedInput, local: trained?.local ?? metrics?.vector ?? keepLocal(new Float32Array(0)) };
+  return {
+    input: input as QuantizedInput,
+    local: trained?.local ?? metrics?.vector ?? keepLocal(new Float32Array(0)),
+  };
 }
 
 /** Ranks the held-out item with the incoming model, before this round trains on anything. */

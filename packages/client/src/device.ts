@@ -1,6 +1,12 @@
 import { assertNever, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
 import type { LoadedModel } from '@tutti/model';
-import { phaseDigest, roundDigest, type CoordinatorMessage, type DeclineReason, type RoundDescription } from '@tutti/protocol';
+import {
+  phaseDigest,
+  roundDigest,
+  type CoordinatorMessage,
+  type DeclineReason,
+  type RoundDescription,
+} from '@tutti/protocol';
 import {
   abandon,
   advertiseKeys,
@@ -90,7 +96,10 @@ class ClientDevice implements Device {
     return loaded.personalize(await this.#storedVector(), examples, this.options.seeds(0));
   }
 
-  async #answer(message: Exclude<CoordinatorMessage, { type: 'challenge' }>, running: Running | undefined): Promise<readonly DeviceMessage[]> {
+  async #answer(
+    message: Exclude<CoordinatorMessage, { type: 'challenge' }>,
+    running: Running | undefined,
+  ): Promise<readonly DeviceMessage[]> {
     switch (message.type) {
       case 'describe':
         return this.#take(message.description, message.signature);
@@ -119,10 +128,13 @@ class ClientDevice implements Device {
     await store.set(LAST_ATTEMPT, u32(description.attempt));
     const loaded = await this.#open(description.modelHash, models);
     const { input, local } = await contribute(this.options, description, loaded, await this.#storedVector());
-    if (description.purpose === 'train') await store.set(VECTOR, new Uint8Array(Float32Array.from(local).buffer));
+    if (description.purpose === 'train')
+      await store.set(VECTOR, new Uint8Array(Float32Array.from(local).buffer));
     const secure = description.protection === 'secure';
     const keys = secure ? advertiseKeys({ roundDigest: digest, identity, random, crypto }) : undefined;
-    const messages: DeviceMessage[] = [{ type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? new Uint8Array(0) }];
+    const messages: DeviceMessage[] = [
+      { type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? new Uint8Array(0) },
+    ];
     this.#running = { description, digest, keys: keys?.state, input, answered: { to: 'describe', messages } };
     return messages;
   }
@@ -136,31 +148,57 @@ class ClientDevice implements Device {
   }
 
   /** Phase 2. */
-  #share(running: Running, message: Extract<CoordinatorMessage, { type: 'roster' }>): readonly DeviceMessage[] {
+  #share(
+    running: Running,
+    message: Extract<CoordinatorMessage, { type: 'roster' }>,
+  ): readonly DeviceMessage[] {
     this.#checkSignature('roster', running.digest, [u16(message.group), message.bundles], message.signature);
     if (running.keys?.phase !== 'advertised') return [];
-    const smallestCohort = Math.min(running.description.cohort.largestGroup, Math.max(2, this.options.policy.smallestCohort));
+    const smallestCohort = Math.min(
+      running.description.cohort.largestGroup,
+      Math.max(2, this.options.policy.smallestCohort),
+    );
     const { state, shares } = shareKeys(running.keys, message.bundles, { smallestCohort });
     running.keys = state;
     return this.#remember(running, 'roster', [{ type: 'share-keys', attempt: message.attempt, shares }]);
   }
 
   /** Phase 3. In a plain attempt the integers go as they are. */
-  #mask(running: Running, message: Extract<CoordinatorMessage, { type: 'relay-shares' }>): readonly DeviceMessage[] {
-    this.#checkSignature('relay-shares', running.digest, [u16(message.group), message.shares], message.signature);
+  #mask(
+    running: Running,
+    message: Extract<CoordinatorMessage, { type: 'relay-shares' }>,
+  ): readonly DeviceMessage[] {
+    this.#checkSignature(
+      'relay-shares',
+      running.digest,
+      [u16(message.group), message.shares],
+      message.signature,
+    );
     if (running.description.protection === 'plain') {
-      return this.#remember(running, 'relay-shares', [{ type: 'masked-input', attempt: message.attempt, words: running.input }]);
+      return this.#remember(running, 'relay-shares', [
+        { type: 'masked-input', attempt: message.attempt, words: running.input },
+      ]);
     }
     if (running.keys?.phase !== 'shared') return [];
     const { state, masked } = maskInput(running.keys, message.shares, running.input);
     running.keys = state;
     wipe(running.input);
-    return this.#remember(running, 'relay-shares', [{ type: 'masked-input', attempt: message.attempt, words: masked }]);
+    return this.#remember(running, 'relay-shares', [
+      { type: 'masked-input', attempt: message.attempt, words: masked },
+    ]);
   }
 
   /** Phase 5. That it answers is stored before the answer leaves: a second U3 gets nothing, also after a restart. */
-  async #unmask(running: Running, message: Extract<CoordinatorMessage, { type: 'survivors' }>): Promise<readonly DeviceMessage[]> {
-    this.#checkSignature('survivors', running.digest, [u16(message.group), message.survivors], message.signature);
+  async #unmask(
+    running: Running,
+    message: Extract<CoordinatorMessage, { type: 'survivors' }>,
+  ): Promise<readonly DeviceMessage[]> {
+    this.#checkSignature(
+      'survivors',
+      running.digest,
+      [u16(message.group), message.survivors],
+      message.signature,
+    );
     if (running.keys?.phase !== 'masked') return [];
     const { store } = this.options;
     const before = await store.get(UNMASK_ANSWERED);
@@ -168,17 +206,29 @@ class ClientDevice implements Device {
     await store.set(UNMASK_ANSWERED, u32(message.attempt));
     const { state, reply } = answerUnmask(running.keys, message.survivors);
     running.keys = state;
-    return this.#remember(running, 'survivors', [{ type: 'unmask', attempt: message.attempt, shares: reply }]);
+    return this.#remember(running, 'survivors', [
+      { type: 'unmask', attempt: message.attempt, shares: reply },
+    ]);
   }
 
-  #remember(running: Running, to: CoordinatorMessage['type'], messages: readonly DeviceMessage[]): readonly DeviceMessage[] {
+  #remember(
+    running: Running,
+    to: CoordinatorMessage['type'],
+    messages: readonly DeviceMessage[],
+  ): readonly DeviceMessage[] {
     running.answered = { to, messages };
     return messages;
   }
 
-  #checkSignature(type: string, digest: RoundDigest, body: readonly Uint8Array[], signature: Uint8Array): void {
+  #checkSignature(
+    type: string,
+    digest: RoundDigest,
+    body: readonly Uint8Array[],
+    signature: Uint8Array,
+  ): void {
     const { crypto } = this.options;
-    if (!crypto.verify(phaseDigest(type, digest, body, crypto), signature, this.#coordinatorKey)) throw new Declined('bad-signature');
+    if (!crypto.verify(phaseDigest(type, digest, body, crypto), signature, this.#coordinatorKey))
+      throw new Declined('bad-signature');
   }
 
   async #lastAttempt(): Promise<number> {
@@ -208,4 +258,5 @@ function u32(value: number): Uint8Array {
   return bytes;
 }
 
-const readU32 = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
+const readU32 = (bytes: Uint8Array): number =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);

@@ -1,5 +1,14 @@
 import { fromHex, toHex, type SecureRandom } from '@tutti/base';
-import { frameOf, frameCount, helloDigest, PROTOCOL_VERSION, type ClientMessage, type CoordinatorMessage, type Reply, type TaskInfo } from '@tutti/protocol';
+import {
+  frameOf,
+  frameCount,
+  helloDigest,
+  PROTOCOL_VERSION,
+  type ClientMessage,
+  type CoordinatorMessage,
+  type Reply,
+  type TaskInfo,
+} from '@tutti/protocol';
 import type { CryptoSuite, KeyPair, MaskedInput } from '@tutti/secure-aggregation';
 import type { Device } from './device.ts';
 import type { ClientClock, Conditions, Connection, DeviceMessage, Transport } from './ports.ts';
@@ -11,7 +20,14 @@ export type ParticipationEvent =
   | { readonly type: 'waiting'; readonly untilMs: number }
   | { readonly type: 'phase'; readonly attempt: number; readonly phase: CoordinatorMessage['type'] }
   | { readonly type: 'declined'; readonly attempt: number; readonly reason: string }
-  | { readonly type: 'round'; readonly attempt: number; readonly round: number | null; readonly outcome: 'committed' | 'aborted' | 'not-included'; readonly reason: string | null; readonly survivors: number | null }
+  | {
+      readonly type: 'round';
+      readonly attempt: number;
+      readonly round: number | null;
+      readonly outcome: 'committed' | 'aborted' | 'not-included';
+      readonly reason: string | null;
+      readonly survivors: number | null;
+    }
   | { readonly type: 'refused'; readonly reason: string; readonly problem: string };
 
 /** What taking part is made of. */
@@ -58,7 +74,10 @@ export function createParticipation(options: ParticipationOptions): Participatio
           await options.clock.sleep(pauseMs, signal);
         } catch (error) {
           if (signal.aborted) break;
-          options.onEvent?.({ type: 'disconnected', reason: error instanceof Error ? error.message : String(error) });
+          options.onEvent?.({
+            type: 'disconnected',
+            reason: error instanceof Error ? error.message : String(error),
+          });
           await options.clock.sleep(backOffMs(options, failures++), signal).catch(() => undefined);
         }
       }
@@ -73,7 +92,10 @@ function backOffMs({ backOff, random }: ParticipationOptions, failures: number):
   return Math.min(mostMs, firstMs * 2 ** Math.min(16, failures)) * (0.5 + word / 2);
 }
 
-async function untilEligible({ conditions, clock }: ParticipationOptions, signal: AbortSignal): Promise<void> {
+async function untilEligible(
+  { conditions, clock }: ParticipationOptions,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
     const answer = await conditions.check();
     if (answer.eligible) return;
@@ -82,7 +104,11 @@ async function untilEligible({ conditions, clock }: ParticipationOptions, signal
 }
 
 /** One connection, from greeting to its end. @returns how long to stay away. */
-async function session(options: ParticipationOptions, signal: AbortSignal, onGreeted: () => void): Promise<number> {
+async function session(
+  options: ParticipationOptions,
+  signal: AbortSignal,
+  onGreeted: () => void,
+): Promise<number> {
   const inbox = openInbox();
   const connection = await options.transport.connect({ onMessage: inbox.push, onClose: inbox.close }, signal);
   try {
@@ -93,7 +119,8 @@ async function session(options: ParticipationOptions, signal: AbortSignal, onGre
     while (again.kind === 'waiting') {
       const message = await inbox.next(again.untilMs - options.clock.now(), options.clock, signal);
       if (message !== undefined) await answer(options, connection, message, signal);
-      if (message === undefined || message.type === 'outcome') again = await checkIn(options, connection, signal);
+      if (message === undefined || message.type === 'outcome')
+        again = await checkIn(options, connection, signal);
     }
     return again.pauseMs;
   } finally {
@@ -101,38 +128,73 @@ async function session(options: ParticipationOptions, signal: AbortSignal, onGre
   }
 }
 
-async function greet(options: ParticipationOptions, connection: Connection, inbox: Inbox, signal: AbortSignal): Promise<void> {
+async function greet(
+  options: ParticipationOptions,
+  connection: Connection,
+  inbox: Inbox,
+  signal: AbortSignal,
+): Promise<void> {
   const { identity, task, crypto } = options;
   const challenge = await inbox.next(REPLY_TIMEOUT_MS, options.clock, signal);
   if (challenge?.type !== 'challenge') throw new Error('the coordinator did not greet');
-  if (!challenge.protocols.includes(PROTOCOL_VERSION)) throw new Error(`the coordinator speaks ${challenge.protocols.join(', ')}, this client ${PROTOCOL_VERSION}`);
-  if (toHex(challenge.coordinatorKey) !== task.coordinatorKey) throw new Error('wrong-coordinator: its key is not the pinned one');
+  if (!challenge.protocols.includes(PROTOCOL_VERSION))
+    throw new Error(
+      `the coordinator speaks ${challenge.protocols.join(', ')}, this client ${PROTOCOL_VERSION}`,
+    );
+  if (toHex(challenge.coordinatorKey) !== task.coordinatorKey)
+    throw new Error('wrong-coordinator: its key is not the pinned one');
   const digest = helloDigest(challenge.nonce, task.task, fromHex(task.coordinatorKey), crypto);
   const reply = await connection.request(
-    { type: 'hello', protocol: PROTOCOL_VERSION, task: task.task, identityKey: identity.publicKey, signature: crypto.sign(digest, identity.secretKey) },
+    {
+      type: 'hello',
+      protocol: PROTOCOL_VERSION,
+      task: task.task,
+      identityKey: identity.publicKey,
+      signature: crypto.sign(digest, identity.secretKey),
+    },
     { timeoutMs: REPLY_TIMEOUT_MS, signal },
   );
   if (reply.type === 'refused') throw new Error(`${reply.reason}: ${reply.problem}`);
 }
 
-type CheckedIn = { readonly kind: 'waiting'; readonly untilMs: number } | { readonly kind: 'later'; readonly pauseMs: number };
+type CheckedIn =
+  | { readonly kind: 'waiting'; readonly untilMs: number }
+  | { readonly kind: 'later'; readonly pauseMs: number };
 
-async function checkIn(options: ParticipationOptions, connection: Connection, signal: AbortSignal): Promise<CheckedIn> {
+async function checkIn(
+  options: ParticipationOptions,
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<CheckedIn> {
   const eligible = await options.conditions.check();
   if (!eligible.eligible) return { kind: 'later', pauseMs: eligible.retryAfterMs };
   const reply = await connection.request({ type: 'check-in' }, { timeoutMs: REPLY_TIMEOUT_MS, signal });
   if (reply.type === 'later') return { kind: 'later', pauseMs: reply.retryAfterMs };
-  if (reply.type !== 'waiting') throw new Error(reply.type === 'refused' ? `${reply.reason}: ${reply.problem}` : `an answer of type ${reply.type} to a check-in`);
+  if (reply.type !== 'waiting')
+    throw new Error(
+      reply.type === 'refused'
+        ? `${reply.reason}: ${reply.problem}`
+        : `an answer of type ${reply.type} to a check-in`,
+    );
   const untilMs = options.clock.now() + reply.checkAgainMs;
   options.onEvent?.({ type: 'waiting', untilMs });
   return { kind: 'waiting', untilMs };
 }
 
-async function answer(options: ParticipationOptions, connection: Connection, message: CoordinatorMessage, signal: AbortSignal): Promise<void> {
+async function answer(
+  options: ParticipationOptions,
+  connection: Connection,
+  message: CoordinatorMessage,
+  signal: AbortSignal,
+): Promise<void> {
   const { clock, device, onEvent, answerEveryMs = 250 } = options;
   const came = clock.now();
   if (message.type !== 'outcome' && message.type !== 'challenge') {
-    onEvent?.({ type: 'phase', attempt: message.type === 'describe' ? message.description.attempt : message.attempt, phase: message.type });
+    onEvent?.({
+      type: 'phase',
+      attempt: message.type === 'describe' ? message.description.attempt : message.attempt,
+      phase: message.type,
+    });
   }
   const messages = await device.handle(message);
   if (message.type === 'describe' && answerEveryMs > 0) {
@@ -152,25 +214,44 @@ async function answer(options: ParticipationOptions, connection: Connection, mes
   }
 }
 
-async function send(options: ParticipationOptions, connection: Connection, message: DeviceMessage, signal: AbortSignal): Promise<void> {
-  if (message.type === 'masked-input') return sendFrames(options, connection, message.attempt, message.words as MaskedInput, signal);
-  if (message.type === 'decline') options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
+async function send(
+  options: ParticipationOptions,
+  connection: Connection,
+  message: DeviceMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  if (message.type === 'masked-input')
+    return sendFrames(options, connection, message.attempt, message.words as MaskedInput, signal);
+  if (message.type === 'decline')
+    options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
   const reply = await connection.request(message as ClientMessage, { timeoutMs: REPLY_TIMEOUT_MS, signal });
-  if (reply.type === 'refused') options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
+  if (reply.type === 'refused')
+    options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
 }
 
 /** Uploads frame by frame; the coordinator says which it expects, so an upload goes on where a lost connection left it. */
-async function sendFrames(options: ParticipationOptions, connection: Connection, attempt: number, words: MaskedInput, signal: AbortSignal): Promise<void> {
+async function sendFrames(
+  options: ParticipationOptions,
+  connection: Connection,
+  attempt: number,
+  words: MaskedInput,
+  signal: AbortSignal,
+): Promise<void> {
   const count = frameCount(words.length);
-  for (let index = 0, resends = 0; index < count; ) {
-    const reply: Reply = await connection.request(frameOf(attempt, words, index), { timeoutMs: REPLY_TIMEOUT_MS, signal });
+  for (let index = 0, resends = 0; index < count;) {
+    const reply: Reply = await connection.request(frameOf(attempt, words, index), {
+      timeoutMs: REPLY_TIMEOUT_MS,
+      signal,
+    });
     if (reply.type === 'accepted') {
       index = reply.next ?? count;
       continue;
     }
-    const expected = reply.type === 'refused' && reply.reason === 'frame-out-of-order' ? reply.next : undefined;
+    const expected =
+      reply.type === 'refused' && reply.reason === 'frame-out-of-order' ? reply.next : undefined;
     if (expected === undefined || resends++ >= MOST_RESENDS) {
-      if (reply.type === 'refused') options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
+      if (reply.type === 'refused')
+        options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
       return;
     }
     index = expected;

@@ -22,12 +22,18 @@ export const DEFAULT_POLICY: Policy = {
 };
 
 /** The policy's answer to a description: the reason not to take part, or nothing. */
-export function declineReason(policy: Policy, task: TaskInfo, description: RoundDescription, lastAttempt: number): DeclineReason | undefined {
+export function declineReason(
+  policy: Policy,
+  task: TaskInfo,
+  description: RoundDescription,
+  lastAttempt: number,
+): DeclineReason | undefined {
   const { noise, cohort, protection, clippingNorm } = description;
   if (description.task !== task.task || description.attempt <= lastAttempt) return 'stale-description';
   if (description.layoutHash !== task.layoutHash) return 'wrong-model';
   if (protection === 'plain' && !policy.allowPlain) return 'plain-refused';
-  if (cohort.smallest < policy.smallestCohort || cohort.largestGroup < policy.smallestCohort) return 'cohort-too-small';
+  if (cohort.smallest < policy.smallestCohort || cohort.largestGroup < policy.smallestCohort)
+    return 'cohort-too-small';
   if (clippingNorm > policy.largestClippingNorm) return 'clip-too-large';
   const multiplier = noise.mechanism === 'none' ? 0 : noise.multiplier;
   if (description.purpose === 'train' && multiplier < policy.leastNoiseMultiplier) return 'noise-too-weak';

@@ -40,7 +40,10 @@ export interface Transport {
 
 /** Whether now is a good moment: idle, charging, unmetered, consent given. */
 export interface Conditions {
-  check(): Promise<{ readonly eligible: true } | { readonly eligible: false; readonly reason: string; readonly retryAfterMs: number }>;
+  check(): Promise<
+    | { readonly eligible: true }
+    | { readonly eligible: false; readonly reason: string; readonly retryAfterMs: number }
+  >;
 }
 
 /** Time, passed in. */

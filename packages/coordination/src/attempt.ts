@@ -107,7 +107,11 @@ export type DrawInt = (bound: number) => number;
 
 const ACCEPTED: Reply = { type: 'accepted' };
 
-const refused = (reason: Extract<Reply, { type: 'refused' }>['reason'], problem: string, field = 'attempt'): Reply => ({
+const refused = (
+  reason: Extract<Reply, { type: 'refused' }>['reason'],
+  problem: string,
+  field = 'attempt',
+): Reply => ({
   type: 'refused',
   reason,
   field,
@@ -134,7 +138,8 @@ export function stepAttempt(attempt: Attempt, event: AttemptEvent, draw: DrawInt
   if (event.type === 'deadline') {
     return event.phase === attempt.phase ? { ...closePhase(attempt, draw), reply: ACCEPTED } : stay(ACCEPTED);
   }
-  if (!attempt.selected.has(event.client)) return stay(refused('not-in-cohort', 'this client was not selected'));
+  if (!attempt.selected.has(event.client))
+    return stay(refused('not-in-cohort', 'this client was not selected'));
   switch (attempt.phase) {
     case 'train':
       return duringTraining(attempt, event, draw);
@@ -158,12 +163,19 @@ function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): S
     const next: Training = { ...attempt, declined: new Map(attempt.declined).set(client, event.reason) };
     return { ...closeIfComplete(next, draw), reply: ACCEPTED };
   }
-  if (event.type !== 'ready') return { attempt, effects: [], reply: refused('wrong-phase', `${event.type} while clients train`) };
+  if (event.type !== 'ready')
+    return { attempt, effects: [], reply: refused('wrong-phase', `${event.type} while clients train`) };
   if (attempt.ready.has(client)) return { attempt, effects: [], reply: ACCEPTED };
   if (attempt.description.protection === 'secure') {
     const checked = addBundle(advertising(attempt, 1), event.bundle);
-    if (isRefused(checked)) return { attempt, effects: [], reply: refused(checked.refused, checked.detail, 'bundle') };
-    if (!checked.bundles.has(client)) return { attempt, effects: [], reply: refused('bad-signature', 'the bundle is not of this client', 'bundle') };
+    if (isRefused(checked))
+      return { attempt, effects: [], reply: refused(checked.refused, checked.detail, 'bundle') };
+    if (!checked.bundles.has(client))
+      return {
+        attempt,
+        effects: [],
+        reply: refused('bad-signature', 'the bundle is not of this client', 'bundle'),
+      };
   }
   const next: Training = { ...attempt, ready: new Map(attempt.ready).set(client, event.bundle) };
   return { ...closeIfComplete(next, draw), reply: ACCEPTED };
@@ -171,7 +183,13 @@ function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): S
 
 function advertising(attempt: Training, largest: number): Advertising {
   const { crypto, digest, description } = attempt;
-  return collectKeys({ crypto, roundDigest: digest, vectorLength: description.lanes.length, largest, smallest: 2 });
+  return collectKeys({
+    crypto,
+    roundDigest: digest,
+    vectorLength: description.lanes.length,
+    largest,
+    smallest: 2,
+  });
 }
 
 /** Training ends early when the cohort is full, or nobody is left to wait for. */
@@ -190,7 +208,9 @@ function duringExchange(attempt: Exchanging, event: ClientEvent, draw: DrawInt):
   if ('reply' in result) return stay(result.reply);
   const groups = attempt.groups.map((other, index) => (index === at ? result.group : other));
   const next: Exchanging = { ...attempt, groups };
-  const closed = groups.every((one) => isComplete(one)) ? closePhase(next, draw) : { attempt: next, effects: [] };
+  const closed = groups.every((one) => isComplete(one))
+    ? closePhase(next, draw)
+    : { attempt: next, effects: [] };
   return { ...closed, reply: ACCEPTED };
 }
 
@@ -199,17 +219,25 @@ function updateGroup(group: Group, event: ClientEvent): { group: Group } | { rep
   const wrong = { reply: refused('wrong-phase', `${event.type} in phase ${group.phase}`) };
   const took = (answer: Group | Refused): { group: Group } | { reply: Reply } => {
     if (!isRefused(answer)) return { group: answer };
-    return { reply: answer.refused === 'already-answered' ? ACCEPTED : refused(answer.refused, answer.detail) };
+    return {
+      reply: answer.refused === 'already-answered' ? ACCEPTED : refused(answer.refused, answer.detail),
+    };
   };
   switch (group.phase) {
     case 'share-keys':
-      return event.type === 'shares' ? took(addShares(group, client, event.shares)) : event.type === 'ready' ? { reply: ACCEPTED } : wrong;
+      return event.type === 'shares'
+        ? took(addShares(group, client, event.shares))
+        : event.type === 'ready'
+          ? { reply: ACCEPTED }
+          : wrong;
     case 'masked-input':
       if (event.type === 'input-counted') return took(countInput(group, client));
       return event.type === 'shares' && group.sharers.includes(client) ? { reply: ACCEPTED } : wrong;
     case 'unmask':
       if (event.type === 'unmask') return took(addUnmaskReply(group, client, event.shares));
-      return event.type === 'input-counted' ? { reply: group.survivorIds.includes(client) ? ACCEPTED : refused('too-late', 'inputs are closed') } : wrong;
+      return event.type === 'input-counted'
+        ? { reply: group.survivorIds.includes(client) ? ACCEPTED : refused('too-late', 'inputs are closed') }
+        : wrong;
     case 'plain-input':
       if (event.type !== 'input-counted') return event.type === 'ready' ? { reply: ACCEPTED } : wrong;
       return { group: { ...group, counted: new Set(group.counted).add(client) } };
@@ -262,7 +290,10 @@ function closeTraining(attempt: Training, draw: DrawInt): Omit<Step, 'reply'> {
   const { ready, selected, declined, description } = attempt;
   const drops = { ...attempt.drops, train: selected.size - ready.size - declined.size };
   if (ready.size < description.cohort.smallest) {
-    return { attempt: { ...attempt, drops, phase: 'failed', reason: 'too-few-ready', groupOf: new Map() }, effects: [] };
+    return {
+      attempt: { ...attempt, drops, phase: 'failed', reason: 'too-few-ready', groupOf: new Map() },
+      effects: [],
+    };
   }
   const memberships = splitIntoGroups([...ready.keys()].sort(), description.cohort.largestGroup, draw);
   const groupOf = new Map(memberships.flatMap((members, index) => members.map((id) => [id, index] as const)));
@@ -270,27 +301,54 @@ function closeTraining(attempt: Training, draw: DrawInt): Omit<Step, 'reply'> {
   const groups = memberships.map((members) => closeKeys(withBundles(attempt, members)));
   const next: Exchanging = { ...attempt, drops, phase: 'share-keys', groups, groupOf };
   const effects = groups.flatMap((group, index): Effect[] =>
-    group.phase === 'aborted' ? [] : group.members.map((client) => ({ type: 'send', client, message: { type: 'roster', group: index, bundles: group.roster } })),
+    group.phase === 'aborted'
+      ? []
+      : group.members.map((client) => ({
+          type: 'send',
+          client,
+          message: { type: 'roster', group: index, bundles: group.roster },
+        })),
   );
-  return { attempt: next, effects: [...effects, { type: 'timer', phase: 'share-keys', afterMs: description.deadlinesMs.shareKeys }] };
+  return {
+    attempt: next,
+    effects: [...effects, { type: 'timer', phase: 'share-keys', afterMs: description.deadlinesMs.shareKeys }],
+  };
 }
 
 function withBundles(attempt: Training, members: readonly ClientId[]): Advertising {
-  return members.reduce((state, id) => {
-    const next = addBundle(state, attempt.ready.get(id) as Uint8Array);
-    return isRefused(next) ? state : next;
-  }, advertising(attempt, members.length));
+  return members.reduce(
+    (state, id) => {
+      const next = addBundle(state, attempt.ready.get(id) as Uint8Array);
+      return isRefused(next) ? state : next;
+    },
+    advertising(attempt, members.length),
+  );
 }
 
-function beginPlain(attempt: Training, memberships: readonly (readonly ClientId[])[], groupOf: ReadonlyMap<ClientId, number>): Omit<Step, 'reply'> {
-  const groups = memberships.map((members): PlainGroup => ({ phase: 'plain-input', members, counted: new Set() }));
+function beginPlain(
+  attempt: Training,
+  memberships: readonly (readonly ClientId[])[],
+  groupOf: ReadonlyMap<ClientId, number>,
+): Omit<Step, 'reply'> {
+  const groups = memberships.map((members): PlainGroup => ({
+    phase: 'plain-input',
+    members,
+    counted: new Set(),
+  }));
   const effects = groups.flatMap(({ members }, index): Effect[] => [
     { type: 'open-sum', group: index },
-    ...members.map((client): Effect => ({ type: 'send', client, message: { type: 'relay-shares', group: index, shares: new Uint8Array(0) } })),
+    ...members.map((client): Effect => ({
+      type: 'send',
+      client,
+      message: { type: 'relay-shares', group: index, shares: new Uint8Array(0) },
+    })),
   ]);
   return {
     attempt: { ...attempt, phase: 'masked-input', groups, groupOf },
-    effects: [...effects, { type: 'timer', phase: 'masked-input', afterMs: attempt.description.deadlinesMs.maskedInput }],
+    effects: [
+      ...effects,
+      { type: 'timer', phase: 'masked-input', afterMs: attempt.description.deadlinesMs.maskedInput },
+    ],
   };
 }
 
@@ -316,16 +374,31 @@ function closeExchange(attempt: Exchanging): Omit<Step, 'reply'> {
     const effects = groups.flatMap((group, index): Effect[] =>
       group.phase !== 'masked-input'
         ? []
-        : [{ type: 'open-sum', group: index }, ...group.sharers.map((client): Effect => ({ type: 'send', client, message: { type: 'relay-shares', group: index, shares: group.relay(client) } }))],
+        : [
+            { type: 'open-sum', group: index },
+            ...group.sharers.map((client): Effect => ({
+              type: 'send',
+              client,
+              message: { type: 'relay-shares', group: index, shares: group.relay(client) },
+            })),
+          ],
     );
-    return proceed({ ...attempt, drops, groups, phase: 'masked-input' }, effects, description.deadlinesMs.maskedInput);
+    return proceed(
+      { ...attempt, drops, groups, phase: 'masked-input' },
+      effects,
+      description.deadlinesMs.maskedInput,
+    );
   }
   if (attempt.phase === 'masked-input') {
     const groups = attempt.groups.map(closeGroupInputs);
     const effects = groups.flatMap((group, index): Effect[] =>
       group.phase !== 'unmask'
         ? []
-        : group.survivorIds.map((client) => ({ type: 'send', client, message: { type: 'survivors', group: index, survivors: group.survivors } })),
+        : group.survivorIds.map((client) => ({
+            type: 'send',
+            client,
+            message: { type: 'survivors', group: index, survivors: group.survivors },
+          })),
     );
     if (description.protection === 'plain') return finish({ ...attempt, drops, groups });
     return proceed({ ...attempt, drops, groups, phase: 'unmask' }, effects, description.deadlinesMs.unmask);
@@ -335,14 +408,19 @@ function closeExchange(attempt: Exchanging): Omit<Step, 'reply'> {
 
 function closeGroupInputs(group: Group): Group {
   if (group.phase === 'masked-input') return closeInputs(group);
-  if (group.phase === 'plain-input') return group.counted.size === 0 ? { phase: 'aborted', reason: 'too-few-survivors' } : { ...group, phase: 'plain-done' };
+  if (group.phase === 'plain-input')
+    return group.counted.size === 0
+      ? { phase: 'aborted', reason: 'too-few-survivors' }
+      : { ...group, phase: 'plain-done' };
   return group;
 }
 
 /** Goes on with the next phase, or fails where no group is left. */
 function proceed(next: Exchanging, effects: readonly Effect[], afterMs: number): Omit<Step, 'reply'> {
   const failed = failure(next);
-  return failed === undefined ? { attempt: next, effects: [...effects, { type: 'timer', phase: next.phase, afterMs }] } : { attempt: failed, effects: [] };
+  return failed === undefined
+    ? { attempt: next, effects: [...effects, { type: 'timer', phase: next.phase, afterMs }] }
+    : { attempt: failed, effects: [] };
 }
 
 function finish(attempt: Exchanging): Omit<Step, 'reply'> {
@@ -378,7 +456,8 @@ function missing(group: Group): number {
 /** What a member that lost its connection is sent again: its phase's message, if it has not answered it. */
 export function pendingMessage(attempt: Attempt, client: ClientId): Outgoing | 'describe' | undefined {
   if (!attempt.selected.has(client)) return undefined;
-  if (attempt.phase === 'train') return attempt.ready.has(client) || attempt.declined.has(client) ? undefined : 'describe';
+  if (attempt.phase === 'train')
+    return attempt.ready.has(client) || attempt.declined.has(client) ? undefined : 'describe';
   if (attempt.phase === 'sum' || attempt.phase === 'failed') return undefined;
   const index = attempt.groupOf.get(client);
   const group = index === undefined ? undefined : attempt.groups[index];
@@ -387,11 +466,21 @@ export function pendingMessage(attempt: Attempt, client: ClientId): Outgoing | '
     case 'share-keys':
       return group.shares.has(client) ? undefined : { type: 'roster', group: index, bundles: group.roster };
     case 'masked-input':
-      return !group.sharers.includes(client) ? { type: 'not-included' } : group.counted.has(client) ? undefined : { type: 'relay-shares', group: index, shares: group.relay(client) };
+      return !group.sharers.includes(client)
+        ? { type: 'not-included' }
+        : group.counted.has(client)
+          ? undefined
+          : { type: 'relay-shares', group: index, shares: group.relay(client) };
     case 'unmask':
-      return !group.survivorIds.includes(client) ? { type: 'not-included' } : group.replies.has(client) ? undefined : { type: 'survivors', group: index, survivors: group.survivors };
+      return !group.survivorIds.includes(client)
+        ? { type: 'not-included' }
+        : group.replies.has(client)
+          ? undefined
+          : { type: 'survivors', group: index, survivors: group.survivors };
     case 'plain-input':
-      return group.counted.has(client) ? undefined : { type: 'relay-shares', group: index, shares: new Uint8Array(0) };
+      return group.counted.has(client)
+        ? undefined
+        : { type: 'relay-shares', group: index, shares: new Uint8Array(0) };
     case 'plain-done':
     case 'aborted':
       return undefined;
@@ -405,13 +494,19 @@ export function survivorsOf(attempt: Attempt): ClientId[] {
   if (attempt.phase === 'train' || attempt.phase === 'failed') return [];
   return attempt.groups.flatMap((group) => {
     if (group.phase === 'unmask') return [...group.survivorIds];
-    return group.phase === 'plain-done' || group.phase === 'plain-input' || group.phase === 'masked-input' ? [...group.counted] : [];
+    return group.phase === 'plain-done' || group.phase === 'plain-input' || group.phase === 'masked-input'
+      ? [...group.counted]
+      : [];
   });
 }
 
 /** How far the current phase has come: who answered, of how many. */
 export function progressOf(attempt: Attempt): { done: number; total: number } {
-  if (attempt.phase === 'train') return { done: attempt.ready.size, total: Math.min(attempt.selected.size, attempt.description.cohort.planned) };
+  if (attempt.phase === 'train')
+    return {
+      done: attempt.ready.size,
+      total: Math.min(attempt.selected.size, attempt.description.cohort.planned),
+    };
   if (attempt.phase === 'sum' || attempt.phase === 'failed') return { done: 1, total: 1 };
   const sizes = attempt.groups.map((group) => {
     switch (group.phase) {

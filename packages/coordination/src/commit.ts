@@ -1,5 +1,11 @@
 import { toHex } from '@tutti/base';
-import { createStrategy, decodeSum, decodeStrategyState, encodeStrategyState, type AggregatedUpdate } from '@tutti/aggregation';
+import {
+  createStrategy,
+  decodeSum,
+  decodeStrategyState,
+  encodeStrategyState,
+  type AggregatedUpdate,
+} from '@tutti/aggregation';
 import { decodeCheckpoint, encodeCheckpoint } from '@tutti/model';
 import { roundedSensitivity } from '@tutti/privacy';
 import type { RoundDescription } from '@tutti/protocol';
@@ -20,7 +26,11 @@ export interface Summed {
 }
 
 /** Takes the masks from every group's sum and adds the groups; a group that cannot be unmasked is left out. */
-export async function sumAttempt(config: TaskConfig, attempt: Summing, sums: GroupSums): Promise<Summed | undefined> {
+export async function sumAttempt(
+  config: TaskConfig,
+  attempt: Summing,
+  sums: GroupSums,
+): Promise<Summed | undefined> {
   const { description } = attempt;
   const signed: Int32Array[] = [];
   const culprits: ClientId[] = [];
@@ -49,10 +59,14 @@ export async function sumAttempt(config: TaskConfig, attempt: Summing, sums: Gro
 }
 
 /** Means of the metric lanes; a lane's sum under noise can leave its range, and is brought back into it. */
-export function metricsOf(update: AggregatedUpdate): { loss: number | null; metrics: { hr10: number | null; ndcg10: number | null; evaluated: number } } {
+export function metricsOf(update: AggregatedUpdate): {
+  loss: number | null;
+  metrics: { hr10: number | null; ndcg10: number | null; evaluated: number };
+} {
   const { metrics, survivors } = update;
   const evaluated = Math.max(0, metrics['evaluated'] ?? 0);
-  const mean = (name: string, count: number): number | null => (count < 0.5 ? null : Math.min(1, Math.max(0, (metrics[name] ?? 0) / count)));
+  const mean = (name: string, count: number): number | null =>
+    count < 0.5 ? null : Math.min(1, Math.max(0, (metrics[name] ?? 0) / count));
   const loss = mean('loss', survivors);
   return {
     loss: loss === null ? null : loss * LARGEST_LOSS,
@@ -71,16 +85,25 @@ export function nextModel(
   const { layout } = config.model;
   const { shared } = decodeCheckpoint(checkpoint, layout);
   const strategy = createStrategy(config.strategy);
-  const before = strategyBytes === undefined ? strategy.init(layout.length) : decodeStrategyState(strategyBytes);
+  const before =
+    strategyBytes === undefined ? strategy.init(layout.length) : decodeStrategyState(strategyBytes);
   const { state, parameters } = strategy.apply(before, shared, update);
   return {
-    checkpoint: encodeCheckpoint({ layout, shared: parameters, metadata: { task: config.name, round: String(round) } }),
+    checkpoint: encodeCheckpoint({
+      layout,
+      shared: parameters,
+      metadata: { task: config.name, round: String(round) },
+    }),
     strategy: encodeStrategyState(state),
   };
 }
 
 /** What this round released, with the survivors there actually were; nothing where ε is not counted. */
-export function releaseOf(config: TaskConfig, description: RoundDescription, survivors: number): ReleaseRecord {
+export function releaseOf(
+  config: TaskConfig,
+  description: RoundDescription,
+  survivors: number,
+): ReleaseRecord {
   const { noise, lanes, scale, clippingNorm } = description;
   if (config.noise.accounting === undefined || noise.mechanism === 'none') return null;
   const l2 = roundedSensitivity(clippingNorm * scale.delta, Math.max(1, lanes.delta));

@@ -74,7 +74,12 @@ export async function createCoordination(options: CoordinationOptions): Promise<
     await runner.open();
     runners.set(config.name, runner);
   }
-  const unknown: Reply = { type: 'refused', reason: 'not-greeted', field: 'client', problem: 'this client is not connected to a task' };
+  const unknown: Reply = {
+    type: 'refused',
+    reason: 'not-greeted',
+    field: 'client',
+    problem: 'this client is not connected to a task',
+  };
   return {
     publicKey: keyPair.publicKey,
     taskNames: [...runners.keys()],

@@ -1,5 +1,11 @@
 import { toHex, utf8 } from '@tutti/base';
-import { chooseLaneScale, largestLaneMagnitude, layoutLanes, type LaneLayout, type LaneScale } from '@tutti/aggregation';
+import {
+  chooseLaneScale,
+  largestLaneMagnitude,
+  layoutLanes,
+  type LaneLayout,
+  type LaneScale,
+} from '@tutti/aggregation';
 import { layoutFingerprint } from '@tutti/model';
 import { PROTOCOL_VERSION, type RoundDescription } from '@tutti/protocol';
 import { checkRingBudget, thresholdFor, type CryptoSuite } from '@tutti/secure-aggregation';
@@ -51,8 +57,16 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
   const groupSize = Math.min(planned, config.cohort.largestGroup);
   const noisy = config.noise.multiplier > 0 && purpose === 'train';
   const scale = chooseLaneScale({ cohort: groupSize, clippingNorm: config.clippingNorm, noise: noisy });
-  const noise = noiseOf(config, scale, planned, noisy || (config.noise.accounting !== undefined && purpose === 'evaluate'));
-  const spread = noise.mechanism === 'none' ? 0 : Math.sqrt(Math.max(noise.deltaVariance, noise.metricVariance) * groupSize);
+  const noise = noiseOf(
+    config,
+    scale,
+    planned,
+    noisy || (config.noise.accounting !== undefined && purpose === 'evaluate'),
+  );
+  const spread =
+    noise.mechanism === 'none'
+      ? 0
+      : Math.sqrt(Math.max(noise.deltaVariance, noise.metricVariance) * groupSize);
   checkRingBudget({
     cohort: groupSize,
     largestMagnitude: largestLaneMagnitude(lanes, scale, config.clippingNorm),
@@ -70,11 +84,20 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
     previousDigest: facts.previousDigest,
     modelHash: facts.modelHash,
     layoutHash: facts.layoutHash,
-    lanes: { delta: lanes.deltaLength, rowCounts: lanes.rowCounts, metrics: [...lanes.metrics], length: lanes.length },
+    lanes: {
+      delta: lanes.deltaLength,
+      rowCounts: lanes.rowCounts,
+      metrics: [...lanes.metrics],
+      length: lanes.length,
+    },
     scale: { ...scale },
     clippingNorm: config.clippingNorm,
     noise,
-    cohort: { planned, smallest: Math.min(planned, config.cohort.smallest), largestGroup: config.cohort.largestGroup },
+    cohort: {
+      planned,
+      smallest: Math.min(planned, config.cohort.smallest),
+      largestGroup: config.cohort.largestGroup,
+    },
     threshold: 'two-thirds',
     deadlinesMs: { ...config.deadlinesMs },
   };
@@ -84,7 +107,12 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
  * Each client's part of the noise: a variance, so that the noise of the fewest survivors that can be summed already has the
  * deviation z·C. More survivors only add to it.
  */
-function noiseOf(config: TaskConfig, scale: LaneScale, planned: number, noisy: boolean): RoundDescription['noise'] {
+function noiseOf(
+  config: TaskConfig,
+  scale: LaneScale,
+  planned: number,
+  noisy: boolean,
+): RoundDescription['noise'] {
   if (!noisy) return { mechanism: 'none' };
   const fewest = fewestSurvivors(config, planned);
   const { multiplier, metricMultiplier } = config.noise;
@@ -100,5 +128,7 @@ function noiseOf(config: TaskConfig, scale: LaneScale, planned: number, noisy: b
 export function fewestSurvivors(config: TaskConfig, planned: number): number {
   const smallest = Math.min(planned, config.cohort.smallest);
   const groups = Math.ceil(smallest / config.cohort.largestGroup);
-  return config.protection === 'plain' || smallest < 2 ? 1 : thresholdFor(Math.max(2, Math.floor(smallest / groups)));
+  return config.protection === 'plain' || smallest < 2
+    ? 1
+    : thresholdFor(Math.max(2, Math.floor(smallest / groups)));
 }

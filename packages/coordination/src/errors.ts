@@ -6,6 +6,8 @@ export class StaleTaskError extends FederatedError {
   readonly code = 'coordination/other-task';
   readonly fault = 'caller' as const;
   constructor(readonly task: string) {
-    super(`the store holds a task ${task} with another model or catalogue; use another name, or another folder`);
+    super(
+      `the store holds a task ${task} with another model or catalogue; use another name, or another folder`,
+    );
   }
 }

@@ -8,7 +8,8 @@ export interface TaskStatus {
   readonly round: number;
   readonly target: number;
   readonly attempt: number;
-  readonly phase: 'select' | 'train' | 'share-keys' | 'masked-input' | 'unmask' | 'sum' | 'failed' | 'finished';
+  readonly phase:
+    'select' | 'train' | 'share-keys' | 'masked-input' | 'unmask' | 'sum' | 'failed' | 'finished';
   /** Who answered in this phase, of how many. */
   readonly progress: { readonly done: number; readonly total: number };
   readonly connected: number;
@@ -21,7 +22,16 @@ export interface TaskStatus {
 export type CoordinationEvent =
   | { readonly type: 'progress'; readonly task: string; readonly status: TaskStatus }
   | { readonly type: 'committed'; readonly task: string; readonly record: RoundRecord }
-  | { readonly type: 'aborted'; readonly task: string; readonly reason: RoundAbortReason; readonly record: Funnel }
+  | {
+      readonly type: 'aborted';
+      readonly task: string;
+      readonly reason: RoundAbortReason;
+      readonly record: Funnel;
+    }
   | { readonly type: 'evaluated'; readonly task: string; readonly record: EvaluationRecord }
-  | { readonly type: 'finished'; readonly task: string; readonly reason: 'rounds-done' | 'privacy-budget-spent' | 'stopped' }
+  | {
+      readonly type: 'finished';
+      readonly task: string;
+      readonly reason: 'rounds-done' | 'privacy-budget-spent' | 'stopped';
+    }
   | { readonly type: 'failed'; readonly task: string; readonly error: unknown };

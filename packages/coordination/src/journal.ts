@@ -44,11 +44,49 @@ const record = z.strictObject({
 const version = { v: z.literal(JOURNAL_VERSION) };
 
 const entry = z.discriminatedUnion('type', [
-  z.strictObject({ ...version, type: z.literal('task-created'), atMs: z.number(), layoutHash: hash, catalogueHash: hash, modelHash: hash }),
-  z.strictObject({ ...version, type: z.literal('attempt-opened'), atMs: z.number(), round: count, attempt: count, purpose: z.enum(['train', 'evaluate']), digest: hash }),
-  z.strictObject({ ...version, type: z.literal('attempt-aborted'), reason: z.enum(ROUND_ABORT_REASONS), record: z.strictObject(funnel) }),
-  z.strictObject({ ...version, type: z.literal('round-committed'), record, strategyHash: hash, release: z.nullable(z.strictObject({ l1: z.number(), l2: z.number(), variance: z.number(), metricL2: z.number(), metricVariance: z.number() })) }),
-  z.strictObject({ ...version, type: z.literal('evaluated'), record: z.strictObject({ ...funnel, modelHash: hash, metrics, loss: nullable }) }),
+  z.strictObject({
+    ...version,
+    type: z.literal('task-created'),
+    atMs: z.number(),
+    layoutHash: hash,
+    catalogueHash: hash,
+    modelHash: hash,
+  }),
+  z.strictObject({
+    ...version,
+    type: z.literal('attempt-opened'),
+    atMs: z.number(),
+    round: count,
+    attempt: count,
+    purpose: z.enum(['train', 'evaluate']),
+    digest: hash,
+  }),
+  z.strictObject({
+    ...version,
+    type: z.literal('attempt-aborted'),
+    reason: z.enum(ROUND_ABORT_REASONS),
+    record: z.strictObject(funnel),
+  }),
+  z.strictObject({
+    ...version,
+    type: z.literal('round-committed'),
+    record,
+    strategyHash: hash,
+    release: z.nullable(
+      z.strictObject({
+        l1: z.number(),
+        l2: z.number(),
+        variance: z.number(),
+        metricL2: z.number(),
+        metricVariance: z.number(),
+      }),
+    ),
+  }),
+  z.strictObject({
+    ...version,
+    type: z.literal('evaluated'),
+    record: z.strictObject({ ...funnel, modelHash: hash, metrics, loss: nullable }),
+  }),
 ]);
 
 /** One entry of a journal. */
@@ -67,7 +105,10 @@ export function decodeJournalEntry(value: unknown): JournalEntry {
   const result = entry.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw new DecodeError(['journal', ...(issue?.path ?? [])].map(String).join('.'), issue?.message ?? 'is invalid');
+  throw new DecodeError(
+    ['journal', ...(issue?.path ?? [])].map(String).join('.'),
+    issue?.message ?? 'is invalid',
+  );
 }
 
 /** What a task has come to. */
@@ -131,11 +172,27 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
 /** The entry that closes what a crash left open. */
 export function restartEntry(open: NonNullable<TaskHistory['open']>, nowMs: number): JournalEntry {
   const reason: RoundAbortReason = 'coordinator-restarted';
-  const nobody = { selected: 0, ready: 0, cohort: 0, reported: 0, groups: 0, dropped: [], declined: {}, upBytes: 0, downBytes: 0 };
+  const nobody = {
+    selected: 0,
+    ready: 0,
+    cohort: 0,
+    reported: 0,
+    groups: 0,
+    dropped: [],
+    declined: {},
+    upBytes: 0,
+    downBytes: 0,
+  };
   return {
     v: JOURNAL_VERSION,
     type: 'attempt-aborted',
     reason,
-    record: { ...nobody, round: open.round, attempt: open.attempt, endedAtMs: nowMs, durationMs: Math.max(0, nowMs - open.atMs) },
+    record: {
+      ...nobody,
+      round: open.round,
+      attempt: open.attempt,
+      endedAtMs: nowMs,
+      durationMs: Math.max(0, nowMs - open.atMs),
+    },
   };
 }

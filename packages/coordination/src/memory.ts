@@ -1,7 +1,15 @@
 import { InternalError } from '@tutti/base';
 import { addInto, type CryptoSuite } from '@tutti/secure-aggregation';
 import type { JournalEntry } from './journal.ts';
-import { blobHash, JournalConflictError, type Blobs, type Clock, type GroupKey, type GroupSums, type Store } from './ports.ts';
+import {
+  blobHash,
+  JournalConflictError,
+  type Blobs,
+  type Clock,
+  type GroupKey,
+  type GroupSums,
+  type Store,
+} from './ports.ts';
 
 /** Ports that keep everything in memory: for simulation, and for tests. */
 

@@ -21,7 +21,10 @@ const LEAST_MS = 5_000;
 const MOST_MS = 3_600_000;
 
 /** Whether a client may wait on its connection, and when it should ask again. `jitter` is in [0, 1). */
-export function pace(facts: PaceFacts, jitter: number): { kind: 'waiting'; checkAgainMs: number } | { kind: 'later'; retryAfterMs: number } {
+export function pace(
+  facts: PaceFacts,
+  jitter: number,
+): { kind: 'waiting'; checkAgainMs: number } | { kind: 'later'; retryAfterMs: number } {
   const { waiting, needed, roundMs } = facts;
   const clamp = (ms: number): number => Math.round(Math.min(MOST_MS, Math.max(LEAST_MS, ms)));
   if (waiting <= Math.max(LEAST_WAITING, WAITING_ROOM * needed)) {

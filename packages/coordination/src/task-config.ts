@@ -24,7 +24,12 @@ export interface TaskConfig {
     /** Clients asked to train for each one that is wanted, ≥ 1. */
     readonly overselection: number;
   };
-  readonly deadlinesMs: { readonly train: number; readonly shareKeys: number; readonly maskedInput: number; readonly unmask: number };
+  readonly deadlinesMs: {
+    readonly train: number;
+    readonly shareKeys: number;
+    readonly maskedInput: number;
+    readonly unmask: number;
+  };
   readonly protection: 'secure' | 'plain';
   readonly noise: {
     /** Standard deviation of the sum's noise over C; 0 for none. */
@@ -56,20 +61,49 @@ export interface ConfigProblem {
 export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
   const { cohort, deadlinesMs, noise } = config;
   const problems: ConfigProblem[] = [];
-  const ask = (path: string, fits: boolean, problem: string): void => void (fits || problems.push({ path, problem }));
+  const ask = (path: string, fits: boolean, problem: string): void =>
+    void (fits || problems.push({ path, problem }));
   const whole = (path: string, value: number, least: number, most: number): void =>
-    ask(path, Number.isInteger(value) && value >= least && value <= most, `${value} is not a whole number from ${least} to ${most}`);
-  ask('name', /^[a-z0-9][a-z0-9-]{0,62}$/.test(config.name), `${JSON.stringify(config.name)} is not 1 to 63 of a-z, 0-9 and "-"`);
+    ask(
+      path,
+      Number.isInteger(value) && value >= least && value <= most,
+      `${value} is not a whole number from ${least} to ${most}`,
+    );
+  ask(
+    'name',
+    /^[a-z0-9][a-z0-9-]{0,62}$/.test(config.name),
+    `${JSON.stringify(config.name)} is not 1 to 63 of a-z, 0-9 and "-"`,
+  );
   whole('rounds', config.rounds, 0, 0xffff_ffff);
   whole('cohort.planned', cohort.planned, 1, 1_000_000);
   whole('cohort.smallest', cohort.smallest, 1, 1_000_000);
   whole('cohort.largestGroup', cohort.largestGroup, 2, 1_024);
   whole('keepCheckpoints', config.keepCheckpoints, 1, 1_000_000);
-  ask('cohort.smallest', cohort.smallest <= cohort.planned, `${cohort.smallest} is above the planned cohort of ${cohort.planned}`);
-  ask('cohort.overselection', cohort.overselection >= 1 && cohort.overselection <= 10, `${cohort.overselection} is not from 1 to 10`);
-  ask('clippingNorm', config.clippingNorm > 0 && config.clippingNorm <= 1e9, `${config.clippingNorm} is not above 0, at most 1e9`);
-  ask('noise.multiplier', noise.multiplier >= 0 && noise.multiplier <= 1e6, `${noise.multiplier} is not from 0 to 1e6`);
-  ask('noise.metricMultiplier', noise.metricMultiplier >= 0 && noise.metricMultiplier <= 1e6, `${noise.metricMultiplier} is not from 0 to 1e6`);
+  ask(
+    'cohort.smallest',
+    cohort.smallest <= cohort.planned,
+    `${cohort.smallest} is above the planned cohort of ${cohort.planned}`,
+  );
+  ask(
+    'cohort.overselection',
+    cohort.overselection >= 1 && cohort.overselection <= 10,
+    `${cohort.overselection} is not from 1 to 10`,
+  );
+  ask(
+    'clippingNorm',
+    config.clippingNorm > 0 && config.clippingNorm <= 1e9,
+    `${config.clippingNorm} is not above 0, at most 1e9`,
+  );
+  ask(
+    'noise.multiplier',
+    noise.multiplier >= 0 && noise.multiplier <= 1e6,
+    `${noise.multiplier} is not from 0 to 1e6`,
+  );
+  ask(
+    'noise.metricMultiplier',
+    noise.metricMultiplier >= 0 && noise.metricMultiplier <= 1e6,
+    `${noise.metricMultiplier} is not from 0 to 1e6`,
+  );
   for (const [name, value] of Object.entries(deadlinesMs)) whole(`deadlinesMs.${name}`, value, 1, 3_600_000);
   if (config.protection === 'secure' && config.insecureSmallCohort !== true) {
     const below = `is below ${SMALLEST_COHORT}, the smallest cohort for semi-honest secure aggregation (set insecureSmallCohort to override)`;
@@ -93,5 +127,8 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
 /** @throws {UsageError} with one line for each problem, prefixed with `tasks[name]`. */
 export function checkTaskConfig(config: TaskConfig): void {
   const problems = problemsOfTask(config);
-  if (problems.length > 0) throw new UsageError(problems.map(({ path, problem }) => `tasks[${config.name}].${path}: ${problem}`).join('\n'));
+  if (problems.length > 0)
+    throw new UsageError(
+      problems.map(({ path, problem }) => `tasks[${config.name}].${path}: ${problem}`).join('\n'),
+    );
 }

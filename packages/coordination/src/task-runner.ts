@@ -1,16 +1,58 @@
 import { fromHex, toHex, type RandomWords } from '@tutti/base';
 import { encodeCheckpoint } from '@tutti/model';
 import { EMPTY_LEDGER, recordRelease, spent, type Ledger } from '@tutti/privacy';
-import { openUpload, phaseDigest, roundDigest, takeFrame, type ClientMessage, type CoordinatorMessage, type Reply, type RoundAbortReason, type TaskInfo, type Upload } from '@tutti/protocol';
+import {
+  openUpload,
+  phaseDigest,
+  roundDigest,
+  takeFrame,
+  type ClientMessage,
+  type CoordinatorMessage,
+  type Reply,
+  type RoundAbortReason,
+  type TaskInfo,
+  type Upload,
+} from '@tutti/protocol';
 import { DecodeError, seededRandom } from '@tutti/base';
 import type { ClientId, CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
-import { openAttempt, pendingMessage, progressOf, stepAttempt, survivorsOf, type Attempt, type AttemptEvent, type Effect, type Outgoing, type Summing } from './attempt.ts';
+import {
+  openAttempt,
+  pendingMessage,
+  progressOf,
+  stepAttempt,
+  survivorsOf,
+  type Attempt,
+  type AttemptEvent,
+  type Effect,
+  type Outgoing,
+  type Summing,
+} from './attempt.ts';
 import { metricsOf, nextModel, releaseOf, sumAttempt, type Summed } from './commit.ts';
 import { describeAttempt, layoutHashOf } from './describe.ts';
 import type { CoordinationEvent, TaskStatus } from './events.ts';
-import { applyEntry, decodeJournalEntry, EMPTY_HISTORY, JOURNAL_VERSION, restartEntry, type EvaluationRecord, type Funnel, type JournalEntry, type ReleaseRecord, type RoundRecord, type TaskHistory } from './journal.ts';
+import {
+  applyEntry,
+  decodeJournalEntry,
+  EMPTY_HISTORY,
+  JOURNAL_VERSION,
+  restartEntry,
+  type EvaluationRecord,
+  type Funnel,
+  type JournalEntry,
+  type ReleaseRecord,
+  type RoundRecord,
+  type TaskHistory,
+} from './journal.ts';
 import { pace } from './pace.ts';
-import { blobHash, type Blobs, type Clock, type GroupSums, type Outbox, type Store, type Traffic } from './ports.ts';
+import {
+  blobHash,
+  type Blobs,
+  type Clock,
+  type GroupSums,
+  type Outbox,
+  type Store,
+  type Traffic,
+} from './ports.ts';
 import { StaleTaskError } from './errors.ts';
 import type { TaskConfig } from './task-config.ts';
 
@@ -43,7 +85,11 @@ const SELECTION_MS = 2_000;
 /** A round's duration before one was seen. */
 const FIRST_ROUND_MS = 10_000;
 
-const refused = (reason: Extract<Reply, { type: 'refused' }>['reason'], problem: string, field = 'attempt'): Reply => ({ type: 'refused', reason, field, problem });
+const refused = (
+  reason: Extract<Reply, { type: 'refused' }>['reason'],
+  problem: string,
+  field = 'attempt',
+): Reply => ({ type: 'refused', reason, field, problem });
 
 /**
  * Runs one task: applies events to the pure cores and carries out their effects through the ports, one after another. The
@@ -80,11 +126,23 @@ export class TaskRunner {
     if (this.#history.created === undefined) {
       const { layout } = this.config.model;
       const shared = this.config.model.initialShared(seededRandom(this.config.seed).fork('model'));
-      const modelHash = await blobs.put(encodeCheckpoint({ layout, shared, metadata: { task: this.config.name, round: '0' } }));
-      await this.#journal({ v: JOURNAL_VERSION, type: 'task-created', atMs: clock.now(), layoutHash: this.#layoutHash, catalogueHash: this.#catalogueHash, modelHash });
+      const modelHash = await blobs.put(
+        encodeCheckpoint({ layout, shared, metadata: { task: this.config.name, round: '0' } }),
+      );
+      await this.#journal({
+        v: JOURNAL_VERSION,
+        type: 'task-created',
+        atMs: clock.now(),
+        layoutHash: this.#layoutHash,
+        catalogueHash: this.#catalogueHash,
+        modelHash,
+      });
     }
     const { created } = this.#history;
-    if (created !== undefined && (created.layoutHash !== this.#layoutHash || created.catalogueHash !== this.#catalogueHash)) {
+    if (
+      created !== undefined &&
+      (created.layoutHash !== this.#layoutHash || created.catalogueHash !== this.#catalogueHash)
+    ) {
       throw new StaleTaskError(this.config.name);
     }
     if (this.#history.open !== undefined) await this.#journal(restartEntry(this.#history.open, clock.now()));
@@ -115,7 +173,10 @@ export class TaskRunner {
       target: this.config.rounds,
       attempt: this.#history.attempt,
       phase: attempt?.phase ?? (this.#finished() ? 'finished' : 'select'),
-      progress: attempt === undefined ? { done: Math.min(this.#waiting.size, this.#needed()), total: this.#needed() } : progressOf(attempt),
+      progress:
+        attempt === undefined
+          ? { done: Math.min(this.#waiting.size, this.#needed()), total: this.#needed() }
+          : progressOf(attempt),
       connected: this.#connected.size,
       waiting: this.#waiting.size,
       modelHash: this.#history.modelHash ?? '',
@@ -200,16 +261,26 @@ export class TaskRunner {
 
   async #frame(client: ClientId, frame: Extract<ClientMessage, { type: 'masked-input' }>): Promise<Reply> {
     const running = this.#running;
-    if (running === undefined || running.attempt.description.attempt !== frame.attempt) return refused('unknown-attempt', 'there is no such attempt now');
+    if (running === undefined || running.attempt.description.attempt !== frame.attempt)
+      return refused('unknown-attempt', 'there is no such attempt now');
     const { attempt } = running;
-    if (attempt.phase !== 'masked-input') return refused(attempt.phase === 'train' || attempt.phase === 'share-keys' ? 'wrong-phase' : 'too-late', `an input in phase ${attempt.phase}`);
+    if (attempt.phase !== 'masked-input')
+      return refused(
+        attempt.phase === 'train' || attempt.phase === 'share-keys' ? 'wrong-phase' : 'too-late',
+        `an input in phase ${attempt.phase}`,
+      );
     const pending = pendingMessage(attempt, client);
     if (pending === undefined) return this.#event(frame.attempt, { type: 'input-counted', client });
-    if (pending === 'describe' || pending.type !== 'relay-shares') return refused('not-in-cohort', 'this client is not asked for an input');
+    if (pending === 'describe' || pending.type !== 'relay-shares')
+      return refused('not-in-cohort', 'this client is not asked for an input');
     const upload = running.uploads.get(client) ?? openUpload(attempt.description.lanes.length);
     try {
       const result = takeFrame(upload, frame);
-      if (result.kind === 'out-of-order') return { ...refused('frame-out-of-order', `frame ${result.expected} is expected`, 'index'), next: result.expected } as Reply;
+      if (result.kind === 'out-of-order')
+        return {
+          ...refused('frame-out-of-order', `frame ${result.expected} is expected`, 'index'),
+          next: result.expected,
+        } as Reply;
       running.uploads.set(client, result.upload);
       if (result.kind !== 'complete') return { type: 'accepted', next: result.upload.next };
       running.uploads.delete(client);
@@ -223,9 +294,14 @@ export class TaskRunner {
 
   async #event(attempt: number, event: AttemptEvent): Promise<Reply> {
     const running = this.#running;
-    if (running === undefined || running.attempt.description.attempt !== attempt) return refused('unknown-attempt', 'there is no such attempt now');
+    if (running === undefined || running.attempt.description.attempt !== attempt)
+      return refused('unknown-attempt', 'there is no such attempt now');
     const before = running.attempt.phase;
-    const { attempt: next, effects, reply } = stepAttempt(running.attempt, event, (bound) => this.#draw(bound));
+    const {
+      attempt: next,
+      effects,
+      reply,
+    } = stepAttempt(running.attempt, event, (bound) => this.#draw(bound));
     running.attempt = next;
     for (const effect of effects) this.#apply(running, effect);
     if (next.phase !== before) this.#emitPhase();
@@ -241,7 +317,10 @@ export class TaskRunner {
         this.#sendOutgoing(running.attempt, effect.client, effect.message);
         return;
       case 'open-sum':
-        this.ports.sums.open({ attempt: running.attempt.description.attempt, group: effect.group }, running.attempt.description.lanes.length);
+        this.ports.sums.open(
+          { attempt: running.attempt.description.attempt, group: effect.group },
+          running.attempt.description.lanes.length,
+        );
         return;
       case 'timer': {
         running.cancelTimer();
@@ -256,22 +335,53 @@ export class TaskRunner {
   #sendOutgoing(attempt: Attempt, client: ClientId, message: Outgoing): void {
     const number = attempt.description.attempt;
     const sign = (type: string, body: readonly Uint8Array[]): Uint8Array =>
-      this.ports.crypto.sign(phaseDigest(type, attempt.digest, body, this.ports.crypto), this.ports.keyPair.secretKey);
+      this.ports.crypto.sign(
+        phaseDigest(type, attempt.digest, body, this.ports.crypto),
+        this.ports.keyPair.secretKey,
+      );
     const send = (out: CoordinatorMessage): void => this.ports.outbox.send(client, out);
     if (message.type === 'not-included') {
       send({ type: 'outcome', outcome: 'not-included', attempt: number });
       return;
     }
     const group = Uint8Array.of(message.group & 0xff, message.group >>> 8);
-    if (message.type === 'roster') send({ type: 'roster', attempt: number, group: message.group, bundles: message.bundles, signature: sign('roster', [group, message.bundles]) });
-    if (message.type === 'relay-shares') send({ type: 'relay-shares', attempt: number, group: message.group, shares: message.shares, signature: sign('relay-shares', [group, message.shares]) });
-    if (message.type === 'survivors') send({ type: 'survivors', attempt: number, group: message.group, survivors: message.survivors, signature: sign('survivors', [group, message.survivors]) });
+    if (message.type === 'roster')
+      send({
+        type: 'roster',
+        attempt: number,
+        group: message.group,
+        bundles: message.bundles,
+        signature: sign('roster', [group, message.bundles]),
+      });
+    if (message.type === 'relay-shares')
+      send({
+        type: 'relay-shares',
+        attempt: number,
+        group: message.group,
+        shares: message.shares,
+        signature: sign('relay-shares', [group, message.shares]),
+      });
+    if (message.type === 'survivors')
+      send({
+        type: 'survivors',
+        attempt: number,
+        group: message.group,
+        survivors: message.survivors,
+        signature: sign('survivors', [group, message.survivors]),
+      });
   }
 
   #sendDescription(running: Running, client: ClientId): void {
     const { description, digest } = running.attempt;
-    const signature = this.ports.crypto.sign(phaseDigest('describe', digest, [], this.ports.crypto), this.ports.keyPair.secretKey);
-    this.ports.outbox.send(client, { type: 'describe', description: structuredClone(description), signature });
+    const signature = this.ports.crypto.sign(
+      phaseDigest('describe', digest, [], this.ports.crypto),
+      this.ports.keyPair.secretKey,
+    );
+    this.ports.outbox.send(client, {
+      type: 'describe',
+      description: structuredClone(description),
+      signature,
+    });
   }
 
   /** Clients that a training attempt asks. */
@@ -289,14 +399,17 @@ export class TaskRunner {
     const evaluating = this.#evaluations.length > 0;
     if (!evaluating && this.#finished()) return;
     const wanted = evaluating ? this.#connected.size : this.#needed();
-    const least = evaluating ? Math.min(this.config.cohort.smallest, Math.max(1, this.#connected.size)) : this.config.cohort.smallest;
+    const least = evaluating
+      ? Math.min(this.config.cohort.smallest, Math.max(1, this.#connected.size))
+      : this.config.cohort.smallest;
     if (this.#waiting.size >= wanted && this.#waiting.size >= least) {
       await this.#openAttempt(evaluating ? 'evaluate' : 'train', wanted);
     } else if (this.#waiting.size >= least && this.#cancelSelection === undefined) {
       this.#cancelSelection = this.ports.clock.after(this.config.selectionMs ?? SELECTION_MS, () => {
         void this.#serial(async () => {
           this.#cancelSelection = undefined;
-          if (this.#running !== undefined || this.#stopped !== undefined || this.#waiting.size < least) return;
+          if (this.#running !== undefined || this.#stopped !== undefined || this.#waiting.size < least)
+            return;
           await this.#openAttempt(evaluating ? 'evaluate' : 'train', Math.min(wanted, this.#waiting.size));
         });
       });
@@ -319,9 +432,23 @@ export class TaskRunner {
       planned: purpose === 'evaluate' ? selected.length : this.config.cohort.planned,
     });
     const digest = roundDigest(description, crypto);
-    await this.#journal({ v: JOURNAL_VERSION, type: 'attempt-opened', atMs: clock.now(), round: description.round, attempt: description.attempt, purpose, digest: toHex(digest) });
+    await this.#journal({
+      v: JOURNAL_VERSION,
+      type: 'attempt-opened',
+      atMs: clock.now(),
+      round: description.round,
+      attempt: description.attempt,
+      purpose,
+      digest: toHex(digest),
+    });
     const { attempt, effects } = openAttempt({ description, digest, crypto, selected: new Set(selected) });
-    const running: Running = { attempt, openedAtMs: clock.now(), trafficBefore: this.ports.traffic(), uploads: new Map(), cancelTimer: () => undefined };
+    const running: Running = {
+      attempt,
+      openedAtMs: clock.now(),
+      trafficBefore: this.ports.traffic(),
+      uploads: new Map(),
+      cancelTimer: () => undefined,
+    };
     this.#running = running;
     for (const client of selected) this.#waiting.delete(client);
     for (const effect of effects) this.#apply(running, effect);
@@ -350,7 +477,8 @@ export class TaskRunner {
     running.cancelTimer();
     const summed = await sumAttempt(this.config, attempt, this.ports.sums);
     if (summed === undefined) await this.#abort(running, 'too-few-unmask-shares');
-    else if (attempt.description.purpose === 'evaluate') await this.#finishEvaluation(running, attempt, summed);
+    else if (attempt.description.purpose === 'evaluate')
+      await this.#finishEvaluation(running, attempt, summed);
     else await this.#commit(running, attempt, summed);
   }
 
@@ -378,7 +506,14 @@ export class TaskRunner {
     this.#observeRound(record.durationMs);
     this.#running = undefined;
     for (const client of survivorsOf(attempt)) {
-      this.ports.outbox.send(client, { type: 'outcome', outcome: 'committed', attempt: description.attempt, round: record.round, modelHash, survivors: summed.survivors });
+      this.ports.outbox.send(client, {
+        type: 'outcome',
+        outcome: 'committed',
+        attempt: description.attempt,
+        round: record.round,
+        modelHash,
+        survivors: summed.survivors,
+      });
     }
     this.#tellOthers(attempt, new Set(survivorsOf(attempt)));
     this.ports.emit({ type: 'committed', task: this.config.name, record });
@@ -387,7 +522,11 @@ export class TaskRunner {
   }
 
   async #finishEvaluation(running: Running, attempt: Summing, summed: Summed): Promise<void> {
-    const record: EvaluationRecord = { ...this.#funnel(running, summed), ...metricsOf(summed.update), modelHash: attempt.description.modelHash };
+    const record: EvaluationRecord = {
+      ...this.#funnel(running, summed),
+      ...metricsOf(summed.update),
+      modelHash: attempt.description.modelHash,
+    };
     await this.#journal({ v: JOURNAL_VERSION, type: 'evaluated', record });
     this.#running = undefined;
     this.#tellOthers(attempt, new Set());
@@ -399,11 +538,20 @@ export class TaskRunner {
   async #abort(running: Running, reason: RoundAbortReason): Promise<void> {
     running.cancelTimer();
     const { attempt } = running;
-    if ('groups' in attempt) attempt.groups.forEach((_, group) => this.ports.sums.discard({ attempt: attempt.description.attempt, group }));
+    if ('groups' in attempt)
+      attempt.groups.forEach((_, group) =>
+        this.ports.sums.discard({ attempt: attempt.description.attempt, group }),
+      );
     const record = this.#funnel(running, undefined);
     await this.#journal({ v: JOURNAL_VERSION, type: 'attempt-aborted', reason, record });
     this.#running = undefined;
-    for (const client of attempt.selected) this.ports.outbox.send(client, { type: 'outcome', outcome: 'aborted', attempt: attempt.description.attempt, reason });
+    for (const client of attempt.selected)
+      this.ports.outbox.send(client, {
+        type: 'outcome',
+        outcome: 'aborted',
+        attempt: attempt.description.attempt,
+        reason,
+      });
     this.ports.emit({ type: 'aborted', task: this.config.name, reason, record });
     await this.#goOn();
   }
@@ -411,7 +559,12 @@ export class TaskRunner {
   /** Selected clients that are not in the sum hear that the attempt is over. */
   #tellOthers(attempt: Attempt, told: ReadonlySet<ClientId>): void {
     for (const client of attempt.selected) {
-      if (!told.has(client)) this.ports.outbox.send(client, { type: 'outcome', outcome: 'not-included', attempt: attempt.description.attempt });
+      if (!told.has(client))
+        this.ports.outbox.send(client, {
+          type: 'outcome',
+          outcome: 'not-included',
+          attempt: attempt.description.attempt,
+        });
     }
   }
 
@@ -421,7 +574,16 @@ export class TaskRunner {
     const spentNow = this.#epsilon()?.coordinator ?? 0;
     if (budget !== undefined && spentNow >= budget) this.#stopped ??= 'task-stopped';
     if (this.#finished() || this.#stopped !== undefined) {
-      this.ports.emit({ type: 'finished', task: this.config.name, reason: this.#stopped === undefined ? 'rounds-done' : budget !== undefined && spentNow >= budget ? 'privacy-budget-spent' : 'stopped' });
+      this.ports.emit({
+        type: 'finished',
+        task: this.config.name,
+        reason:
+          this.#stopped === undefined
+            ? 'rounds-done'
+            : budget !== undefined && spentNow >= budget
+              ? 'privacy-budget-spent'
+              : 'stopped',
+      });
     }
     await this.#considerSelection();
   }
@@ -429,10 +591,12 @@ export class TaskRunner {
   /** Keeps the newest checkpoints; a journalled round whose checkpoint is gone still names it by its hash. */
   async #prune(strategyBefore: string | undefined): Promise<void> {
     const { rounds, strategyHash, created } = this.#history;
-    if (strategyBefore !== undefined && strategyBefore !== strategyHash) await this.ports.blobs.delete(strategyBefore);
+    if (strategyBefore !== undefined && strategyBefore !== strategyHash)
+      await this.ports.blobs.delete(strategyBefore);
     const outdated = rounds.at(-1 - this.config.keepCheckpoints);
     const kept = new Set(rounds.slice(-this.config.keepCheckpoints).map(({ modelHash }) => modelHash));
-    const gone = outdated?.modelHash ?? (rounds.length === this.config.keepCheckpoints ? created?.modelHash : undefined);
+    const gone =
+      outdated?.modelHash ?? (rounds.length === this.config.keepCheckpoints ? created?.modelHash : undefined);
     if (gone !== undefined && !kept.has(gone)) await this.ports.blobs.delete(gone);
   }
 
@@ -452,7 +616,9 @@ export class TaskRunner {
       cohort: attempt.phase === 'train' ? 0 : attempt.groupOf.size,
       reported: summed?.survivors ?? 0,
       groups: summed?.groups ?? 0,
-      dropped: (['train', 'share-keys', 'masked-input', 'unmask'] as const).flatMap((phase) => (attempt.drops[phase] > 0 ? [{ phase, count: attempt.drops[phase] }] : [])),
+      dropped: (['train', 'share-keys', 'masked-input', 'unmask'] as const).flatMap((phase) =>
+        attempt.drops[phase] > 0 ? [{ phase, count: attempt.drops[phase] }] : [],
+      ),
       declined,
       upBytes: now.upBytes - trafficBefore.upBytes,
       downBytes: now.downBytes - trafficBefore.downBytes,
@@ -484,7 +650,8 @@ export class TaskRunner {
   #serial<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#queue.then(work, work);
     this.#queue = done.catch((error: unknown) => {
-      for (const { reject } of this.#evaluations.splice(0)) reject(error instanceof Error ? error : new Error(String(error)));
+      for (const { reject } of this.#evaluations.splice(0))
+        reject(error instanceof Error ? error : new Error(String(error)));
       this.ports.emit({ type: 'failed', task: this.config.name, error });
     });
     return done;
@@ -495,7 +662,13 @@ function addRelease(ledger: Ledger, release: NonNullable<ReleaseRecord>): Ledger
   const { l1, l2, variance, metricL2, metricVariance } = release;
   const withDelta = recordRelease(ledger, { mechanism: 'skellam', l1, l2, variance, sampling: null });
   const metricL1 = Math.min(metricL2 * Math.sqrt(5), metricL2 * metricL2);
-  return recordRelease(withDelta, { mechanism: 'skellam', l1: metricL1, l2: metricL2, variance: metricVariance, sampling: null });
+  return recordRelease(withDelta, {
+    mechanism: 'skellam',
+    l1: metricL1,
+    l2: metricL2,
+    variance: metricVariance,
+    sampling: null,
+  });
 }
 
 void fromHex;

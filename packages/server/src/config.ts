@@ -8,7 +8,11 @@ import { ConfigError } from './errors.ts';
 /** What a coordinator is run with: one JSON file. Every field says what it means, and the JSON schema is made from here. */
 
 const catalogue = z.strictObject({
-  ids: z.array(z.string().min(1).max(200)).min(1).max(1_048_576).describe('the app’s own item ids; their order is the order of the item table'),
+  ids: z
+    .array(z.string().min(1).max(200))
+    .min(1)
+    .max(1_048_576)
+    .describe('the app’s own item ids; their order is the order of the item table'),
   titles: z.array(z.string().max(500)).optional(),
   genres: z.array(z.array(z.string().max(100)).max(50)).optional(),
 });
@@ -75,7 +79,9 @@ const task = z.strictObject({
 /** The form of a coordinator's configuration. */
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
-  listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65_535).default(4_170) }).prefault({}),
+  listen: z
+    .strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65_535).default(4_170) })
+    .prefault({}),
   store: z.string().default('lmdb:./.tutti').describe('where everything is kept'),
   tasks: z.array(task).min(1).max(64),
 });
@@ -96,7 +102,11 @@ export function decodeConfig(value: unknown): CoordinatorConfig {
 }
 
 const pathText = (path: readonly PropertyKey[]): string =>
-  path.reduce<string>((text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`), '') || 'config';
+  path.reduce<string>(
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,
+    '',
+  ) || 'config';
 
 /** Tasks for the engine. @throws {ConfigError} with everything that does not fit together. */
 export function tasksOf(config: CoordinatorConfig): TaskConfig[] {
@@ -104,7 +114,9 @@ export function tasksOf(config: CoordinatorConfig): TaskConfig[] {
   const tasks = config.tasks.flatMap((entry, index) => {
     try {
       const made = taskOf(entry);
-      problems.push(...problemsOfTask(made).map(({ path, problem }) => `tasks[${index}].${configPath(path)}: ${problem}`));
+      problems.push(
+        ...problemsOfTask(made).map(({ path, problem }) => `tasks[${index}].${configPath(path)}: ${problem}`),
+      );
       return [made];
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
@@ -118,7 +130,11 @@ export function tasksOf(config: CoordinatorConfig): TaskConfig[] {
 
 /** Where the engine's fields stand in the file. */
 const configPath = (path: string): string =>
-  path.replace(/^cohort\.planned$/, 'round.cohort').replace(/^cohort\.smallest$/, 'round.smallestCohort').replace(/^cohort\./, 'round.').replace(/^noise\./, 'privacy.');
+  path
+    .replace(/^cohort\.planned$/, 'round.cohort')
+    .replace(/^cohort\.smallest$/, 'round.smallestCohort')
+    .replace(/^cohort\./, 'round.')
+    .replace(/^noise\./, 'privacy.');
 
 function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
   const { round, privacy } = entry;
@@ -135,7 +151,12 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
           metricMultiplier: privacy.metricNoiseMultiplier,
           ...(privacy.delta === undefined
             ? {}
-            : { accounting: { dpDelta: privacy.delta, ...(privacy.epsilon === undefined ? {} : { epsilonBudget: privacy.epsilon }) } }),
+            : {
+                accounting: {
+                  dpDelta: privacy.delta,
+                  ...(privacy.epsilon === undefined ? {} : { epsilonBudget: privacy.epsilon }),
+                },
+              }),
         };
   return {
     name: entry.name,

@@ -1,5 +1,11 @@
 import { systemRandom } from '@tutti/base';
-import { createCoordination, type Blobs, type Clock, type Coordination, type Store } from '@tutti/coordination';
+import {
+  createCoordination,
+  type Blobs,
+  type Clock,
+  type Coordination,
+  type Store,
+} from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import type { FastifyBaseLogger } from 'fastify';
 import { decodeConfig, tasksOf, type CoordinatorConfigInput } from './config.ts';
@@ -36,7 +42,11 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const config = decodeConfig(options.config);
   const tasks = tasksOf(config);
   const random = systemRandom();
-  const sockets = openSockets({ crypto: nodeCrypto, random, ...(options.limits === undefined ? {} : { limits: options.limits }) });
+  const sockets = openSockets({
+    crypto: nodeCrypto,
+    random,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  });
   const coordination = await createCoordination({
     tasks,
     store: options.store,
@@ -47,7 +57,12 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     outbox: sockets.outbox,
     traffic: sockets.traffic,
   });
-  const http = openHttp({ coordination, blobs: options.blobs, sockets, ...(options.logger === undefined ? {} : { logger: options.logger }) });
+  const http = openHttp({
+    coordination,
+    blobs: options.blobs,
+    sockets,
+    ...(options.logger === undefined ? {} : { logger: options.logger }),
+  });
   sockets.attach(http.server, coordination);
   let closed = false;
   async function close(): Promise<void> {

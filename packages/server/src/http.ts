@@ -3,50 +3,104 @@ import type { Blobs, Coordination } from '@tutti/coordination';
 import type { Sockets } from './sockets.ts';
 
 /** HTTP for people and bulk: health, what is going on, and immutable blobs by their hash. */
-export function openHttp(options: { coordination: Coordination; blobs: Blobs; sockets: Sockets; logger?: FastifyBaseLogger }): FastifyInstance {
+export function openHttp(options: {
+  coordination: Coordination;
+  blobs: Blobs;
+  sockets: Sockets;
+  logger?: FastifyBaseLogger;
+}): FastifyInstance {
   const { coordination, blobs, sockets, logger } = options;
-  const app = logger === undefined ? Fastify({ logger: false }) : (Fastify({ loggerInstance: logger }) as unknown as FastifyInstance);
+  const app =
+    logger === undefined
+      ? Fastify({ logger: false })
+      : (Fastify({ loggerInstance: logger }) as unknown as FastifyInstance);
   const streams = new Set<() => void>();
 
   app.addHook('onSend', async (_request, reply) => {
     reply.header('access-control-allow-origin', '*').header('x-content-type-options', 'nosniff');
   });
-  app.setNotFoundHandler(async (request, reply) => reply.code(404).send({ error: { code: 'http/not-found', message: `there is nothing at ${request.url.slice(0, 200)}` } }));
+  app.setNotFoundHandler(async (request, reply) =>
+    reply
+      .code(404)
+      .send({
+        error: { code: 'http/not-found', message: `there is nothing at ${request.url.slice(0, 200)}` },
+      }),
+  );
   app.setErrorHandler(async (error, _request, reply) => {
-    const status = error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500;
-    return reply.code(status).send({ error: { code: status < 500 ? 'http/bad-request' : 'http/internal', message: status < 500 && error instanceof Error ? error.message : 'something went wrong here' } });
+    const status =
+      error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
+        ? error.statusCode
+        : 500;
+    return reply
+      .code(status)
+      .send({
+        error: {
+          code: status < 500 ? 'http/bad-request' : 'http/internal',
+          message: status < 500 && error instanceof Error ? error.message : 'something went wrong here',
+        },
+      });
   });
 
   app.get('/healthz', async () => ({ status: 'ok' }));
-  app.get('/v1/status', async () => ({ tasks: coordination.taskNames.map((task) => coordination.status(task)) }));
+  app.get('/v1/status', async () => ({
+    tasks: coordination.taskNames.map((task) => coordination.status(task)),
+  }));
   app.get<{ Params: { task: string } }>('/v1/tasks/:task', async (request, reply) => {
     const info = coordination.taskInfo(request.params.task);
-    return info ?? reply.code(404).send({ error: { code: 'http/unknown-task', message: 'this coordinator has no such task' } });
+    return (
+      info ??
+      reply
+        .code(404)
+        .send({ error: { code: 'http/unknown-task', message: 'this coordinator has no such task' } })
+    );
   });
-  app.get<{ Params: { task: string }; Querystring: { from?: string } }>('/v1/tasks/:task/rounds', async (request, reply) => {
-    if (coordination.taskInfo(request.params.task) === undefined) return reply.code(404).send({ error: { code: 'http/unknown-task', message: 'this coordinator has no such task' } });
-    const from = Number(request.query.from ?? 1);
-    if (!Number.isInteger(from) || from < 1) return reply.code(400).send({ error: { code: 'http/bad-request', message: 'from: a whole number from 1 is expected' } });
-    return { rounds: coordination.rounds(request.params.task).slice(from - 1) };
-  });
+  app.get<{ Params: { task: string }; Querystring: { from?: string } }>(
+    '/v1/tasks/:task/rounds',
+    async (request, reply) => {
+      if (coordination.taskInfo(request.params.task) === undefined)
+        return reply
+          .code(404)
+          .send({ error: { code: 'http/unknown-task', message: 'this coordinator has no such task' } });
+      const from = Number(request.query.from ?? 1);
+      if (!Number.isInteger(from) || from < 1)
+        return reply
+          .code(400)
+          .send({ error: { code: 'http/bad-request', message: 'from: a whole number from 1 is expected' } });
+      return { rounds: coordination.rounds(request.params.task).slice(from - 1) };
+    },
+  );
   app.get<{ Params: { hash: string } }>('/v1/blobs/:hash', async (request, reply) => {
     const { hash } = request.params;
     const bytes = /^[0-9a-f]{64}$/.test(hash) ? await blobs.get(hash) : undefined;
-    if (bytes === undefined) return reply.code(404).send({ error: { code: 'http/unknown-blob', message: 'there is no blob of this hash' } });
-    reply.header('etag', `"${hash}"`).header('cache-control', 'public, max-age=31536000, immutable').header('accept-ranges', 'bytes').type('application/octet-stream');
+    if (bytes === undefined)
+      return reply
+        .code(404)
+        .send({ error: { code: 'http/unknown-blob', message: 'there is no blob of this hash' } });
+    reply
+      .header('etag', `"${hash}"`)
+      .header('cache-control', 'public, max-age=31536000, immutable')
+      .header('accept-ranges', 'bytes')
+      .type('application/octet-stream');
     if (request.headers['if-none-match'] === `"${hash}"`) return reply.code(304).send();
     const part = rangeOf(request.headers.range, bytes.length);
-    if (part === 'unsatisfiable') return reply.code(416).header('content-range', `bytes */${bytes.length}`).send();
+    if (part === 'unsatisfiable')
+      return reply.code(416).header('content-range', `bytes */${bytes.length}`).send();
     const [start, end] = part ?? [0, bytes.length];
     sockets.countDownload(end - start);
-    if (part !== undefined) reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${bytes.length}`);
+    if (part !== undefined)
+      reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${bytes.length}`);
     return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
   });
   app.get('/v1/events', (request, reply) => {
     reply.hijack();
-    reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'access-control-allow-origin': '*' });
+    reply.raw.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'access-control-allow-origin': '*',
+    });
     const stop = coordination.subscribe((event) => {
-      if (event.type !== 'failed' && !reply.raw.writableNeedDrain) reply.raw.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+      if (event.type !== 'failed' && !reply.raw.writableNeedDrain)
+        reply.raw.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
     });
     const end = (): void => {
       stop();
@@ -56,7 +110,9 @@ export function openHttp(options: { coordination: Coordination; blobs: Blobs; so
     streams.add(end);
     request.raw.on('close', end);
   });
-  app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(homePage(coordination)));
+  app.get('/', async (_request, reply) =>
+    reply.type('text/html; charset=utf-8').send(homePage(coordination)),
+  );
   app.addHook('preClose', async () => streams.forEach((end) => end()));
   return app;
 }

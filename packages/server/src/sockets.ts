@@ -1,7 +1,16 @@
 import type { Server as HttpServer } from 'node:http';
 import { DecodeError, type SecureRandom } from '@tutti/base';
 import type { Coordination, Outbox, Traffic } from '@tutti/coordination';
-import { decodeClientMessage, encodeMessage, helloDigest, MAX_MESSAGE_BYTES, PROTOCOL_VERSION, type ClientMessage, type CoordinatorMessage, type Reply } from '@tutti/protocol';
+import {
+  decodeClientMessage,
+  encodeMessage,
+  helloDigest,
+  MAX_MESSAGE_BYTES,
+  PROTOCOL_VERSION,
+  type ClientMessage,
+  type CoordinatorMessage,
+  type Reply,
+} from '@tutti/protocol';
 import { clientIdOf, type ClientId, type CryptoSuite } from '@tutti/secure-aggregation';
 import { Server, type Socket } from 'socket.io';
 
@@ -20,7 +29,12 @@ export interface SocketLimits {
   readonly strikes: number;
 }
 
-export const DEFAULT_LIMITS: SocketLimits = { connections: 20_000, inFlight: 8, helloMs: 10_000, strikes: 10 };
+export const DEFAULT_LIMITS: SocketLimits = {
+  connections: 20_000,
+  inFlight: 8,
+  helloMs: 10_000,
+  strikes: 10,
+};
 
 /** Room beside the largest message for the transport's own frame. */
 const FRAME_ROOM_BYTES = 4_096;
@@ -36,7 +50,11 @@ export interface Sockets {
 }
 
 /** Opens the sockets' side: decode, greet, hand over, answer. It decides nothing that coordination should decide. */
-export function openSockets(options: { crypto: CryptoSuite; random: SecureRandom; limits?: Partial<SocketLimits> }): Sockets {
+export function openSockets(options: {
+  crypto: CryptoSuite;
+  random: SecureRandom;
+  limits?: Partial<SocketLimits>;
+}): Sockets {
   const { crypto, random } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const sockets = new Map<ClientId, Socket>();
@@ -64,7 +82,11 @@ export function openSockets(options: { crypto: CryptoSuite; random: SecureRandom
       cors: { origin: '*' },
     });
     io.use((_socket, next) => {
-      next((io?.engine.clientsCount ?? 0) > limits.connections ? new Error(`too-busy: ${limits.connections} clients are connected`) : undefined);
+      next(
+        (io?.engine.clientsCount ?? 0) > limits.connections
+          ? new Error(`too-busy: ${limits.connections} clients are connected`)
+          : undefined,
+      );
     });
     io.on('connection', (socket) => connection(socket, coordination));
   }
@@ -75,7 +97,15 @@ export function openSockets(options: { crypto: CryptoSuite; random: SecureRandom
     let inFlight = 0;
     let strikes = 0;
     const tooLate = setTimeout(() => socket.disconnect(true), limits.helloMs);
-    socket.emit('m', encodeMessage({ type: 'challenge', protocols: [PROTOCOL_VERSION], nonce, coordinatorKey: coordination.publicKey }));
+    socket.emit(
+      'm',
+      encodeMessage({
+        type: 'challenge',
+        protocols: [PROTOCOL_VERSION],
+        nonce,
+        coordinatorKey: coordination.publicKey,
+      }),
+    );
 
     socket.on('m', (input: unknown, acknowledge: unknown) => {
       const reply = (answer: Reply): void => {
@@ -86,12 +116,22 @@ export function openSockets(options: { crypto: CryptoSuite; random: SecureRandom
       };
       if (inFlight >= limits.inFlight) {
         strikes++;
-        reply({ type: 'refused', reason: 'too-busy', field: 'message', problem: `${limits.inFlight} messages of this connection are in work` });
+        reply({
+          type: 'refused',
+          reason: 'too-busy',
+          field: 'message',
+          problem: `${limits.inFlight} messages of this connection are in work`,
+        });
         return;
       }
       inFlight++;
       void answer(input)
-        .catch((): Reply => ({ type: 'refused', reason: 'too-busy', field: 'message', problem: 'the coordinator could not take it; try again' }))
+        .catch((): Reply => ({
+          type: 'refused',
+          reason: 'too-busy',
+          field: 'message',
+          problem: 'the coordinator could not take it; try again',
+        }))
         .then((result) => {
           inFlight--;
           reply(result);
@@ -105,24 +145,50 @@ export function openSockets(options: { crypto: CryptoSuite; random: SecureRandom
       } catch (error) {
         strikes++;
         if (!(error instanceof DecodeError)) throw error;
-        return { type: 'refused', reason: 'malformed', field: error.field.slice(0, 200), problem: error.problem.slice(0, 500) };
+        return {
+          type: 'refused',
+          reason: 'malformed',
+          field: error.field.slice(0, 200),
+          problem: error.problem.slice(0, 500),
+        };
       }
       traffic.upBytes += (input as Uint8Array).length;
       if (message.type === 'hello') return greet(message);
-      if (client === undefined) return { type: 'refused', reason: 'not-greeted', field: 'type', problem: 'say hello first' };
+      if (client === undefined)
+        return { type: 'refused', reason: 'not-greeted', field: 'type', problem: 'say hello first' };
       return coordination.handle(client, message);
     }
 
     function greet(message: Extract<ClientMessage, { type: 'hello' }>): Reply {
-      const refuse = (reason: Extract<Reply, { type: 'refused' }>['reason'], field: string, problem: string): Reply => {
+      const refuse = (
+        reason: Extract<Reply, { type: 'refused' }>['reason'],
+        field: string,
+        problem: string,
+      ): Reply => {
         strikes++;
         return { type: 'refused', reason, field, problem };
       };
       if (client !== undefined) return refuse('wrong-phase', 'type', 'this connection has greeted');
-      if (message.protocol !== PROTOCOL_VERSION) return refuse('malformed', 'protocol', `is ${message.protocol}; this coordinator speaks ${PROTOCOL_VERSION}`);
-      if (coordination.taskInfo(message.task) === undefined) return refuse('unknown-task', 'task', 'this coordinator has no such task');
-      if (!crypto.verify(helloDigest(nonce, message.task, coordination.publicKey, crypto), message.signature, message.identityKey)) {
-        return refuse('bad-signature', 'signature', 'is not that of the identity key over this connection’s nonce');
+      if (message.protocol !== PROTOCOL_VERSION)
+        return refuse(
+          'malformed',
+          'protocol',
+          `is ${message.protocol}; this coordinator speaks ${PROTOCOL_VERSION}`,
+        );
+      if (coordination.taskInfo(message.task) === undefined)
+        return refuse('unknown-task', 'task', 'this coordinator has no such task');
+      if (
+        !crypto.verify(
+          helloDigest(nonce, message.task, coordination.publicKey, crypto),
+          message.signature,
+          message.identityKey,
+        )
+      ) {
+        return refuse(
+          'bad-signature',
+          'signature',
+          'is not that of the identity key over this connection’s nonce',
+        );
       }
       clearTimeout(tooLate);
       client = clientIdOf(message.identityKey, crypto);

@@ -1,5 +1,12 @@
 import { keepLocal, seededRandom, systemRandom, type LocalOnly } from '@tutti/base';
-import { createDevice, DEFAULT_POLICY, memoryClientStore, type ClientStore, type Device, type Models } from '@tutti/client';
+import {
+  createDevice,
+  DEFAULT_POLICY,
+  memoryClientStore,
+  type ClientStore,
+  type Device,
+  type Models,
+} from '@tutti/client';
 import { createEngine, createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import { frameCount, FRAME_BYTES } from '@tutti/protocol';
@@ -54,8 +61,10 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   }
 
   async function deliverOne({ user, message }: Delivery): Promise<{ user: number; answers: Answer[] }> {
-    const attempt = message.type === 'describe' ? message.description.attempt : 'attempt' in message ? message.attempt : 0;
-    if (fallsSilent(setup.seed, setup.dropout, attempt, user, message.type, setup.protocol)) return { user, answers: [] };
+    const attempt =
+      message.type === 'describe' ? message.description.attempt : 'attempt' in message ? message.attempt : 0;
+    if (fallsSilent(setup.seed, setup.dropout, attempt, user, message.type, setup.protocol))
+      return { user, answers: [] };
     if (message.type === 'relay-shares') groups.set(user, message.group);
     const { device } = deviceOf(user);
     const answers: Answer[] = [];
@@ -65,7 +74,11 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
         continue;
       }
       addToSum({ attempt, group: groups.get(user) as number }, answer.words);
-      answers.push({ type: 'input-added', attempt, bytes: 4 * answer.words.length + frameOverhead(answer.words.length) });
+      answers.push({
+        type: 'input-added',
+        attempt,
+        bytes: 4 * answer.words.length + frameOverhead(answer.words.length),
+      });
     }
     return { user, answers };
   }
@@ -105,7 +118,13 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   };
 }
 
-function openDevice(setup: ThreadSetup, user: number, model: ReturnType<typeof createModel>, models: Models, store: ClientStore): Device {
+function openDevice(
+  setup: ThreadSetup,
+  user: number,
+  model: ReturnType<typeof createModel>,
+  models: Models,
+  store: ClientStore,
+): Device {
   const { population, seed } = setup;
   const stream = (...labels: (string | number)[]) => seededRandom(seed).fork('device', user, ...labels);
   return createDevice({
@@ -122,7 +141,12 @@ function openDevice(setup: ThreadSetup, user: number, model: ReturnType<typeof c
     random: systemRandom(),
     words: (purpose, attempt) => stream(purpose, attempt),
     seeds: (attempt) => stream('training', attempt),
-    policy: { ...DEFAULT_POLICY, largestClippingNorm: Number.POSITIVE_INFINITY, smallestCohort: setup.smallestCohort, allowPlain: setup.protocol === 'plain' },
+    policy: {
+      ...DEFAULT_POLICY,
+      largestClippingNorm: Number.POSITIVE_INFINITY,
+      smallestCohort: setup.smallestCohort,
+      allowPlain: setup.protocol === 'plain',
+    },
   });
 }
 

@@ -4,6 +4,8 @@ import { nodeCrypto } from '@tutti/secure-aggregation/node';
 
 /** The identity of a simulated device: made from the seed, so that a run can be repeated. Never for a real device. */
 export function simulatedIdentity(seed: string, user: number): { keyPair: KeyPair; id: ClientId } {
-  const keyPair = nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('simulated identity', utf8(seed), utf8(String(user))));
+  const keyPair = nodeCrypto.signKeyPairFromSeed(
+    nodeCrypto.digest('simulated identity', utf8(seed), utf8(String(user))),
+  );
   return { keyPair, id: clientIdOf(keyPair.publicKey, nodeCrypto) };
 }

@@ -22,7 +22,11 @@ export interface Mailroom {
 }
 
 /** A mailroom for `users` devices whose checkpoints hold `parameters` float32 numbers. */
-export function openMailroom(users: number, parameters: number, identity: (user: number) => { id: ClientId }): Mailroom {
+export function openMailroom(
+  users: number,
+  parameters: number,
+  identity: (user: number) => { id: ClientId },
+): Mailroom {
   const userOf = new Map<ClientId, number>();
   const idOf = new Map<number, ClientId>();
   const traffic = { upBytes: 0, downBytes: 0 };
@@ -49,7 +53,11 @@ export function openMailroom(users: number, parameters: number, identity: (user:
     if (pumps[thread] === true || pool === undefined) return;
     pumps[thread] = true;
     try {
-      for (let batch = queues[thread]?.splice(0, BATCH); batch !== undefined && batch.length > 0; batch = queues[thread]?.splice(0, BATCH)) {
+      for (
+        let batch = queues[thread]?.splice(0, BATCH);
+        batch !== undefined && batch.length > 0;
+        batch = queues[thread]?.splice(0, BATCH)
+      ) {
         const results = await pool.ask<'deliver'>(thread, { kind: 'deliver', deliveries: batch });
         for (const { user, answers } of results) for (const answer of answers) await pass(user, answer);
         answered += batch.length;
@@ -109,11 +117,13 @@ export function openMailroom(users: number, parameters: number, identity: (user:
     },
     async quiet(onShare) {
       while (onItsWay > 0) {
-        if (failure !== undefined) throw failure instanceof Error ? failure : new InternalError('a simulated device failed');
+        if (failure !== undefined)
+          throw failure instanceof Error ? failure : new InternalError('a simulated device failed');
         onShare(sent === 0 ? 0 : answered / sent);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      if (failure !== undefined) throw failure instanceof Error ? failure : new InternalError('a simulated device failed');
+      if (failure !== undefined)
+        throw failure instanceof Error ? failure : new InternalError('a simulated device failed');
     },
     idle: () => onItsWay === 0,
   };
@@ -136,7 +146,9 @@ function threadSums(pool: () => ThreadPool | undefined): GroupSums {
       if (threads === undefined) return sum;
       const length = sum.length;
       const parts = await Promise.all(
-        Array.from({ length: threads.size }, (_, thread) => threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: length })),
+        Array.from({ length: threads.size }, (_, thread) =>
+          threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: length }),
+        ),
       );
       for (const part of parts) if (part !== undefined) addInto(sum, part);
       words.delete(name(key));
@@ -146,7 +158,8 @@ function threadSums(pool: () => ThreadPool | undefined): GroupSums {
       words.delete(name(key));
       const threads = pool();
       if (threads === undefined) return;
-      for (let thread = 0; thread < threads.size; thread++) void threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: 0 });
+      for (let thread = 0; thread < threads.size; thread++)
+        void threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: 0 });
     },
   };
 }

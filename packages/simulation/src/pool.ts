@@ -28,10 +28,16 @@ const fromSource = import.meta.url.endsWith('.ts');
 const workerUrl = new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url);
 
 /** Starts `size` threads and waits until each has its backend ready. */
-export async function openThreadPool(size: number, setup: ThreadSetup, fetchBlob: FetchBlob): Promise<ThreadPool> {
+export async function openThreadPool(
+  size: number,
+  setup: ThreadSetup,
+  fetchBlob: FetchBlob,
+): Promise<ThreadPool> {
   const execArgv = fromSource ? ['--import', import.meta.resolve('@tutti/base/source')] : [];
   const started = await Promise.all(
-    Array.from({ length: size }, () => startThread(new Worker(workerUrl, { workerData: setup, execArgv }), fetchBlob)),
+    Array.from({ length: size }, () =>
+      startThread(new Worker(workerUrl, { workerData: setup, execArgv }), fetchBlob),
+    ),
   );
   let nextId = 0;
   return {
@@ -63,7 +69,9 @@ function startThread(
       for (const { reject: refuse } of thread.pending.values()) refuse(cause);
       thread.pending.clear();
     };
-    worker.on('error', (cause) => fail(new EnvironmentError(`a simulation thread failed: ${cause.message}`, { cause })));
+    worker.on('error', (cause) =>
+      fail(new EnvironmentError(`a simulation thread failed: ${cause.message}`, { cause })),
+    );
     worker.on('exit', (code) => fail(new EnvironmentError(`a simulation thread ended with code ${code}`)));
     worker.on('message', (message: FromThread) => {
       if ('ready' in message) resolve({ thread, backend: message.backend, notes: message.notes });

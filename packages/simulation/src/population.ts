@@ -50,7 +50,10 @@ function shareHeldOut(heldOut: HeldOut): SharedHeldOut {
   heldOut.negatives.forEach((row, user) => (offsets[user + 1] = (offsets[user] as number) + row.length));
   const values = new Int32Array(offsets.at(-1) as number);
   heldOut.negatives.forEach((row, user) => values.set(row, offsets[user]));
-  return { positives: shared(heldOut.positives), candidates: { offsets: shared(offsets), values: shared(values) } };
+  return {
+    positives: shared(heldOut.positives),
+    candidates: { offsets: shared(offsets), values: shared(values) },
+  };
 }
 
 function withoutItems(train: Interactions, left: Int32Array): { offsets: Int32Array; values: Int32Array } {

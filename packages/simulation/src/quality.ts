@@ -25,17 +25,23 @@ export async function finalQuality(
       for (let user = thread; user < population.users; user += pool.size * BATCH) {
         const users: number[] = [];
         for (let at = user; at < population.users && users.length < BATCH; at += pool.size) users.push(at);
-        for (const part of await pool.ask<'rank'>(thread, { kind: 'rank', users, modelHash })) parts.set(part.user, part.sums);
+        for (const part of await pool.ask<'rank'>(thread, { kind: 'rank', users, modelHash }))
+          parts.set(part.user, part.sums);
         done += users.length;
         onProgress?.({ step: 'evaluation', done, total: population.users, within: 0, phase: '' });
       }
     }),
   );
-  return qualityOf(Array.from({ length: population.users }, (_, user) => parts.get(user) ?? emptyRankingSums()));
+  return qualityOf(
+    Array.from({ length: population.users }, (_, user) => parts.get(user) ?? emptyRankingSums()),
+  );
 }
 
 /** Popularity and item-kNN on the same training part, ranked the same way. */
-export function referenceQualities(population: Population, onProgress: OnProgress): Record<string, QualityPair> {
+export function referenceQualities(
+  population: Population,
+  onProgress: OnProgress,
+): Record<string, QualityPair> {
   const train = { users: population.users, items: population.items, ...population.train };
   const references = { popularity: popularity(train), itemKnn: itemKnn(train) };
   const names = Object.keys(references) as (keyof typeof references)[];

@@ -21,7 +21,13 @@ export function emptyRankingSums(): RankingSums {
 }
 
 /** Adds person `user`'s ranks of the held-out item: among the file's candidates, and among every item outside training. */
-export function addRanks(sums: RankingSums, scores: Float32Array, train: SharedRows, heldOut: SharedHeldOut, user: number): void {
+export function addRanks(
+  sums: RankingSums,
+  scores: Float32Array,
+  train: SharedRows,
+  heldOut: SharedHeldOut,
+  user: number,
+): void {
   const positive = heldOut.positives[user] as number;
   if (positive < 0) return;
   const sampled = rankHeldOut({ scores, positive, negatives: rowOf(heldOut.candidates, user) });
@@ -38,7 +44,8 @@ export function qualityOf(parts: readonly RankingSums[]): QualityPair {
   const people = parts.reduce((total, part) => total + part.people, 0);
   const mean = (kind: 'sampled' | 'full'): Quality => {
     const [hr10, ndcg10, recall10, precision10, meanReciprocalRank] = MEASURES.map(
-      (_, index) => parts.reduce((total, part) => total + (part[kind][index] as number), 0) / Math.max(1, people),
+      (_, index) =>
+        parts.reduce((total, part) => total + (part[kind][index] as number), 0) / Math.max(1, people),
     ) as [number, number, number, number, number];
     return { hr10, ndcg10, recall10, precision10, mrr: meanReciprocalRank };
   };

@@ -47,7 +47,12 @@ export interface QualityPair {
 /** What a simulation found. `wallSeconds` and `clientsPerSecond` depend on the machine; nothing else does. */
 export interface SimulationResult {
   readonly model: Readonly<Record<string, unknown>>;
-  readonly dataset: { readonly name: string; readonly users: number; readonly items: number; readonly interactions: number };
+  readonly dataset: {
+    readonly name: string;
+    readonly users: number;
+    readonly items: number;
+    readonly interactions: number;
+  };
   readonly protocol: 'plain' | 'secure';
   readonly fit: string;
   readonly strategy: Readonly<Record<string, unknown>>;

@@ -24,7 +24,14 @@ export function roundReport(event: AttemptEnd, seconds: number): RoundReport {
 
 type Measured = Pick<RoundReport, 'loss' | 'hr10' | 'ndcg10' | 'clippedShare' | 'epsilon' | 'modelHash'>;
 
-const NOTHING_MEASURED: Measured = { loss: null, hr10: null, ndcg10: null, clippedShare: null, epsilon: null, modelHash: null };
+const NOTHING_MEASURED: Measured = {
+  loss: null,
+  hr10: null,
+  ndcg10: null,
+  clippedShare: null,
+  epsilon: null,
+  modelHash: null,
+};
 
 const measured = ({ loss, metrics, clippedShare, epsilon, modelHash }: RoundRecord): Measured => ({
   loss,

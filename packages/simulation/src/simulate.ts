@@ -1,7 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { canonicalJson, InternalError, seededRandom, systemRandom, utf8 } from '@tutti/base';
-import { createCoordination, manualClock, memoryBlobs, memoryStore, type Blobs, type Coordination, type TaskConfig } from '@tutti/coordination';
+import {
+  createCoordination,
+  manualClock,
+  memoryBlobs,
+  memoryStore,
+  type Blobs,
+  type Coordination,
+  type TaskConfig,
+} from '@tutti/coordination';
 import { createModel, recommended, resolveModelConfig, type Model } from '@tutti/model';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { finalQuality, referenceQualities } from './quality.ts';
@@ -33,7 +41,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const resolved = resolveOptions(options, availableParallelism());
   const population = sharePopulation(options.dataset, resolved.fit);
   const meanHistory = (population.train.offsets.at(-1) as number) / population.users;
-  const model = createModel(resolveModelConfig(options.model, { items: population.items, meanHistory }), population.items);
+  const model = createModel(
+    resolveModelConfig(options.model, { items: population.items, meanHistory }),
+    population.items,
+  );
   const run = await openRun(options, resolved, population, model, meanHistory);
   try {
     const started = performance.now();
@@ -54,7 +65,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       rounds,
       final,
       baselines,
-      bytes: { upPerClientRound: perReport((round) => round.upBytes), downPerClientRound: perReport((round) => round.downBytes) },
+      bytes: {
+        upPerClientRound: perReport((round) => round.upBytes),
+        downPerClientRound: perReport((round) => round.downBytes),
+      },
       clientsPerSecond: reported / trainingSeconds,
       wallSeconds: (performance.now() - started) / 1_000,
       seed: resolved.seed,
@@ -136,7 +150,12 @@ async function openRun(
   };
 }
 
-function taskConfig(options: SimulationOptions, resolved: ResolvedOptions, model: Model, meanHistory: number): TaskConfig {
+function taskConfig(
+  options: SimulationOptions,
+  resolved: ResolvedOptions,
+  model: Model,
+  meanHistory: number,
+): TaskConfig {
   const suited = recommended(model.config, { items: model.items, meanHistory });
   const strategy = {
     ...(options.strategyName === undefined || options.strategyName === suited.strategy.name
@@ -167,7 +186,11 @@ function taskConfig(options: SimulationOptions, resolved: ResolvedOptions, model
   };
 }
 
-async function runRounds(run: Run, options: SimulationOptions, resolved: ResolvedOptions): Promise<RoundReport[]> {
+async function runRounds(
+  run: Run,
+  options: SimulationOptions,
+  resolved: ResolvedOptions,
+): Promise<RoundReport[]> {
   const reports: RoundReport[] = [];
   let failures = 0;
   for (let draw = 0; run.coordination.rounds(TASK).length < resolved.rounds; draw++) {
@@ -180,14 +203,21 @@ async function runRounds(run: Run, options: SimulationOptions, resolved: Resolve
     options.onRound?.(report);
     await keepCheckpoint(run, options, resolved, report);
     if (failures === MOST_FAILURES) {
-      throw new InternalError(`${MOST_FAILURES} rounds in a row ended without a result: ${report.reason ?? 'no reason'}`);
+      throw new InternalError(
+        `${MOST_FAILURES} rounds in a row ended without a result: ${report.reason ?? 'no reason'}`,
+      );
     }
   }
   return reports;
 }
 
 /** Lets this draw's cohort check in, then delivers messages until the attempt ends; time passes only when nothing else can happen. */
-async function runAttempt(run: Run, options: SimulationOptions, resolved: ResolvedOptions, draw: number): Promise<AttemptEnd> {
+async function runAttempt(
+  run: Run,
+  options: SimulationOptions,
+  resolved: ResolvedOptions,
+  draw: number,
+): Promise<AttemptEnd> {
   const { coordination, mailroom, clock } = run;
   const ended: AttemptEnd[] = [];
   const unsubscribe = coordination.subscribe((event) => {
@@ -199,7 +229,13 @@ async function runAttempt(run: Run, options: SimulationOptions, resolved: Resolv
       options.signal?.throwIfAborted();
       await mailroom.quiet((share) => {
         const done = coordination.rounds(TASK).length;
-        options.onProgress?.({ step: 'rounds', done, total: resolved.rounds, within: share, phase: coordination.status(TASK)?.phase ?? '' });
+        options.onProgress?.({
+          step: 'rounds',
+          done,
+          total: resolved.rounds,
+          within: share,
+          phase: coordination.status(TASK)?.phase ?? '',
+        });
       });
       await nextTurn();
       if (ended.length === 0 && mailroom.idle()) clock.advanceToNext();
@@ -221,7 +257,12 @@ function drawCohort(resolved: ResolvedOptions, users: number, draw: number): num
   return people.slice(0, resolved.cohort);
 }
 
-async function keepCheckpoint(run: Run, options: SimulationOptions, resolved: ResolvedOptions, report: RoundReport): Promise<void> {
+async function keepCheckpoint(
+  run: Run,
+  options: SimulationOptions,
+  resolved: ResolvedOptions,
+  report: RoundReport,
+): Promise<void> {
   if (options.onCheckpoint === undefined || report.modelHash === null) return;
   if (report.round % resolved.checkpointEvery !== 0 && report.round !== resolved.rounds) return;
   const bytes = await run.blobs.get(report.modelHash);
@@ -231,7 +272,9 @@ async function keepCheckpoint(run: Run, options: SimulationOptions, resolved: Re
 function notesOf(resolved: ResolvedOptions, population: Population): string[] {
   return [
     ...(population.validation === undefined
-      ? ['validation items are inside the training files, so rounds carry no HR and NDCG; --fit train-only holds them out']
+      ? [
+          'validation items are inside the training files, so rounds carry no HR and NDCG; --fit train-only holds them out',
+        ]
       : []),
     resolved.noiseMultiplier === 0
       ? 'no noise: the exact sum of embedding rows can give people away (docs/threat-model.md)'

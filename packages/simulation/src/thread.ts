@@ -22,7 +22,9 @@ export interface Delivery {
 }
 
 /** What a device answers; its input is added to the thread's own sum of the group, and only its size is told. */
-export type Answer = Exclude<DeviceMessage, { type: 'masked-input' }> | { readonly type: 'input-added'; readonly attempt: number; readonly bytes: number };
+export type Answer =
+  | Exclude<DeviceMessage, { type: 'masked-input' }>
+  | { readonly type: 'input-added'; readonly attempt: number; readonly bytes: number };
 
 /** Which group's running sum. */
 export interface GroupKey {

@@ -1,7 +1,23 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, FederatedError } from '@tutti/base';
-import { blobHash, decodeJournalEntry, JournalConflictError, type Blobs, type JournalEntry, type Store } from '@tutti/coordination';
+import {
+  blobHash,
+  decodeJournalEntry,
+  JournalConflictError,
+  type Blobs,
+  type JournalEntry,
+  type Store,
+} from '@tutti/coordination';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { open, type Database, type RootDatabase } from 'lmdb';
 
@@ -37,10 +53,20 @@ export async function openLmdbStorage(folder: string, crypto: CryptoSuite): Prom
   const unlock = lock(folder);
   let root: RootDatabase;
   try {
-    root = open({ path: join(folder, 'data.mdb'), mapSize: MAP_BYTES, maxDbs: 8, encoding: 'binary', overlappingSync: false, noSubdir: true });
+    root = open({
+      path: join(folder, 'data.mdb'),
+      mapSize: MAP_BYTES,
+      maxDbs: 8,
+      encoding: 'binary',
+      overlappingSync: false,
+      noSubdir: true,
+    });
   } catch (cause) {
     unlock();
-    throw new EnvironmentError(`the storage in ${folder} cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new EnvironmentError(
+      `the storage in ${folder} cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   const journal = root.openDB<string, [string, number]>({ name: 'journal', encoding: 'string' });
   const values = root.openDB<Buffer, string>({ name: 'values', encoding: 'binary' });
@@ -55,9 +81,20 @@ export async function openLmdbStorage(folder: string, crypto: CryptoSuite): Prom
   return { store: storeOf(root, journal, values, close), blobs: blobsOf(root, blobs, crypto), close };
 }
 
-function storeOf(root: RootDatabase, journal: Database<string, [string, number]>, values: Database<Buffer, string>, close: () => Promise<void>): Store {
+function storeOf(
+  root: RootDatabase,
+  journal: Database<string, [string, number]>,
+  values: Database<Buffer, string>,
+  close: () => Promise<void>,
+): Store {
   const lengthOf = (task: string): number => {
-    for (const { key } of journal.getRange({ start: [task, Number.MAX_SAFE_INTEGER], end: [task, -1], reverse: true, limit: 1 })) return key[1] + 1;
+    for (const { key } of journal.getRange({
+      start: [task, Number.MAX_SAFE_INTEGER],
+      end: [task, -1],
+      reverse: true,
+      limit: 1,
+    }))
+      return key[1] + 1;
     return 0;
   };
   return {

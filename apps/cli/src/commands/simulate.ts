@@ -50,8 +50,13 @@ Examples:
 
 export function simulateCommand(): Command {
   return new Command('simulate')
-    .description('train with many simulated clients in one process; the round code is that of the real coordinator')
-    .option('--dataset <folder>', 'ratings to train on (MovieLens, NCF files or a CSV with a header); built-in data when left out')
+    .description(
+      'train with many simulated clients in one process; the round code is that of the real coordinator',
+    )
+    .option(
+      '--dataset <folder>',
+      'ratings to train on (MovieLens, NCF files or a CSV with a header); built-in data when left out',
+    )
     .option('--users <n>', 'people of the built-in data', wholeNumber(16, 1_000_000))
     .option('--items <n>', 'items of the built-in data', wholeNumber(110, 1_000_000))
     .addOption(new Option('--model <family>', 'model family').choices(['mf', 'mlp']).default('mlp'))
@@ -59,18 +64,43 @@ export function simulateCommand(): Command {
     .option('--hidden <n,n>', 'sizes of the hidden layers (mlp)', wholeNumbers(1, 1_024))
     .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
     .option('--cohort <n|p%>', 'clients a round, as a number or a part of the population', cohortSize)
-    .addOption(new Option('--strategy <name>', 'how the mean update becomes the next model').choices([...STRATEGY_NAMES]))
+    .addOption(
+      new Option('--strategy <name>', 'how the mean update becomes the next model').choices([
+        ...STRATEGY_NAMES,
+      ]),
+    )
     .option('--learning-rate <x>', 'server learning rate', realNumber(1e-9, 1e3))
-    .addOption(new Option('--protocol <name>', 'masked, or the same integer pipeline without masks').choices(['secure', 'plain']).default('secure'))
+    .addOption(
+      new Option('--protocol <name>', 'masked, or the same integer pipeline without masks')
+        .choices(['secure', 'plain'])
+        .default('secure'),
+    )
     .option('--seed <n>', 'same seed and options, same figures', wholeNumber(0), 1)
     .addOption(new Option('--fit <name>', 'what clients train on').choices([...FITS]).default('files'))
     .option('--group-size <n>', 'clients that mask together at most', wholeNumber(2, 1_024))
     .option('--clip <x>', 'L2 norm that each model delta is scaled down to', realNumber(1e-9, 1e9))
-    .option('--noise-multiplier <z>', 'standard deviation of the noise of the sum, over the clipping norm', realNumber(0, 1_000))
-    .addOption(new Option('--noise <name>', 'the product’s default noise (1 % of the clipping norm), or none').choices(['none', 'default']).default('none'))
+    .option(
+      '--noise-multiplier <z>',
+      'standard deviation of the noise of the sum, over the clipping norm',
+      realNumber(0, 1_000),
+    )
+    .addOption(
+      new Option('--noise <name>', 'the product’s default noise (1 % of the clipping norm), or none')
+        .choices(['none', 'default'])
+        .default('none'),
+    )
     .option('--dropout <p>', 'chance that a selected client falls silent', realNumber(0, 0.9))
-    .option('--workers <n>', 'threads; figures do not depend on it', wholeNumber(1, 256), availableParallelism())
-    .addOption(new Option('--backend <name>', 'TensorFlow.js backend').choices(['auto', 'tensorflow', 'wasm', 'cpu']).default('auto'))
+    .option(
+      '--workers <n>',
+      'threads; figures do not depend on it',
+      wholeNumber(1, 256),
+      availableParallelism(),
+    )
+    .addOption(
+      new Option('--backend <name>', 'TensorFlow.js backend')
+        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
+        .default('auto'),
+    )
     .option('--out <dir>', 'write config.json, metrics.jsonl, checkpoints and report.html there')
     .option('--checkpoint-every <n>', 'keep a checkpoint every n rounds (with --out)', wholeNumber(1))
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
@@ -89,17 +119,25 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
   const dataset = await openData(flags);
   screen.line(`data: ${describeData(dataset, flags)}`);
   const folder = flags.out === undefined ? undefined : await openRunFolder(flags.out);
-  screen.line(headingLine(roundColumns(screen)));
+  screen.line(headingLine(roundColumns()));
   const result = await simulate({
     ...optionsOf(flags, dataset),
     signal,
     onRound: (report) => {
-      screen.line(cellsLine(roundColumns(screen), roundCells(report)));
+      screen.line(cellsLine(roundColumns(), roundCells(report)));
       folder?.addRound(report);
     },
     onProgress: ({ done, total, within, phase, step }) =>
-      screen.progress(done + within, total, step === 'rounds' ? `round ${Math.min(done + 1, total)}/${total} ${phase}` : `${step} ${done}/${total}`),
-    ...(folder === undefined ? {} : { onCheckpoint: (round: number, bytes: Uint8Array) => folder.addCheckpoint(round, bytes) }),
+      screen.progress(
+        done + within,
+        total,
+        step === 'rounds'
+          ? `round ${Math.min(done + 1, total)}/${total} ${phase}`
+          : `${step} ${done}/${total}`,
+      ),
+    ...(folder === undefined
+      ? {}
+      : { onCheckpoint: (round: number, bytes: Uint8Array) => folder.addCheckpoint(round, bytes) }),
   });
   screen.finish();
   await closeFolder(folder, flags, result);
@@ -109,11 +147,20 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
 function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']): SimulationOptions {
   const given = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
     value === undefined ? {} : ({ [name]: value } as Record<K, V>);
-  const cohort = flags.cohort === undefined ? undefined : 'count' in flags.cohort ? flags.cohort.count : Math.round(flags.cohort.share * dataset.users);
+  const cohort =
+    flags.cohort === undefined
+      ? undefined
+      : 'count' in flags.cohort
+        ? flags.cohort.count
+        : Math.round(flags.cohort.share * dataset.users);
   const noiseMultiplier = flags.noiseMultiplier ?? (flags.noise === 'default' ? DEFAULT_NOISE_MULTIPLIER : 0);
   return {
     dataset,
-    model: { family: flags.model, ...given('dimension', flags.dimension), ...(flags.model === 'mlp' ? given('hidden', flags.hidden) : {}) },
+    model: {
+      family: flags.model,
+      ...given('dimension', flags.dimension),
+      ...(flags.model === 'mlp' ? given('hidden', flags.hidden) : {}),
+    },
     rounds: flags.rounds,
     seed: flags.seed,
     protocol: flags.protocol,
@@ -131,7 +178,11 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
   };
 }
 
-async function closeFolder(folder: RunFolder | undefined, flags: SimulateFlags, result: SimulationResult): Promise<void> {
+async function closeFolder(
+  folder: RunFolder | undefined,
+  flags: SimulateFlags,
+  result: SimulationResult,
+): Promise<void> {
   await folder?.finish({ command: 'simulate', ...flags }, result);
 }
 

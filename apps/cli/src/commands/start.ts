@@ -15,7 +15,11 @@ Examples:
 export function startCommand(): Command {
   return new Command('start')
     .description('a whole federation on this machine: a coordinator, many real clients, encrypted rounds')
-    .option('--clients <n>', 'people, each a real client with a socket, an identity and a store', wholeNumber(16, 100_000))
+    .option(
+      '--clients <n>',
+      'people, each a real client with a socket, an identity and a store',
+      wholeNumber(16, 100_000),
+    )
     .option('--processes <n>', 'processes that host the clients', wholeNumber(1, 64), 2)
     .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000))
     .option('--cohort <n>', 'clients a round', wholeNumber(16, 10_000))
@@ -25,8 +29,16 @@ export function startCommand(): Command {
     .option('--port <n>', 'port of the coordinator (0 takes a free one)', wholeNumber(0, 65_535), 4_170)
     .option('--data-dir <dir>', 'where everything is kept', '.tutti')
     .option('--no-noise', 'no noise on the sum; docs/threat-model.md says what that leaks')
-    .option('--epsilon <x>', 'enough noise for this differential-privacy budget over all rounds (δ = 1e-5)', realNumber(0.01, 1_000))
-    .addOption(new Option('--backend <name>', 'TensorFlow.js backend of the clients').choices(['auto', 'tensorflow', 'wasm', 'cpu']).default('auto'))
+    .option(
+      '--epsilon <x>',
+      'enough noise for this differential-privacy budget over all rounds (δ = 1e-5)',
+      realNumber(0.01, 1_000),
+    )
+    .addOption(
+      new Option('--backend <name>', 'TensorFlow.js backend of the clients')
+        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
+        .default('auto'),
+    )
     .option('--keep', 'stay up after the rounds, until Ctrl-C')
     .option('--fresh', 'forget what the folder holds and start over')
     .option('--json', 'one JSON object on stdout; progress goes to stderr')

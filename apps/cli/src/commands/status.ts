@@ -37,7 +37,8 @@ export function statusLines(status: unknown): string[] {
   const tasks = isRecord(status) && Array.isArray(status['tasks']) ? (status['tasks'] as unknown[]) : [];
   if (tasks.length === 0) return ['the coordinator is up and has no task'];
   return tasks.filter(isRecord).map((task: TaskStatusLine) => {
-    const show = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '–');
+    const show = (value: unknown): string =>
+      typeof value === 'string' || typeof value === 'number' ? String(value) : '–';
     return `${show(task.task)}: ${show(task.round)} rounds done, now ${show(task.phase)}; ${show(task.connected)} clients connected, ${show(task.waiting)} waiting`;
   });
 }

@@ -14,7 +14,10 @@ export interface ReportContent {
   readonly rounds: readonly number[];
   readonly curves: readonly Curve[];
   readonly table: { readonly headings: readonly string[]; readonly rows: readonly (readonly string[])[] };
-  readonly roundTable: { readonly headings: readonly string[]; readonly rows: readonly (readonly string[])[] };
+  readonly roundTable: {
+    readonly headings: readonly string[];
+    readonly rows: readonly (readonly string[])[];
+  };
   readonly config: unknown;
   readonly notes: readonly string[];
 }
@@ -76,5 +79,9 @@ function htmlTable({ headings, rows }: ReportContent['table']): string {
 
 /** Text as HTML text: titles come from data sets. */
 export function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }

@@ -22,11 +22,17 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
       writes = writes.then(() => appendFile(join(path, 'metrics.jsonl'), `${JSON.stringify(report)}\n`));
     },
     async addCheckpoint(round, content) {
-      await writeFile(join(path, 'checkpoints', `round-${String(round).padStart(5, '0')}.safetensors`), content);
+      await writeFile(
+        join(path, 'checkpoints', `round-${String(round).padStart(5, '0')}.safetensors`),
+        content,
+      );
     },
     async finish(config, result) {
       await writes;
-      await writeFile(join(path, 'config.json'), `${JSON.stringify({ options: config, model: result.model, strategy: result.strategy, dataset: result.dataset, backend: result.backend }, null, 2)}\n`);
+      await writeFile(
+        join(path, 'config.json'),
+        `${JSON.stringify({ options: config, model: result.model, strategy: result.strategy, dataset: result.dataset, backend: result.backend }, null, 2)}\n`,
+      );
       await writeFile(join(path, 'report.html'), simulationReport(config, result));
     },
   };
@@ -48,13 +54,27 @@ export function simulationReport(config: unknown, result: SimulationResult): str
     ],
     table: {
       headings: ['method', 'HR@10', 'NDCG@10', 'full HR@10', 'full NDCG@10'],
-      rows: Object.entries({ 'this federation': result.final, ...result.baselines }).map(([name, { sampled, full }]) => [
-        name,
-        ...[sampled.hr10, sampled.ndcg10, full.hr10, full.ndcg10].map(figure),
-      ]),
+      rows: Object.entries({ 'this federation': result.final, ...result.baselines }).map(
+        ([name, { sampled, full }]) => [
+          name,
+          ...[sampled.hr10, sampled.ndcg10, full.hr10, full.ndcg10].map(figure),
+        ],
+      ),
     },
     roundTable: {
-      headings: ['round', 'outcome', 'cohort', 'reported', 'dropped', 'up', 'down', 'loss', 'HR@10', 'NDCG@10', 'seconds'],
+      headings: [
+        'round',
+        'outcome',
+        'cohort',
+        'reported',
+        'dropped',
+        'up',
+        'down',
+        'loss',
+        'HR@10',
+        'NDCG@10',
+        'seconds',
+      ],
       rows: rounds.map((round) => [
         String(round.round),
         round.outcome === 'aborted' ? `ended: ${round.reason ?? ''}` : 'committed',

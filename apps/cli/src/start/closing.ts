@@ -50,7 +50,11 @@ export async function writeStartReport(path: string, result: FederationResult): 
     ],
     table: {
       headings: ['method', 'HR@10', 'NDCG@10'],
-      rows: Object.entries(result.methods).map(([name, { hr10, ndcg10 }]) => [name, figure(hr10), figure(ndcg10)]),
+      rows: Object.entries(result.methods).map(([name, { hr10, ndcg10 }]) => [
+        name,
+        figure(hr10),
+        figure(ndcg10),
+      ]),
     },
     roundTable: {
       headings: ['round', 'cohort', 'reported', 'up', 'down', 'loss', 'HR@10', 'NDCG@10', 'seconds'],

@@ -64,10 +64,20 @@ export async function runFederation(federation: Federation): Promise<FederationR
   const evaluation = await coordinator.evaluate();
   screen.progress(1, 2, 'training the same model centrally, to compare');
   const methods = {
-    popularity: sampledQuality(data, people, popularity({ ...data.train, users: data.users, items: data.items })),
-    'item-kNN': sampledQuality(data, people, itemKnn({ ...data.train, users: data.users, items: data.items })),
+    popularity: sampledQuality(
+      data,
+      people,
+      popularity({ ...data.train, users: data.users, items: data.items }),
+    ),
+    'item-kNN': sampledQuality(
+      data,
+      people,
+      itemKnn({ ...data.train, users: data.users, items: data.items }),
+    ),
     'this federation': evaluation,
-    'trained centrally': await centralQuality(data, people, settings),
+    'trained centrally': await centralQuality(data, people, settings, (share) =>
+      screen.progress(1 + share, 2, 'training the same model centrally, to compare'),
+    ),
   };
   screen.progress(1, 1, 'asking three clients for their lists');
   const lists = await personLists(federation);
@@ -87,7 +97,8 @@ export async function runFederation(federation: Federation): Promise<FederationR
   };
 }
 
-const sum = <T>(values: readonly T[], of: (value: T) => number): number => values.reduce((total, value) => total + of(value), 0);
+const sum = <T>(values: readonly T[], of: (value: T) => number): number =>
+  values.reduce((total, value) => total + of(value), 0);
 
 async function watchRounds({ coordinator, screen, signal }: Federation): Promise<void> {
   const columns = roundColumns();
@@ -95,10 +106,15 @@ async function watchRounds({ coordinator, screen, signal }: Federation): Promise
   if (coordinator.roundsDone() >= coordinator.target) return;
   await new Promise<void>((resolve, reject) => {
     const stop = coordinator.subscribe((event: CoordinationEvent) => {
-      if (event.type === 'committed' || event.type === 'aborted') screen.line(cellsLine(columns, roundCells(reportOf(event))));
+      if (event.type === 'committed' || event.type === 'aborted')
+        screen.line(cellsLine(columns, roundCells(reportOf(event))));
       const done = coordinator.roundsDone();
       const { doing, within } = coordinator.doing();
-      screen.progress(done + within, coordinator.target, `${Math.min(done + 1, coordinator.target)}/${coordinator.target} ${doing}`);
+      screen.progress(
+        done + within,
+        coordinator.target,
+        `${Math.min(done + 1, coordinator.target)}/${coordinator.target} ${doing}`,
+      );
       if (done >= coordinator.target || event.type === 'finished') {
         stop();
         resolve();
@@ -111,14 +127,22 @@ async function watchRounds({ coordinator, screen, signal }: Federation): Promise
   });
 }
 
-function sampledQuality(data: SplitDataset, people: number, method: { score(user: number): Float32Array }): SampledQuality {
+function sampledQuality(
+  data: SplitDataset,
+  people: number,
+  method: { score(user: number): Float32Array },
+): SampledQuality {
   let hits = 0;
   let gains = 0;
   let measured = 0;
   for (let user = 0; user < people; user++) {
     const positive = data.test.positives[user] as number;
     if (positive < 0) continue;
-    const rank = rankHeldOut({ scores: method.score(user), positive, negatives: data.test.negatives[user] as Int32Array });
+    const rank = rankHeldOut({
+      scores: method.score(user),
+      positive,
+      negatives: data.test.negatives[user] as Int32Array,
+    });
     hits += hitRate(rank, LIST_LENGTH);
     gains += ndcg(rank, LIST_LENGTH);
     measured++;
@@ -132,7 +156,10 @@ async function personLists({ population, data, people }: Federation): Promise<Pe
   return Promise.all(
     shown.map(async (user) => ({
       person: data.userNames?.[user] ?? `person ${user}`,
-      liked: Array.from(data.train.values.subarray(data.train.offsets[user], (data.train.offsets[user] as number) + 3), (item) => data.catalogue.titles?.[item] ?? (data.catalogue.ids[item] as string)),
+      liked: Array.from(
+        data.train.values.subarray(data.train.offsets[user], (data.train.offsets[user] as number) + 3),
+        (item) => data.catalogue.titles?.[item] ?? (data.catalogue.ids[item] as string),
+      ),
       recommended: (await population.recommend(user, LIST_LENGTH)).map((id) => title.get(id) ?? id),
     })),
   );

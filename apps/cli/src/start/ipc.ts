@@ -18,7 +18,12 @@ export interface PopulationSetup {
   readonly coordinator: string;
   readonly task: string;
   readonly folder: string;
-  readonly data: { readonly dataset?: string; readonly seed: number; readonly users?: number; readonly items?: number };
+  readonly data: {
+    readonly dataset?: string;
+    readonly seed: number;
+    readonly users?: number;
+    readonly items?: number;
+  };
   /** Hosts the people first, first + step, first + 2·step … below `people`. */
   readonly people: number;
   readonly first: number;
@@ -28,11 +33,20 @@ export interface PopulationSetup {
 }
 
 /** One person's part of a data set: the training items in order, and the held-out item with its candidates. */
-export function sliceOf(data: SplitDataset, user: number): { items: string[]; heldOut: { item: string; candidates: string[] } | undefined } {
+export function sliceOf(
+  data: SplitDataset,
+  user: number,
+): { items: string[]; heldOut: { item: string; candidates: string[] } | undefined } {
   const { ids } = data.catalogue;
   const name = (item: number): string => ids[item] as string;
-  const items = Array.from(data.train.values.subarray(data.train.offsets[user], data.train.offsets[user + 1]), name);
+  const items = Array.from(
+    data.train.values.subarray(data.train.offsets[user], data.train.offsets[user + 1]),
+    name,
+  );
   const positive = data.test.positives[user] as number;
   if (positive < 0) return { items, heldOut: undefined };
-  return { items, heldOut: { item: name(positive), candidates: Array.from(data.test.negatives[user] ?? [], name) } };
+  return {
+    items,
+    heldOut: { item: name(positive), candidates: Array.from(data.test.negatives[user] ?? [], name) },
+  };
 }

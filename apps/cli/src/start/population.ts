@@ -45,7 +45,8 @@ async function openPerson(
     policy: { smallestCohort: setup.allowSmallCohort },
     ...(slice.heldOut === undefined ? {} : { heldOut: slice.heldOut }),
   });
-  if ((await client.history()).length === 0) await client.record(slice.items.map((item) => ({ item, kind: 'like' })));
+  if ((await client.history()).length === 0)
+    await client.record(slice.items.map((item) => ({ item, kind: 'like' })));
   return client;
 }
 

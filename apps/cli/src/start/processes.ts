@@ -32,10 +32,12 @@ export async function startPopulation(
   const failed = new Promise<never>((_, reject) => {
     for (const { child } of children) {
       child.on('exit', (code) => {
-        if (!stopping) reject(new CommandError(`a population process ended with code ${code ?? 'none'}`, EXIT.failed));
+        if (!stopping)
+          reject(new CommandError(`a population process ended with code ${code ?? 'none'}`, EXIT.failed));
       });
       child.on('message', (message: FromPopulation) => {
-        if (message.kind === 'failed') reject(new CommandError(`a population process failed: ${message.message}`, EXIT.failed));
+        if (message.kind === 'failed')
+          reject(new CommandError(`a population process failed: ${message.message}`, EXIT.failed));
       });
     }
   });
@@ -50,7 +52,10 @@ export async function startPopulation(
         messages.on((message) => {
           if (message.kind !== 'preparing') return;
           prepared[first] = message.done;
-          onPreparing(prepared.reduce((sum, n) => sum + n, 0), setup.people);
+          onPreparing(
+            prepared.reduce((sum, n) => sum + n, 0),
+            setup.people,
+          );
         });
         const answer = messages.next('ready');
         child.send({ kind: 'setup', setup: { ...setup, first, step: count } } satisfies ToPopulation);

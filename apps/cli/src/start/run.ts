@@ -1,10 +1,8 @@
 import { join } from 'node:path';
-import type { Coordinator } from '@tutti/server';
-import type { SplitDataset } from '@tutti/datasets';
 import { abortOnSignals } from '../signals.ts';
 import { DEFAULT_PEOPLE, describeData, openData } from '../data.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
-import { openCoordinator } from './coordinator.ts';
+import { openCoordinator, type OpenedCoordinator } from './coordinator.ts';
 import { runFederation, type FederationResult } from './federation.ts';
 import { startPopulation, type PopulationProcesses } from './processes.ts';
 import { claimFolder, type StartSettings } from './settings.ts';
@@ -42,14 +40,26 @@ const DEFAULT_NOISE_MULTIPLIER = 0.01;
 export async function runStart(flags: StartFlags): Promise<void> {
   const screen = openScreen(flags.json === true ? process.stderr : process.stdout);
   const signal = abortOnSignals();
-  const data = await openData({ ...flags, ...(flags.dataset === undefined ? { users: flags.clients ?? DEFAULT_PEOPLE } : {}) });
+  const data = await openData({
+    ...flags,
+    ...(flags.dataset === undefined ? { users: flags.clients ?? DEFAULT_PEOPLE } : {}),
+  });
   const people = Math.min(flags.clients ?? DEFAULT_PEOPLE, data.users);
   const settings = settingsOf(flags, people);
   const resumes = await claimFolder(flags.dataDir, settings, flags.fresh === true);
-  screen.line(`Tutti · a federation on this machine · ${people} clients in ${flags.processes} processes, everything kept in ${flags.dataDir}`);
+  screen.line(
+    `Tutti · a federation on this machine · ${people} clients in ${flags.processes} processes, everything kept in ${flags.dataDir}`,
+  );
   screen.line(`data: ${describeData(data, { ...flags, users: people })}`);
 
-  const coordinator = await openCoordinator({ folder: join(flags.dataDir, 'coordinator'), port: flags.port, data, people, settings, rounds: flags.rounds ?? DEFAULT_ROUNDS });
+  const coordinator = await openCoordinator({
+    folder: join(flags.dataDir, 'coordinator'),
+    port: flags.port,
+    data,
+    people,
+    settings,
+    rounds: flags.rounds ?? DEFAULT_ROUNDS,
+  });
   let population: PopulationProcesses | undefined;
   try {
     introduce(screen, coordinator, settings, resumes);
@@ -59,7 +69,10 @@ export async function runStart(flags: StartFlags): Promise<void> {
         coordinator: coordinator.url,
         task: coordinator.task,
         folder: join(flags.dataDir, 'clients'),
-        data: { seed: flags.seed, ...(flags.dataset === undefined ? { users: people } : { dataset: flags.dataset }) },
+        data: {
+          seed: flags.seed,
+          ...(flags.dataset === undefined ? { users: people } : { dataset: flags.dataset }),
+        },
         people,
         backend: flags.backend,
         allowSmallCohort: 16,
@@ -67,9 +80,14 @@ export async function runStart(flags: StartFlags): Promise<void> {
       (done, total) => screen.progress(done, total, `opening clients ${done}/${total}`),
     );
     screen.finish();
-    screen.line(`clients train with TensorFlow.js (${population.backend})${population.notes.map((note) => `; ${note}`).join('')}`);
-    const result = await Promise.race([runFederation({ coordinator, population, data, people, settings, screen, signal }), population.failed]);
-    await show(result, flags, screen, data);
+    screen.line(
+      `clients train with TensorFlow.js (${population.backend})${population.notes.map((note) => `; ${note}`).join('')}`,
+    );
+    const result = await Promise.race([
+      runFederation({ coordinator, population, data, people, settings, screen, signal }),
+      population.failed,
+    ]);
+    await show(result, flags, screen);
     if (flags.keep === true) await stayUp(screen, coordinator, signal, population);
   } finally {
     screen.finish();
@@ -90,13 +108,18 @@ function settingsOf(flags: StartFlags, people: number): StartSettings {
   };
 }
 
-function introduce(screen: Screen, coordinator: Awaited<ReturnType<typeof openCoordinator>>, settings: StartSettings, resumes: boolean): void {
+function introduce(
+  screen: Screen,
+  coordinator: OpenedCoordinator,
+  settings: StartSettings,
+  resumes: boolean,
+): void {
   for (const line of coordinator.introduction) screen.line(line);
   screen.line(`coordinator: ${coordinator.url}`);
   const done = coordinator.roundsDone();
   if (resumes && done > 0) {
     screen.line(
-      done >= coordinator.rounds
+      done >= coordinator.target
         ? `all ${done} rounds were done before; --rounds ${done + 30} goes on, --fresh starts over`
         : `resumes at round ${done + 1}; --fresh starts over`,
     );
@@ -104,15 +127,20 @@ function introduce(screen: Screen, coordinator: Awaited<ReturnType<typeof openCo
   screen.line();
 }
 
-async function show(result: FederationResult, flags: StartFlags, screen: Screen, data: SplitDataset): Promise<void> {
+async function show(result: FederationResult, flags: StartFlags, screen: Screen): Promise<void> {
   const report = join(flags.dataDir, 'report.html');
-  await writeStartReport(report, result, data);
-  for (const line of closingLines(result, data)) screen.line(line);
+  await writeStartReport(report, result);
+  for (const line of closingLines(result)) screen.line(line);
   screen.line(`report with curves: ${report}`);
   if (flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
-async function stayUp(screen: Screen, coordinator: { url: string }, signal: AbortSignal, population: PopulationProcesses): Promise<void> {
+async function stayUp(
+  screen: Screen,
+  coordinator: { url: string },
+  signal: AbortSignal,
+  population: PopulationProcesses,
+): Promise<void> {
   screen.line(`\nstill up at ${coordinator.url} (--keep); Ctrl-C stops everything`);
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
@@ -120,6 +148,3 @@ async function stayUp(screen: Screen, coordinator: { url: string }, signal: Abor
   });
   await Promise.race([stopped, population.failed]);
 }
-
-/** What {@link openCoordinator} holds. */
-export type StartedCoordinator = Awaited<ReturnType<typeof openCoordinator>> & { readonly server: Coordinator };

@@ -29,7 +29,9 @@ export async function claimFolder(folder: string, settings: StartSettings, fresh
     const before = await readFile(path, 'utf8');
     const now = canonicalJson(settings);
     if (before.trim() !== now) {
-      throw new CommandError(`${folder} holds a federation with other settings.\n  there: ${before.trim()}\n  now:   ${now}\nAsk for the same, or use --fresh to start over.`);
+      throw new CommandError(
+        `${folder} holds a federation with other settings.\n  there: ${before.trim()}\n  now:   ${now}\nAsk for the same, or use --fresh to start over.`,
+      );
     }
     return true;
   }

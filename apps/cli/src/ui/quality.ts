@@ -12,7 +12,13 @@ const COLUMNS: readonly Column[] = [
 /** The closing table: one line a method, sampled and full ranking side by side. */
 export function qualityLines(methods: Readonly<Record<string, QualityPair>>): string[] {
   const lines = Object.entries(methods).map(([name, { sampled, full }]) =>
-    cellsLine(COLUMNS, [name, figure(sampled.hr10), figure(sampled.ndcg10), figure(full.hr10), figure(full.ndcg10)]),
+    cellsLine(COLUMNS, [
+      name,
+      figure(sampled.hr10),
+      figure(sampled.ndcg10),
+      figure(full.hr10),
+      figure(full.ndcg10),
+    ]),
   );
   return [headingLine(COLUMNS), ...lines];
 }

@@ -1,9 +1,9 @@
 import type { RoundReport } from '@tutti/simulation';
-import { bytes, type Screen } from './screen.ts';
+import { bytes } from './screen.ts';
 import { figure, type Column } from './table.ts';
 
 /** The columns of a line a round. */
-export function roundColumns(_screen: Screen): readonly Column[] {
+export function roundColumns(): readonly Column[] {
   return [
     { heading: 'round', width: 5, align: 'right' },
     { heading: 'cohort', width: 6, align: 'right' },

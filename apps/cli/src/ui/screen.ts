@@ -17,7 +17,8 @@ const BAR_STEPS = 1_000;
 
 /** A screen on `stream`; `quiet` shows nothing at all. */
 export function openScreen(stream: NodeJS.WriteStream, quiet = false): Screen {
-  if (quiet) return { line: () => undefined, progress: () => undefined, finish: () => undefined, colour: false };
+  if (quiet)
+    return { line: () => undefined, progress: () => undefined, finish: () => undefined, colour: false };
   return stream.isTTY ? terminalScreen(stream) : plainScreen(stream);
 }
 
@@ -38,7 +39,16 @@ function terminalScreen(stream: NodeJS.WriteStream): Screen {
   const open = (): void => {
     started = Date.now();
     bars = new MultiBar(
-      { stream, clearOnComplete: true, hideCursor: true, stopOnComplete: false, fps: 8, format: '{bar} {doing}', barsize: 24, gracefulExit: false },
+      {
+        stream,
+        clearOnComplete: true,
+        hideCursor: true,
+        stopOnComplete: false,
+        fps: 8,
+        format: '{bar} {doing}',
+        barsize: 24,
+        gracefulExit: false,
+      },
       Presets.shades_classic,
     );
     bar = bars.create(BAR_STEPS, 0, { doing: '' });
@@ -52,7 +62,9 @@ function terminalScreen(stream: NodeJS.WriteStream): Screen {
     progress(done, total, doing) {
       if (bar === undefined) open();
       const fraction = total === 0 ? 0 : done / total;
-      bar?.update(Math.floor(BAR_STEPS * Math.min(1, fraction)), { doing: `${doing}${timeLeft(started, fraction)}` });
+      bar?.update(Math.floor(BAR_STEPS * Math.min(1, fraction)), {
+        doing: `${doing}${timeLeft(started, fraction)}`,
+      });
     },
     finish() {
       bars?.stop();

@@ -7,7 +7,10 @@ export interface Column {
 
 /** The headings of `columns` as one line. */
 export function headingLine(columns: readonly Column[]): string {
-  return cellsLine(columns, columns.map((column) => column.heading));
+  return cellsLine(
+    columns,
+    columns.map((column) => column.heading),
+  );
 }
 
 /** `cells` under `columns` as one line; what is too long is not cut, so nothing is hidden. */

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'csv-parse/sync';
+import { CommandError } from './exit-codes.ts';
+
+/** Items as a coordinator takes them. */
+export interface CatalogueContent {
+  readonly ids: string[];
+  readonly titles?: string[];
+  readonly genres?: string[][];
+}
+
+/** Names of the column that holds the app's own ids. */
+const ID_COLUMNS = ['id', 'item', 'itemid', 'item_id', 'movieid'];
+
+/** Reads a catalogue: JSON { ids, titles?, genres? }, or CSV with a header (id, title, genres separated by |). */
+export async function catalogueFile(path: string): Promise<CatalogueContent> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new CommandError(`${path} cannot be read`, undefined, { cause });
+  }
+  try {
+    return path.endsWith('.json') ? (JSON.parse(text) as CatalogueContent) : catalogueOfCsv(text);
+  } catch (cause) {
+    throw new CommandError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, undefined, {
+      cause,
+    });
+  }
+}
+
+function catalogueOfCsv(text: string): CatalogueContent {
+  const [header = [], ...rows] = parse(text, { bom: true, skip_empty_lines: true }) as string[][];
+  const names = header.map((name) => name.trim().toLowerCase());
+  const id = names.findIndex((name) => ID_COLUMNS.includes(name));
+  if (id < 0)
+    throw new Error(`the header has ${names.join(', ')}; one of ${ID_COLUMNS.join(', ')} is needed`);
+  const title = names.indexOf('title');
+  const genres = names.indexOf('genres');
+  return {
+    ids: rows.map((row) => row[id] ?? ''),
+    ...(title < 0 ? {} : { titles: rows.map((row) => row[title] ?? '') }),
+    ...(genres < 0
+      ? {}
+      : { genres: rows.map((row) => (row[genres] ?? '').split('|').filter((genre) => genre !== '')) }),
+  };
+}

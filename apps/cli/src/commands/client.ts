@@ -1,0 +1,110 @@
+import { Command, Option } from 'commander';
+import { createClient, createSharedEngine, type Client } from '@tutti/client-node';
+import { loadDataset } from '@tutti/datasets/node';
+import { CommandError } from '../exit-codes.ts';
+import { httpUrl, wholeNumber } from '../parse.ts';
+import { abortOnSignals } from '../signals.ts';
+import { openScreen } from '../ui/screen.ts';
+
+interface ClientFlags {
+  coordinator: string;
+  task: string;
+  store: string;
+  ratings?: string;
+  person: number;
+  rounds?: number;
+  recommend?: number;
+  backend: 'auto' | 'tensorflow' | 'wasm' | 'cpu';
+  json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  tutti client --ratings my-ratings.csv --store ./my-device            take part until Ctrl-C
+  tutti client --ratings ml-100k --person 7 --rounds 3                 three rounds, then the list and an end
+  tutti client --store ./my-device --rounds 0 --recommend 10 --json    only a list, from what the device knows`;
+
+export function clientCommand(): Command {
+  return new Command('client')
+    .description('a headless client over a ratings file: records one person’s likes, takes part, recommends')
+    .option('--coordinator <url>', 'address of the coordinator', httpUrl, 'http://localhost:4170')
+    .option('--task <name>', 'name of the task', 'films')
+    .option('--store <dir>', 'this device’s folder, sealed at rest', './tutti-device')
+    .option('--ratings <path>', 'ratings to record, once: a CSV with a header, or a data set folder')
+    .option('--person <n>', 'which person of the ratings this device belongs to, from 0', wholeNumber(0), 0)
+    .option('--rounds <n>', 'end after taking part in so many committed rounds (0: none)', wholeNumber(0))
+    .option('--recommend <k>', 'print a list of k items at the end', wholeNumber(1, 10_000))
+    .addOption(
+      new Option('--backend <name>', 'TensorFlow.js backend')
+        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
+        .default('auto'),
+    )
+    .option('--json', 'one JSON object on stdout at the end; progress goes to stderr')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: ClientFlags) => runClient(flags));
+}
+
+async function runClient(flags: ClientFlags): Promise<void> {
+  const signal = abortOnSignals();
+  const screen = openScreen(process.stderr);
+  const engine = await createSharedEngine({ backend: flags.backend });
+  await using client = await createClient({
+    coordinator: flags.coordinator,
+    task: flags.task,
+    store: flags.store,
+    engine,
+  });
+  if (flags.ratings !== undefined && (await client.history()).length === 0)
+    await recordRatings(client, flags.ratings, flags.person);
+  screen.line(
+    `client ${client.id} with ${(await client.history()).length} interactions, which stay in ${flags.store}`,
+  );
+  const committed =
+    flags.rounds === 0 ? 0 : await takePart(client, flags, signal, (line) => screen.line(line));
+  const list = flags.recommend === undefined ? undefined : await client.recommend({ k: flags.recommend });
+  if (flags.json === true)
+    process.stdout.write(
+      `${JSON.stringify({ client: client.id, rounds: committed, recommendations: list ?? null })}\n`,
+    );
+  else
+    for (const [place, { item, title }] of (list ?? []).entries())
+      process.stdout.write(`${String(place + 1).padStart(3)} ${title ?? item}\n`);
+  engine.close();
+}
+
+async function recordRatings(client: Client, path: string, person: number): Promise<void> {
+  const data = await loadDataset(path);
+  if (person >= data.users)
+    throw new CommandError(`--person ${person}: ${path} has ${data.users} people, numbered from 0`);
+  const { offsets, values } = data.train;
+  const items = [...values.subarray(offsets[person], offsets[person + 1])];
+  for (const heldOut of [data.validation, data.test]) {
+    const item = heldOut?.positives[person] ?? -1;
+    if (item >= 0 && !items.includes(item)) items.push(item);
+  }
+  await client.record(
+    items.map((item, order) => ({ item: data.catalogue.ids[item] as string, kind: 'rating', at: order })),
+  );
+}
+
+async function takePart(
+  client: Client,
+  flags: ClientFlags,
+  signal: AbortSignal,
+  tell: (line: string) => void,
+): Promise<number> {
+  let committed = 0;
+  client.on('connected', () => tell(`connected to ${flags.coordinator}`));
+  client.on('disconnected', ({ reason }) => tell(`no connection (${reason}); trying again`));
+  client.on('declined', ({ reason }) => tell(`did not take part: ${reason}`));
+  client.on('round', ({ round, outcome, survivors, reason }) => {
+    tell(
+      outcome === 'committed'
+        ? `round ${round ?? 0}: this device added to a sum over ${survivors ?? 0} clients`
+        : `an attempt ended: ${reason ?? outcome}`,
+    );
+    if (outcome === 'committed' && ++committed === flags.rounds) void client.stop();
+  });
+  await client.participate({ signal });
+  return committed;
+}

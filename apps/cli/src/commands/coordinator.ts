@@ -1,0 +1,147 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { Command } from 'commander';
+import { DecodeError } from '@tutti/base';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { createCoordinator, decodeConfig, type CoordinatorConfigInput } from '@tutti/server';
+import { openLmdbStorage } from '@tutti/storage-lmdb';
+import { catalogueFile } from '../catalogue-file.ts';
+import { CommandError } from '../exit-codes.ts';
+import { wholeNumber } from '../parse.ts';
+import { reportOf } from '../start/round-line.ts';
+import { abortOnSignals } from '../signals.ts';
+import { openScreen } from '../ui/screen.ts';
+import { roundCells, roundColumns } from '../ui/rounds.ts';
+import { cellsLine, headingLine } from '../ui/table.ts';
+
+interface CoordinatorFlags {
+  config?: string;
+  catalogue?: string;
+  task: string;
+  model: string;
+  port?: number;
+  host?: string;
+  dataDir?: string;
+  json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  tutti coordinator --catalogue catalogue.csv                 one task over the items of a CSV (columns id, title, genres)
+  tutti coordinator --config tutti.config.json --port 8080    as a file says, on another port
+
+The file:
+  { "listen": { "port": 4170 }, "store": "lmdb:./.tutti",
+    "tasks": [{ "name": "films", "catalogue": "catalogue.csv", "model": { "family": "mlp" }, "round": { "cohort": 100 } }] }`;
+
+export function coordinatorCommand(): Command {
+  return new Command('coordinator')
+    .description('run a coordinator on its embedded store')
+    .option('--config <file>', 'configuration (JSON)')
+    .option(
+      '--catalogue <file>',
+      'without a configuration: items as CSV with a header (id, title, genres), or JSON { ids, titles }',
+    )
+    .option('--task <name>', 'without a configuration: name of the task', 'films')
+    .option('--model <family>', 'without a configuration: mlp or mf', 'mlp')
+    .option('--port <n>', 'port to listen on (0 takes a free one)', wholeNumber(0, 65_535))
+    .option('--host <address>', 'address to listen on')
+    .option('--data-dir <dir>', 'where everything is kept')
+    .option('--json', 'events as JSON lines on stdout')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: CoordinatorFlags) => runCoordinator(flags));
+}
+
+async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
+  const signal = abortOnSignals();
+  const screen = openScreen(process.stderr);
+  const config = await readConfig(flags);
+  const resolved = decodeConfig(config);
+  const folder = resolved.store.replace(/^lmdb:/, '');
+  if (!resolved.store.startsWith('lmdb:'))
+    throw new CommandError(`store: ${resolved.store} is not lmdb:FOLDER`);
+  const storage = await openLmdbStorage(folder, nodeCrypto);
+  try {
+    await using server = await createCoordinator({ config, store: storage.store, blobs: storage.blobs });
+    const columns = roundColumns();
+    const emit = (event: unknown): void =>
+      void (flags.json === true && process.stdout.write(`${JSON.stringify(event)}\n`));
+    server.coordination.subscribe((event) => {
+      if (event.type === 'failed')
+        screen.line(
+          `a task failed: ${event.error instanceof Error ? event.error.message : String(event.error)}`,
+        );
+      else if (event.type !== 'progress') emit(event);
+      if (event.type === 'committed' || event.type === 'aborted')
+        screen.line(cellsLine(columns, roundCells(reportOf(event))));
+    });
+    const url = await server.listen();
+    emit({ type: 'listening', url, pid: process.pid });
+    screen.line(`Tutti coordinator at ${url}, everything kept in ${folder}; Ctrl-C stops it`);
+    for (const task of server.coordination.taskNames)
+      screen.line(`task ${task}: ${server.coordination.rounds(task).length} rounds done`);
+    screen.line(headingLine(columns));
+    await new Promise<void>((done) => {
+      if (signal.aborted) done();
+      signal.addEventListener('abort', () => done(), { once: true });
+    });
+  } finally {
+    await storage.close();
+  }
+}
+
+async function readConfig(flags: CoordinatorFlags): Promise<CoordinatorConfigInput> {
+  const base = flags.config === undefined ? await configOfFlags(flags) : await configOfFile(flags.config);
+  return {
+    ...base,
+    listen: {
+      ...base.listen,
+      ...(flags.port === undefined ? {} : { port: flags.port }),
+      ...(flags.host === undefined ? {} : { host: flags.host }),
+    },
+    ...(flags.dataDir === undefined ? {} : { store: `lmdb:${flags.dataDir}` }),
+  };
+}
+
+async function configOfFlags(flags: CoordinatorFlags): Promise<CoordinatorConfigInput> {
+  if (flags.catalogue === undefined)
+    throw new CommandError('Say what is recommended: --catalogue FILE, or --config FILE.');
+  return {
+    tasks: [
+      {
+        name: flags.task,
+        catalogue: await catalogueFile(flags.catalogue),
+        model: { family: flags.model === 'mf' ? 'mf' : 'mlp' },
+      },
+    ],
+  };
+}
+
+/** The file as it is; a catalogue that is a path is read from beside the file. Everything else is checked by the server. */
+async function configOfFile(path: string): Promise<CoordinatorConfigInput> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new CommandError(
+      `${path} cannot be read as JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      undefined,
+      { cause },
+    );
+  }
+  if (typeof value !== 'object' || value === null || !('tasks' in value) || !Array.isArray(value.tasks))
+    throw new DecodeError('tasks', 'a list of tasks is needed');
+  const tasks = await Promise.all(
+    value.tasks.map(async (task: unknown) => {
+      if (
+        typeof task !== 'object' ||
+        task === null ||
+        !('catalogue' in task) ||
+        typeof task.catalogue !== 'string'
+      )
+        return task;
+      return { ...task, catalogue: await catalogueFile(resolve(dirname(path), task.catalogue)) };
+    }),
+  );
+  return { ...value, tasks } as CoordinatorConfigInput;
+}

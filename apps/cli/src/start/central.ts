@@ -1,0 +1,76 @@
+import { keepLocal, seededRandom } from '@tutti/base';
+import { createStrategy } from '@tutti/aggregation';
+import type { SplitDataset } from '@tutti/datasets';
+import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
+import { createEngine, createModel, recommended, resolveModelConfig } from '@tutti/model';
+import { openNodeTensorflow } from '@tutti/model/node';
+import type { StartSettings } from './settings.ts';
+
+/** Passes over everybody's data: what the federation's rounds come to, with every person in every step. */
+const CENTRAL_STEPS = 12;
+
+/** Length of the lists that are measured. */
+const K = 10;
+
+/** The same model with every like on one machine: no masks, no noise, no clipping. What privacy costs is the difference. */
+export async function centralQuality(
+  data: SplitDataset,
+  people: number,
+  settings: StartSettings,
+  onProgress: (share: number) => void,
+): Promise<{ hr10: number; ndcg10: number }> {
+  const { tf, backend } = await openNodeTensorflow();
+  const facts = { items: data.items, meanHistory: (data.train.offsets[people] as number) / people };
+  const model = createModel(resolveModelConfig({ family: settings.model, dimension: 16 }, facts), data.items);
+  const engine = await createEngine({ model, tf, backend });
+  const strategy = createStrategy({
+    ...recommended(model.config, facts).strategy,
+    learningRate: 2 * recommended(model.config, facts).strategy.learningRate,
+  });
+  const random = seededRandom(settings.seed).fork('central');
+  const own = (user: number) => ({
+    positives: keepLocal(data.train.values.subarray(data.train.offsets[user], data.train.offsets[user + 1])),
+  });
+  const vectors = new Map<
+    number,
+    Awaited<ReturnType<Awaited<ReturnType<typeof engine.load>>['personalize']>>
+  >();
+  let parameters = model.initialShared(seededRandom(String(settings.seed)).fork('model'));
+  let state = strategy.init(parameters.length);
+  const batches = 3;
+  for (let step = 0; step < CENTRAL_STEPS * batches; step++) {
+    const loaded = await engine.load(parameters);
+    const sum = new Float32Array(parameters.length);
+    let members = 0;
+    for (let user = step % batches; user < people; user += batches) {
+      const update = await loaded.train(vectors.get(user), own(user), random.fork(step, user));
+      vectors.set(user, update.local);
+      for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (update.delta[i] as number);
+      members++;
+    }
+    loaded.dispose();
+    const meanDelta = sum.map((value) => value / members);
+    ({ state, parameters } = strategy.apply(state, parameters, {
+      meanDelta,
+      totalWeight: members,
+      clippedShare: 0,
+      metrics: {},
+      survivors: members,
+    }));
+    onProgress((step + 1) / (CENTRAL_STEPS * batches + batches));
+  }
+  const loaded = await engine.load(parameters);
+  const ranks: number[] = [];
+  for (let user = 0; user < people; user++) {
+    const positive = data.test.positives[user] as number;
+    if (positive < 0) continue;
+    const scores = await loaded.score(
+      await loaded.personalize(vectors.get(user), own(user), random.fork('rank', user)),
+    );
+    ranks.push(rankHeldOut({ scores, positive, negatives: data.test.negatives[user] as Int32Array }));
+  }
+  loaded.dispose();
+  const mean = (of: (rank: number) => number): number =>
+    ranks.reduce((total, rank) => total + of(rank), 0) / Math.max(1, ranks.length);
+  return { hr10: mean((rank) => hitRate(rank, K)), ndcg10: mean((rank) => ndcg(rank, K)) };
+}

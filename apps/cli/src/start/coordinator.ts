@@ -1,0 +1,181 @@
+import { join } from 'node:path';
+import type { SplitDataset } from '@tutti/datasets';
+import type { CoordinationEvent, RoundRecord } from '@tutti/coordination';
+import { calibrateNoiseMultiplier } from '@tutti/privacy';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { createCoordinator, PortTakenError, type CoordinatorConfigInput } from '@tutti/server';
+import { openLmdbStorage } from '@tutti/storage-lmdb';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import type { StartSettings } from './settings.ts';
+
+/** The coordinator of the main job, and what the job asks of it. */
+export interface OpenedCoordinator {
+  readonly url: string;
+  readonly task: string;
+  /** Rounds that were asked for. */
+  readonly target: number;
+  /** Lines that say what runs, and what protects it. */
+  readonly introduction: readonly string[];
+  roundsDone(): number;
+  rounds(): readonly RoundRecord[];
+  modelHash(): string;
+  doing(): { readonly doing: string; readonly within: number };
+  subscribe(listener: (event: CoordinationEvent) => void): () => void;
+  /** HR@10 and NDCG@10 over everybody who is connected, through a secure sum. */
+  evaluate(): Promise<{ hr10: number; ndcg10: number }>;
+  close(): Promise<void>;
+}
+
+/** The task's name. */
+const TASK = 'films';
+
+/** δ of the guarantee that `--epsilon` asks for. */
+const DP_DELTA = 1e-5;
+
+/** Vectors of the built-in job: enough for a small shelf, and small on the wire. */
+const DIMENSION = 16;
+
+/** Deadlines of a job on one machine. */
+const DEADLINES = { trainMs: 60_000, shareKeysMs: 20_000, maskedInputMs: 30_000, unmaskMs: 20_000 };
+
+/** Opens the coordinator of the main job on its embedded store, and lets it listen. */
+export async function openCoordinator(options: {
+  folder: string;
+  port: number;
+  data: SplitDataset;
+  people: number;
+  settings: StartSettings;
+  rounds: number;
+}): Promise<OpenedCoordinator> {
+  const { folder, port, settings, rounds } = options;
+  const storage = await openLmdbStorage(folder, nodeCrypto);
+  const noiseMultiplier =
+    settings.epsilon === null
+      ? settings.noiseMultiplier
+      : calibrateNoiseMultiplier({
+          epsilon: settings.epsilon,
+          dpDelta: DP_DELTA,
+          rounds: 2 * rounds,
+          sampling: 1,
+        });
+  try {
+    const server = await createCoordinator({
+      config: configOf(options, noiseMultiplier),
+      store: storage.store,
+      blobs: storage.blobs,
+    });
+    const { coordination } = server;
+    const url = (await server.listen().catch(portTaken)).replace('127.0.0.1', 'localhost');
+    const status = () => coordination.status(TASK);
+    return {
+      url,
+      task: TASK,
+      target: rounds,
+      introduction: introductionOf(settings, noiseMultiplier, coordination.taskInfo(TASK)?.model ?? {}),
+      roundsDone: () => status()?.round ?? 0,
+      rounds: () => coordination.rounds(TASK),
+      modelHash: () => status()?.modelHash ?? '',
+      doing() {
+        const now = status();
+        const { done, total } = now?.progress ?? { done: 0, total: 0 };
+        const phases = ['train', 'share-keys', 'masked-input', 'unmask'];
+        const place = Math.max(0, phases.indexOf(now?.phase ?? ''));
+        return {
+          doing: `${now?.phase ?? ''} ${done}/${total}`,
+          within: (place + (total === 0 ? 0 : done / total)) / (phases.length + 1),
+        };
+      },
+      subscribe: (listener) => coordination.subscribe(listener),
+      async evaluate() {
+        const { metrics } = await coordination.evaluate(TASK);
+        return { hr10: metrics.hr10 ?? 0, ndcg10: metrics.ndcg10 ?? 0 };
+      },
+      async close() {
+        await server.close();
+        await storage.close();
+      },
+    };
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+function portTaken(error: unknown): never {
+  if (error instanceof PortTakenError)
+    throw new CommandError(
+      `Port ${error.port} is taken. Use --port ${error.port + 1}, or stop the other coordinator.`,
+      EXIT.failed,
+      { cause: error },
+    );
+  throw error;
+}
+
+function configOf(
+  options: { port: number; data: SplitDataset; people: number; settings: StartSettings; rounds: number },
+  noiseMultiplier: number,
+): CoordinatorConfigInput {
+  const { port, data, people, settings, rounds } = options;
+  const { ids, titles, genres } = data.catalogue;
+  const history = ((data.train.offsets[people] as number) - (data.train.offsets[0] as number)) / people;
+  return {
+    listen: { host: '127.0.0.1', port },
+    tasks: [
+      {
+        name: TASK,
+        catalogue: {
+          ids: [...ids],
+          ...(titles === undefined ? {} : { titles: [...titles] }),
+          ...(genres === undefined ? {} : { genres: genres.map((own) => [...own]) }),
+        },
+        meanHistory: history,
+        model: { family: settings.model, dimension: DIMENSION },
+        rounds,
+        round: {
+          cohort: settings.cohort,
+          smallestCohort: Math.max(16, Math.ceil(settings.cohort / 2)),
+          overselection: 1,
+          selectionMs: 5_000,
+          deadlines: DEADLINES,
+        },
+        privacy: privacyOf(settings, noiseMultiplier),
+        seed: String(settings.seed),
+      },
+    ],
+  };
+}
+
+function privacyOf(
+  settings: StartSettings,
+  noiseMultiplier: number,
+): CoordinatorConfigInput['tasks'][number]['privacy'] {
+  if (noiseMultiplier === 0) return { mechanism: 'none' };
+  if (settings.epsilon === null) return { mechanism: 'skellam', noiseMultiplier };
+  // Delta lanes and metric lanes are two releases a round: each is calibrated to half of the rounds' budget.
+  return {
+    mechanism: 'skellam',
+    noiseMultiplier,
+    metricNoiseMultiplier: 3 * noiseMultiplier,
+    delta: DP_DELTA,
+    epsilon: settings.epsilon,
+  };
+}
+
+function introductionOf(
+  settings: StartSettings,
+  noiseMultiplier: number,
+  model: Readonly<Record<string, unknown>>,
+): string[] {
+  const family =
+    settings.model === 'mf' ? 'implicit matrix factorisation' : `embedding-MLP ${String(model['hidden'])}`;
+  const noise =
+    settings.epsilon !== null
+      ? `noise for ε = ${settings.epsilon}, δ = ${DP_DELTA} (multiplier ${noiseMultiplier.toFixed(2)})`
+      : noiseMultiplier > 0
+        ? `noise ${(100 * noiseMultiplier).toFixed(0)} % of the clipping norm, so that the sum gives no one away (--epsilon 8 asks for a guarantee)`
+        : 'no noise: a coordinator can regroup the rows of the exact sum by person (docs/threat-model.md)';
+  return [
+    `model: ${family}, vectors of ${String(model['dimension'])}; each person's own vector stays on their device`,
+    `privacy: secure aggregation, semi-honest, cohorts of ${settings.cohort}, threshold ${Math.floor((2 * (settings.cohort - 1)) / 3) + 1} · ${noise}`,
+  ];
+}

@@ -1,0 +1,26 @@
+import type { CoordinationEvent } from '@tutti/coordination';
+import type { RoundReport } from '@tutti/simulation';
+
+/** A coordinator's event as a line of the table. */
+export function reportOf(event: Extract<CoordinationEvent, { type: 'committed' | 'aborted' }>): RoundReport {
+  const { record } = event;
+  const measured = event.type === 'committed' ? event.record : undefined;
+  return {
+    round: record.round,
+    attempt: record.attempt,
+    outcome: event.type,
+    ...(event.type === 'aborted' ? { reason: event.reason } : {}),
+    cohort: event.type === 'committed' ? record.cohort : record.selected,
+    reported: record.reported,
+    dropped: record.dropped,
+    loss: measured?.loss ?? null,
+    hr10: measured?.metrics.hr10 ?? null,
+    ndcg10: measured?.metrics.ndcg10 ?? null,
+    clippedShare: measured?.clippedShare ?? null,
+    epsilon: measured?.epsilon?.coordinator ?? null,
+    upBytes: record.upBytes,
+    downBytes: record.downBytes,
+    seconds: record.durationMs / 1_000,
+    modelHash: measured?.modelHash ?? null,
+  };
+}
