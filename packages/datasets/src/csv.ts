@@ -149,6 +149,7 @@ function eachRecord<Columns>(
     parse(source.bytes, {
       bom: true,
       delimiter: delimiterOf(source.bytes),
+      record_delimiter: ['\r\n', '\n'], // both, even mixed in one file
       relax_quotes: true,
       skip_empty_lines: true,
       max_record_size: MAX_LINE_BYTES,

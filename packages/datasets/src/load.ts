@@ -200,9 +200,9 @@ function ratingsIn(folder: Folder): RatingsFile | undefined {
 const ITEM_TABLES = ['movies.csv', 'items.csv'];
 
 /** `ratings.csv` or `interactions.csv`, or else the only table that is no item table. */
-function tableIn({ names, has }: Folder): string | undefined {
-  const known = ['ratings.csv', 'interactions.csv'].find((name) => has(name));
+function tableIn(folder: Folder): string | undefined {
+  const known = ['ratings.csv', 'interactions.csv'].find((name) => folder.has(name));
   if (known !== undefined) return known;
-  const tables = names.filter((name) => /\.(csv|tsv)$/i.test(name) && !ITEM_TABLES.includes(name));
+  const tables = folder.names.filter((name) => /\.(csv|tsv)$/i.test(name) && !ITEM_TABLES.includes(name));
   return tables.length === 1 ? tables[0] : undefined;
 }

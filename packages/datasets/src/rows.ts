@@ -1,6 +1,6 @@
 import type { Interactions } from './types.ts';
 
-/** Pairs in the order they are to stand in. */
+/** Who touched what, and perhaps when. */
 export interface Pairs {
   readonly users: Int32Array;
   readonly items: Int32Array;
@@ -8,11 +8,17 @@ export interface Pairs {
 }
 
 /**
- * Gathers pairs into rows, one a user, each in the order of the pairs. Of pairs that repeat, the first counts.
- * Linear in users, items and pairs.
+ * Gathers pairs into rows, one a user, each oldest first; equal times, and pairs without times, keep their order. Of pairs
+ * that repeat, the first of the row counts. Takes time in users, items, pairs and the sorting of each row.
  */
 export function rowsOf(pairs: Pairs, users: number, items: number): Interactions {
-  const order = orderByUser(pairs.users, users);
+  const { timestamps } = pairs;
+  const { order, starts } = orderByUser(pairs.users, users);
+  if (timestamps !== undefined) {
+    const older = (a: number, b: number): number =>
+      (timestamps[a] as number) - (timestamps[b] as number) || a - b;
+    for (let user = 0; user < users; user++) order.subarray(starts[user], starts[user + 1]).sort(older);
+  }
   const offsets = new Int32Array(users + 1);
   const kept = new Int32Array(pairs.users.length);
   const lastUserOf = new Int32Array(items).fill(-1);
@@ -30,7 +36,6 @@ export function rowsOf(pairs: Pairs, users: number, items: number): Interactions
   }
   const lines = kept.subarray(0, length);
   const values = Int32Array.from(lines, (at) => pairs.items[at] as number);
-  const { timestamps } = pairs;
   if (timestamps === undefined) return { users, items, offsets, values };
   return {
     users,
@@ -41,19 +46,20 @@ export function rowsOf(pairs: Pairs, users: number, items: number): Interactions
   };
 }
 
-/** The positions of `users`, sorted by user, in their order within each (a counting sort). */
-function orderByUser(users: Int32Array, count: number): Int32Array {
-  const next = new Int32Array(count + 1);
-  for (const user of users) next[user + 1] = (next[user + 1] as number) + 1;
+/** The positions of `users`, sorted by user, in their order within each (a counting sort); and where each user's start. */
+function orderByUser(users: Int32Array, count: number): { order: Int32Array; starts: Int32Array } {
+  const starts = new Int32Array(count + 1);
+  for (const user of users) starts[user + 1] = (starts[user + 1] as number) + 1;
   for (let user = 0; user < count; user++)
-    next[user + 1] = (next[user + 1] as number) + (next[user] as number);
+    starts[user + 1] = (starts[user + 1] as number) + (starts[user] as number);
+  const next = starts.slice();
   const order = new Int32Array(users.length);
   for (let at = 0; at < users.length; at++) {
     const user = users[at] as number;
     order[next[user] as number] = at;
     next[user] = (next[user] as number) + 1;
   }
-  return order;
+  return { order, starts };
 }
 
 /** Whether row `user` holds `item`. */

@@ -45,7 +45,7 @@ describe('leaving one out', () => {
 
   it('takes the later line for the later one where times are equal, or where there are none', () => {
     for (const time of [5, undefined]) {
-      const at = time === undefined ? [] : ([time] as const);
+      const at: [] | [number] = time === undefined ? [] : [time];
       const data = leaveOneOut(ratingsOf([0, 2, ...at], [0, 0, ...at], [0, 1, ...at]), { name: 'ties' });
       expect([data.test.positives[0], data.validation!.positives[0], row(data.train, 0)]).toEqual([
         1,

@@ -88,23 +88,15 @@ function checked(options: LeaveOneOutOptions): {
 
 /** Rows of distinct items, oldest first. */
 function chronological(source: Ratings, minimumRating: number): Interactions {
+  const [users, items] = [source.userIds.length, source.itemIds.length];
+  if (minimumRating === Number.NEGATIVE_INFINITY) return rowsOf(source, users, items);
   const { ratings, timestamps } = source;
-  let lines = Uint32Array.from(source.users.keys());
-  if (ratings !== undefined) lines = lines.filter((line) => (ratings[line] as number) >= minimumRating);
-  else if (minimumRating > Number.NEGATIVE_INFINITY) {
+  if (ratings === undefined) {
     throw new UsageError(`minimumRating is ${minimumRating}, but the data holds no ratings`);
   }
-  // The sort is stable: lines of equal time keep the order of the file.
-  if (timestamps !== undefined) {
-    lines.sort((a, b) => (timestamps[a] as number) - (timestamps[b] as number));
-  }
-  const pick = (from: Int32Array): Int32Array => Int32Array.from(lines, (line) => from[line] as number);
-  const pairs = {
-    users: pick(source.users),
-    items: pick(source.items),
-    ...(timestamps && { timestamps: Float64Array.from(lines, (line) => timestamps[line] as number) }),
-  };
-  return rowsOf(pairs, source.userIds.length, source.itemIds.length);
+  const kept = (_: number, line: number): boolean => (ratings[line] as number) >= minimumRating;
+  const pairs = { users: source.users.filter(kept), items: source.items.filter(kept) };
+  return rowsOf(timestamps ? { ...pairs, timestamps: timestamps.filter(kept) } : pairs, users, items);
 }
 
 /** Leaves out short rows, then numbers anew the users and items that are left, in their old order. */
