@@ -21,7 +21,8 @@ export function skellamRdp(options: { l1: number; l2: number; variance: number }
   const { l1, l2, variance } = options;
   const square = l2 * l2;
   return (order) =>
-    (order * square) / (2 * variance) + Math.min(((2 * order - 1) * square + 6 * l1) / (4 * variance * variance), (3 * l1) / (2 * variance));
+    (order * square) / (2 * variance) +
+    Math.min(((2 * order - 1) * square + 6 * l1) / (4 * variance * variance), (3 * l1) / (2 * variance));
 }
 
 /** Tree aggregation: one tree of `steps`, α·depth/(2z²), depth = ⌊log₂ steps⌋ + 1. */
@@ -35,7 +36,8 @@ export function treeRdp(noiseMultiplier: number, steps: number): Rdp {
  * 1/(α−1) · log[(1−q)^(α−1)·(1+(α−1)q) + Σ_{l=2..α} C(α,l)(1−q)^(α−l) q^l exp((l−1)·rdp(l))].
  */
 export function subsampledRdp(rdp: Rdp, sampling: number): Rdp {
-  if (!(sampling > 0 && sampling <= 1)) throw new UsageError(`a sampling rate of ${sampling}; above 0, at most 1 is needed`);
+  if (!(sampling > 0 && sampling <= 1))
+    throw new UsageError(`a sampling rate of ${sampling}; above 0, at most 1 is needed`);
   if (sampling === 1) return rdp;
   const logQ = Math.log(sampling);
   const logRest = Math.log1p(-sampling);
@@ -56,11 +58,18 @@ function logSumExp(terms: readonly number[]): number {
 }
 
 /** ε at δ, and the order that gives it: rdp + log1p(−1/α) − log(δ·α)/(α−1), least over the orders, never below 0. */
-export function rdpToEpsilon(rdp: Rdp, dpDelta: number, orders: readonly number[] = DEFAULT_ORDERS): { epsilon: number; order: number } {
+export function rdpToEpsilon(
+  rdp: Rdp,
+  dpDelta: number,
+  orders: readonly number[] = DEFAULT_ORDERS,
+): { epsilon: number; order: number } {
   if (!(dpDelta > 0 && dpDelta < 1)) throw new UsageError(`δ is ${dpDelta}; between 0 and 1 is needed`);
   let best = { epsilon: Number.POSITIVE_INFINITY, order: 2 };
   for (const order of orders) {
-    const epsilon = Math.max(0, rdp(order) + Math.log1p(-1 / order) - Math.log(dpDelta * order) / (order - 1));
+    const epsilon = Math.max(
+      0,
+      rdp(order) + Math.log1p(-1 / order) - Math.log(dpDelta * order) / (order - 1),
+    );
     if (epsilon < best.epsilon) best = { epsilon, order };
   }
   return best;
@@ -75,10 +84,17 @@ export function composeRdp(parts: readonly { readonly rdp: Rdp; readonly times: 
  * Least noise multiplier whose ε at δ is at most `epsilon` over `rounds` releases at `sampling`, by RDP.
  * @returns z to 1e-6.
  */
-export function calibrateNoiseMultiplier(options: { epsilon: number; dpDelta: number; rounds: number; sampling: number }): number {
+export function calibrateNoiseMultiplier(options: {
+  epsilon: number;
+  dpDelta: number;
+  rounds: number;
+  sampling: number;
+}): number {
   const { epsilon, dpDelta, rounds, sampling } = options;
   if (!(epsilon > 0)) throw new UsageError(`ε is ${epsilon}; above 0 is needed`);
-  const spent = (z: number): number => rdpToEpsilon(composeRdp([{ rdp: subsampledRdp(gaussianRdp(z), sampling), times: rounds }]), dpDelta).epsilon;
+  const spent = (z: number): number =>
+    rdpToEpsilon(composeRdp([{ rdp: subsampledRdp(gaussianRdp(z), sampling), times: rounds }]), dpDelta)
+      .epsilon;
   let low = 1e-3;
   let high = 1;
   while (spent(high) > epsilon) {
@@ -96,5 +112,10 @@ export function calibrateNoiseMultiplier(options: { epsilon: number; dpDelta: nu
 /** Sensitivity after conditional stochastic rounding: min(c + √d, √(c² + d/4 + √(2 ln 1/β)·(c + √d/2))). */
 export function roundedSensitivity(scaledClip: number, dimension: number, logInverseBeta = 0.5): number {
   const root = Math.sqrt(dimension);
-  return Math.min(scaledClip + root, Math.sqrt(scaledClip * scaledClip + dimension / 4 + Math.sqrt(2 * logInverseBeta) * (scaledClip + root / 2)));
+  return Math.min(
+    scaledClip + root,
+    Math.sqrt(
+      scaledClip * scaledClip + dimension / 4 + Math.sqrt(2 * logInverseBeta) * (scaledClip + root / 2),
+    ),
+  );
 }

@@ -19,7 +19,8 @@ export interface ClippedUpdate {
  * @see McMahan et al., Learning Differentially Private Recurrent Language Models, ICLR 2018, Algorithm 1.
  */
 export function clipUpdate(delta: Float32Array, clippingNorm: number): ClippedUpdate {
-  if (!(clippingNorm > 0 && Number.isFinite(clippingNorm))) throw new UsageError(`a clipping norm of ${clippingNorm}; a finite number above 0 is needed`);
+  if (!(clippingNorm > 0 && Number.isFinite(clippingNorm)))
+    throw new UsageError(`a clipping norm of ${clippingNorm}; a finite number above 0 is needed`);
   let squares = 0;
   for (const value of delta) squares += value * value;
   const norm = Math.sqrt(squares);

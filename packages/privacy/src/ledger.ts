@@ -3,7 +3,13 @@ import { composeRdp, gaussianRdp, rdpToEpsilon, skellamRdp, subsampledRdp, type 
 /** One release that a person's data went into. */
 export type Release =
   | { readonly mechanism: 'gaussian'; readonly noiseMultiplier: number; readonly sampling: number | null }
-  | { readonly mechanism: 'skellam'; readonly l1: number; readonly l2: number; readonly variance: number; readonly sampling: number | null };
+  | {
+      readonly mechanism: 'skellam';
+      readonly l1: number;
+      readonly l2: number;
+      readonly variance: number;
+      readonly sampling: number | null;
+    };
 
 /** What was released, with how often. `sampling` is null where who takes part is not sampled in secret. */
 export interface Ledger {
@@ -25,7 +31,9 @@ export function recordRelease(ledger: Ledger, release: Release): Ledger {
   const name = JSON.stringify(release);
   const known = ledger.releases.find((entry) => JSON.stringify(entry.release) === name);
   if (known === undefined) return { releases: [...ledger.releases, { release, times: 1 }] };
-  return { releases: ledger.releases.map((entry) => (entry === known ? { release, times: entry.times + 1 } : entry)) };
+  return {
+    releases: ledger.releases.map((entry) => (entry === known ? { release, times: entry.times + 1 } : entry)),
+  };
 }
 
 /** ε at δ of everything in the ledger. */
@@ -33,7 +41,12 @@ export function spent(ledger: Ledger, dpDelta: number): Spent {
   if (ledger.releases.length === 0) return { coordinator: 0, readers: 0 };
   const whole = ledger.releases.map(({ release, times }) => ({ rdp: rdpOf(release), times }));
   const sampled = ledger.releases.every(({ release }) => release.sampling !== null);
-  const amplified = sampled ? ledger.releases.map(({ release, times }) => ({ rdp: subsampledRdp(rdpOf(release), release.sampling ?? 1), times })) : undefined;
+  const amplified = sampled
+    ? ledger.releases.map(({ release, times }) => ({
+        rdp: subsampledRdp(rdpOf(release), release.sampling ?? 1),
+        times,
+      }))
+    : undefined;
   return {
     coordinator: rdpToEpsilon(composeRdp(whole), dpDelta).epsilon,
     readers: amplified === undefined ? null : rdpToEpsilon(composeRdp(amplified), dpDelta).epsilon,

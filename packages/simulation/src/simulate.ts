@@ -173,7 +173,7 @@ function taskConfig(
     rounds: resolved.rounds,
     cohort: {
       planned: resolved.cohort,
-      smallest: resolved.protocol === 'secure' ? Math.min(16, resolved.cohort) : 1,
+      smallest: Math.min(16, resolved.cohort),
       largestGroup: resolved.groupSize,
       overselection: 1,
     },

@@ -1,0 +1,110 @@
+import { generateFilmShelf } from '@tutti/datasets';
+import { describe, expect, it } from 'vitest';
+import { simulate, type RoundReport, type SimulationOptions } from './index.ts';
+
+const dataset = generateFilmShelf({ seed: 5, users: 60, items: 150 });
+
+const base: SimulationOptions = {
+  dataset,
+  model: { family: 'mf', dimension: 8 },
+  rounds: 3,
+  cohort: 20,
+  seed: 7,
+  workers: 2,
+  backend: 'wasm',
+};
+
+/** What must not depend on the machine, the threads or the masks. */
+function figures(result: Awaited<ReturnType<typeof simulate>>): unknown {
+  const { checkpointHash, final, rounds } = result;
+  return {
+    checkpointHash,
+    final,
+    rounds: rounds.map(({ loss, hr10, ndcg10, reported }) => ({ loss, hr10, ndcg10, reported })),
+  };
+}
+
+describe('a simulation', () => {
+  it.each(['mf', 'mlp'] as const)(
+    'of %s ends in the same checkpoint with and without masks, with dropouts',
+    async (family) => {
+      const options: SimulationOptions = {
+        ...base,
+        model: { family, dimension: 8 },
+        cohort: 40,
+        dropout: 0.1,
+        groupSize: 20,
+      };
+      const plain = await simulate({ ...options, protocol: 'plain' });
+      const secure = await simulate({ ...options, protocol: 'secure' });
+      expect(plain.rounds.flatMap(({ dropped }) => dropped).length).toBeGreaterThan(0);
+      expect(figures(secure)).toEqual(figures(plain));
+      expect(secure.bytes.upPerClientRound).toBeGreaterThan(plain.bytes.upPerClientRound);
+    },
+  );
+
+  it('gives the same figures for any number of threads', async () => {
+    const one = await simulate({ ...base, protocol: 'plain', workers: 1 });
+    const three = await simulate({ ...base, protocol: 'plain', workers: 3 });
+    expect(figures(three)).toEqual(figures(one));
+  });
+
+  it('gives other figures for another seed', async () => {
+    const a = await simulate({ ...base, protocol: 'plain' });
+    const b = await simulate({ ...base, protocol: 'plain', seed: 8 });
+    expect(b.checkpointHash).not.toBe(a.checkpointHash);
+  });
+
+  it('learns: matrix factorisation ends above popularity', async () => {
+    const options: SimulationOptions = {
+      ...base,
+      dataset: generateFilmShelf({ seed: 1 }),
+      cohort: 80,
+      rounds: 25,
+      protocol: 'plain',
+    };
+    const { final, baselines } = await simulate(options);
+    expect(final.sampled.hr10).toBeGreaterThan((baselines['popularity']?.sampled.hr10 ?? 1) + 0.1);
+  });
+
+  it('loses a round that too few survive, says why, and goes on', async () => {
+    const reports: RoundReport[] = [];
+    const run = simulate({
+      ...base,
+      cohort: 16,
+      dropout: 0.6,
+      rounds: 2,
+      protocol: 'secure',
+      onRound: (report) => reports.push(report),
+    });
+    await run.catch(() => undefined);
+    const aborted = reports.filter(({ outcome }) => outcome === 'aborted');
+    expect(aborted.length).toBeGreaterThan(0);
+    for (const { reason } of aborted) expect(reason).toMatch(/^too-few-/);
+  });
+
+  it('adds noise where it is asked for', async () => {
+    const quiet = await simulate({ ...base, protocol: 'plain' });
+    const noisy = await simulate({ ...base, protocol: 'plain', noiseMultiplier: 0.5 });
+    expect(noisy.checkpointHash).not.toBe(quiet.checkpointHash);
+  });
+
+  it('refuses every wrong option at once, each with its range', async () => {
+    await expect(simulate({ ...base, rounds: 0, cohort: 61, dropout: 2 })).rejects.toThrow(
+      /rounds: 0 .*\ncohort: 61 .*1 to 60\ndropout: 2/,
+    );
+    await expect(simulate({ ...base, cohort: 5, protocol: 'secure' })).rejects.toThrow('5 is below 16');
+  });
+
+  it('stops when it is told to', async () => {
+    const stop = new AbortController();
+    const run = simulate({
+      ...base,
+      rounds: 500,
+      protocol: 'plain',
+      signal: stop.signal,
+      onRound: () => stop.abort(),
+    });
+    await expect(run).rejects.toThrow();
+  });
+});

@@ -1,0 +1,245 @@
+import { keepLocal, seededRandom, systemRandom, utf8 } from '@tutti/base';
+import {
+  createDevice,
+  DEFAULT_POLICY,
+  memoryClientStore,
+  type ClientStore,
+  type Device,
+  type DeviceMessage,
+  type Policy,
+} from '@tutti/client';
+import {
+  createCoordination,
+  manualClock,
+  memoryBlobs,
+  memoryStore,
+  type Blobs,
+  type Coordination,
+  type CoordinationEvent,
+  type ManualClock,
+  type Store,
+  type TaskConfig,
+} from '@tutti/coordination';
+import { createModel, resolveModelConfig, type LoadedModel } from '@tutti/model';
+import { encodeMessage, frameCount, frameOf, type CoordinatorMessage, type Reply } from '@tutti/protocol';
+import { clientIdOf, type ClientId, type KeyPair, type MaskedInput } from '@tutti/secure-aggregation';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+
+/** A whole federation in one process without sockets: the real engines, a manual clock, and clients that can be made to fail. */
+
+export const ITEMS = 12;
+const DIMENSION = 4;
+
+/** The task of these stories: a small matrix factorisation, cohorts of eight, masks on. */
+export function taskConfig(overrides: Partial<TaskConfig> = {}): TaskConfig {
+  const facts = { items: ITEMS, meanHistory: 3 };
+  return {
+    name: 'films',
+    model: createModel(resolveModelConfig({ family: 'mf', dimension: DIMENSION }, facts), ITEMS),
+    catalogue: utf8(JSON.stringify({ ids: Array.from({ length: ITEMS }, (_, item) => `film-${item}`) })),
+    strategy: { name: 'fedavg' },
+    clippingNorm: 1,
+    rounds: 1,
+    cohort: { planned: 8, smallest: 4, largestGroup: 16, overselection: 1 },
+    deadlinesMs: { train: 10_000, shareKeys: 5_000, maskedInput: 7_000, unmask: 3_000 },
+    protection: 'secure',
+    noise: { multiplier: 0, metricMultiplier: 0 },
+    seed: 'stories',
+    keepCheckpoints: 3,
+    insecureSmallCohort: true,
+    ...overrides,
+  };
+}
+
+/** A model whose training is a fixed delta, so that a story's sum is known. */
+export function fixedModel(delta: Float32Array): LoadedModel {
+  return {
+    train: async (local) => ({
+      delta: Float32Array.from(delta),
+      local: local ?? keepLocal(new Float32Array(DIMENSION)),
+      loss: 1,
+      examples: 1,
+      touchedRows: keepLocal(new Int32Array(0)),
+    }),
+    personalize: async (local) => local ?? keepLocal(new Float32Array(DIMENSION)),
+    score: async () => keepLocal(new Float32Array(ITEMS)),
+    dispose: () => undefined,
+  };
+}
+
+/** What a client leaves unanswered. */
+export type Silence = CoordinatorMessage['type'];
+
+/** One client of a story. */
+export interface StoryClient {
+  readonly id: ClientId;
+  readonly identity: KeyPair;
+  readonly store: ClientStore;
+  readonly delta: Float32Array;
+  device: Device;
+  silentFrom?: Silence;
+  /** Everything that it said, as the bytes on the wire. */
+  readonly sent: Uint8Array[];
+  readonly declined: string[];
+  readonly heard: CoordinatorMessage[];
+}
+
+/** A federation and its surroundings. */
+export interface Story {
+  readonly coordination: Coordination;
+  readonly clock: ManualClock;
+  readonly store: Store;
+  readonly blobs: Blobs;
+  readonly clients: readonly StoryClient[];
+  readonly events: CoordinationEvent[];
+  /** Connects everybody and lets them check in. */
+  gather(): Promise<void>;
+  /** Delivers messages until nothing is on its way; time stands still. */
+  settle(): Promise<void>;
+  /** Settles and lets deadlines pass until an attempt has ended. */
+  untilEnd(): Promise<CoordinationEvent>;
+}
+
+/** Opens a federation of `count` clients; `store` and `blobs` of an earlier one make this a restart. */
+export async function openStory(options: {
+  count: number;
+  config?: TaskConfig;
+  store?: Store;
+  blobs?: Blobs;
+  policy?: Partial<Policy>;
+  alter?: (client: number, message: CoordinatorMessage) => CoordinatorMessage;
+}): Promise<Story> {
+  const { count, config = taskConfig(), store = memoryStore(), blobs = memoryBlobs(nodeCrypto) } = options;
+  const clock = manualClock(1_000_000);
+  const queue: { to: number; message: CoordinatorMessage }[] = [];
+  const index = new Map<ClientId, number>();
+  const coordination = await createCoordination({
+    tasks: [config],
+    store,
+    blobs,
+    clock,
+    random: systemRandom(),
+    selection: seededRandom('stories'),
+    crypto: nodeCrypto,
+    outbox: { send: (client, message) => void queue.push({ to: index.get(client) as number, message }) },
+  });
+  const events: CoordinationEvent[] = [];
+  coordination.subscribe((event) => void (event.type !== 'progress' && events.push(event)));
+  const clients = Array.from({ length: count }, (_, number): StoryClient => {
+    const identity = nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('story client', utf8(String(number))));
+    const random = seededRandom('delta').fork(number);
+    const delta = Float32Array.from({ length: config.model.layout.length }, () => random.normal() / 20);
+    const clientStore = memoryClientStore();
+    const id = clientIdOf(identity.publicKey, nodeCrypto);
+    index.set(id, number);
+    return {
+      id,
+      identity,
+      store: clientStore,
+      delta,
+      device: openStoryDevice(),
+      sent: [],
+      declined: [],
+      heard: [],
+    };
+
+    function openStoryDevice(): Device {
+      const task = coordination.taskInfo('films');
+      if (task === undefined) throw new Error('no task');
+      return createDevice({
+        identity,
+        task,
+        model: config.model,
+        store: clientStore,
+        models: { open: async () => fixedModel(delta) },
+        data: async () => ({
+          positives: keepLocal(Int32Array.of(1, 2)),
+          heldOut: keepLocal({ item: 3, candidates: Int32Array.of(4, 5) }),
+        }),
+        crypto: nodeCrypto,
+        random: systemRandom(),
+        words: (purpose, attempt) => seededRandom('words').fork(purpose, attempt, number),
+        seeds: (attempt) => seededRandom('seeds').fork(attempt, number),
+        policy: {
+          ...DEFAULT_POLICY,
+          smallestCohort: 2,
+          allowPlain: config.protection === 'plain',
+          ...options.policy,
+        },
+      });
+    }
+  });
+
+  async function say(client: StoryClient, message: DeviceMessage): Promise<void> {
+    if (message.type === 'masked-input') {
+      for (let frame = 0; frame < frameCount(message.words.length); frame++) {
+        const part = frameOf(message.attempt, message.words as MaskedInput, frame);
+        client.sent.push(encodeMessage(part));
+        await coordination.handle(client.id, part);
+      }
+      return;
+    }
+    if (message.type === 'decline') client.declined.push(message.reason);
+    client.sent.push(encodeMessage(message as never) as Uint8Array);
+    await coordination.handle(client.id, message as never);
+  }
+
+  async function settle(): Promise<void> {
+    await turn();
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const client = clients[next.to] as StoryClient;
+      const message = options.alter?.(next.to, next.message) ?? next.message;
+      client.heard.push(message);
+      if (client.silentFrom === message.type) client.silentFrom = message.type;
+      else for (const answer of await client.device.handle(message)) await say(client, answer);
+      await turn();
+    }
+  }
+
+  return {
+    coordination,
+    clock,
+    store,
+    blobs,
+    clients,
+    events,
+    settle,
+    async gather() {
+      for (const { id } of clients) coordination.connected('films', id);
+      for (const { id } of clients) await coordination.handle(id, { type: 'check-in' });
+      await turn();
+    },
+    async untilEnd() {
+      const before = events.length;
+      const ended = (): CoordinationEvent | undefined =>
+        events
+          .slice(before)
+          .find(({ type }) => type === 'committed' || type === 'aborted' || type === 'evaluated');
+      for (let steps = 0; ended() === undefined && steps < 50; steps++) {
+        await settle();
+        if (ended() === undefined) clock.advanceToNext();
+        await turn();
+      }
+      const event = ended();
+      if (event === undefined) throw new Error('the attempt did not end');
+      return event;
+    },
+  };
+}
+
+/** Lets promises that are ready go on. */
+const turn = async (): Promise<void> => {
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** The mean of the deltas of `clients`, as FedAvg applies it. */
+export function meanDelta(clients: readonly StoryClient[]): Float64Array {
+  const sum = new Float64Array(clients[0]?.delta.length ?? 0);
+  for (const { delta } of clients) delta.forEach((value, i) => (sum[i] = (sum[i] as number) + value));
+  return sum.map((value) => value / clients.length);
+}
+
+/** An answer of the coordinator that must be a refusal. */
+export function refusalOf(reply: Reply): string {
+  return reply.type === 'refused' ? reply.reason : `not refused: ${reply.type}`;
+}
