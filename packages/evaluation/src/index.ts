@@ -11,8 +11,19 @@
  */
 export { constantScorer, neverNegativeScorer, randomScorer, uniformNegatives } from './canaries.ts';
 export type { NegativeSampler } from './canaries.ts';
-export { evaluateBoth, metricsOfRanks } from './evaluate.ts';
-export type { HeldOutItems, RankingMetrics, Scorer } from './evaluate.ts';
-export { hitRate, mrr, ndcg, precision, rankFull, rankHeldOut, recall, topItems } from './metrics.ts';
+export { evaluateBoth, evaluateFull, evaluateSampled, metricsOfRanks } from './evaluate.ts';
+export type {
+  BothMetrics,
+  EvaluationOptions,
+  FullEvaluationOptions,
+  HeldOutItems,
+  RankingMetrics,
+  Scorer,
+} from './evaluate.ts';
+export { evaluateLists } from './lists.ts';
+export type { ListMetrics } from './lists.ts';
+export { hitRate, mrr, ndcg, precision, recall } from './metrics.ts';
+export { rankFull, rankHeldOut, rankOf, topItems } from './rank.ts';
+export type { AllItems, Candidates } from './rank.ts';
 export { itemKnn, popularity } from './references.ts';
 export type { ItemKnnOptions, Recommender, TrainingRows } from './references.ts';
