@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** One configuration for every room; a package's own `vitest run` uses the file beside it, which re-exports this. */
 export default defineConfig({
-  resolve: { conditions: ['@tutti/source', 'module', 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['@tutti/source', 'module', 'node', 'import', 'default'] } },
+  resolve: { conditions: ['@tutti/source', 'node'] },
+  ssr: { resolve: { conditions: ['@tutti/source', 'node'] } },
   test: {
     include: ['**/*.spec.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', '.nx/**'],

@@ -1,0 +1,156 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from '@tutti/client-node';
+import { afterEach, describe, expect, it } from 'vitest';
+import { io } from 'socket.io-client';
+import { FILMS, openWireFederation, rounds, wireConfig, type WireFederation } from './federation.ts';
+
+/** Everything in a folder, as one text. */
+const contentOf = (folder: string): string =>
+  readdirSync(folder)
+    .map((name) => readFileSync(join(folder, name)).toString('latin1'))
+    .join('\n');
+
+describe('a federation over real sockets', () => {
+  let federation: WireFederation;
+  afterEach(async () => federation.close());
+
+  it('commits rounds, measures everybody, and recommends on the device', async () => {
+    federation = await openWireFederation();
+    const clients = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => federation.client(`person-${i}`, FILMS.slice(3 * i, 3 * i + 9))),
+    );
+    const heard: string[] = [];
+    clients[0]?.on('round', ({ outcome, survivors }) => heard.push(`${outcome} ${survivors ?? 0}`));
+    await federation.run(clients, rounds(3));
+    const records = federation.coordinator.coordination.rounds('films');
+    expect(records.map(({ round, reported }) => [round, reported])).toEqual([
+      [1, 6],
+      [2, 6],
+      [3, 6],
+    ]);
+    expect(records[0]?.metrics.evaluated).toBe(6);
+    expect(records[0]?.upBytes).toBeGreaterThan(6 * 4 * 8 * FILMS.length);
+    expect(heard).toContain('committed 6');
+    await clients[0]?.refresh();
+    const list = (await clients[0]?.recommend({ k: 5, exclude: ['film-50'] })) ?? [];
+    expect(list).toHaveLength(5);
+    const touched = new Set([...FILMS.slice(0, 9), 'film-50']);
+    expect(list.some(({ item }) => touched.has(item))).toBe(false);
+    expect(list.map(({ score }) => score)).toEqual([...list.map(({ score }) => score)].sort((a, b) => b - a));
+  });
+
+  it('goes on with a client that was closed and opened again: same identity, same history, still recommends without a network', async () => {
+    federation = await openWireFederation();
+    const folder = mkdtempSync(join(tmpdir(), 'tutti-reopen-'));
+    const open = () =>
+      createClient({
+        coordinator: federation.url,
+        task: 'films',
+        store: folder,
+        engine: federation.engine,
+        policy: { smallestCohort: 2 },
+      });
+    const first = await open();
+    await first.record([{ item: 'film-1' }, { item: 'film-2', kind: 'watch' }]);
+    await first.record({ item: 'not-in-the-catalogue' });
+    await first.recommend({ k: 3 });
+    await first.close();
+    await federation.coordinator.close();
+    const second = await open();
+    expect(second.id).toBe(first.id);
+    expect((await second.history()).map(({ item }) => item)).toEqual([
+      'film-1',
+      'film-2',
+      'not-in-the-catalogue',
+    ]);
+    expect(await second.recommend({ k: 3 })).toHaveLength(3);
+    expect(contentOf(folder)).not.toContain('film-1');
+    expect(statSync(join(folder, 'key')).mode & 0o077).toBe(0);
+    await second.forget();
+    expect(() => readdirSync(folder)).toThrow('ENOENT');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('refuses another coordinator at the same address, naming both keys', async () => {
+    federation = await openWireFederation();
+    const pinned = 'ab'.repeat(32);
+    const folder = mkdtempSync(join(tmpdir(), 'tutti-pin-'));
+    const attempt = createClient({
+      coordinator: federation.url,
+      task: 'films',
+      store: folder,
+      engine: federation.engine,
+      coordinatorKey: pinned,
+    });
+    await expect(attempt).rejects.toThrow(/abababab.* is pinned/);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('survives strangers: text, garbage, oversize and thousands of random messages', async () => {
+    federation = await openWireFederation();
+    const socket = io(federation.url, {
+      path: '/v1/socket',
+      transports: ['websocket'],
+      reconnection: true,
+      reconnectionDelay: 10,
+    });
+    await new Promise<void>((resolve) => socket.on('connect', () => resolve()));
+    const ask = (payload: unknown): Promise<unknown> =>
+      new Promise((resolve) =>
+        socket.timeout(1_000).emit('m', payload, (_error: unknown, reply: unknown) => resolve(reply)),
+      );
+    const reply = (await ask(Buffer.from([1, 99, 0, 0]))) as Uint8Array;
+    expect(Buffer.from(reply).toString('latin1')).toContain('malformed');
+    expect(Buffer.from(reply).toString('latin1')).toContain('code');
+    for (let i = 0; i < 2_000; i++) {
+      if (socket.connected)
+        socket.emit('m', Buffer.from(Array.from({ length: i % 60 }, (_, n) => (i * 31 + n * 17) & 255)));
+      if (i % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    socket.emit('m', 'text');
+    socket.emit('m', Buffer.alloc(600_000));
+    socket.disconnect();
+    const health = await fetch(`${federation.url}/healthz`);
+    expect(await health.json()).toEqual({ status: 'ok' });
+    const clients = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => federation.client(`after-${i}`, FILMS.slice(i, i + 5))),
+    );
+    await federation.run(clients, rounds(1));
+  });
+
+  it('serves blobs by hash: immutable, in ranges, and nothing else', async () => {
+    federation = await openWireFederation();
+    const info = (await (await fetch(`${federation.url}/v1/tasks/films`)).json()) as { modelHash: string };
+    const url = `${federation.url}/v1/blobs/${info.modelHash}`;
+    const whole = await fetch(url);
+    const bytes = new Uint8Array(await whole.arrayBuffer());
+    expect(whole.headers.get('cache-control')).toContain('immutable');
+    const part = await fetch(url, { headers: { range: 'bytes=10-19' } });
+    expect(part.status).toBe(206);
+    expect(new Uint8Array(await part.arrayBuffer())).toEqual(bytes.slice(10, 20));
+    expect((await fetch(url, { headers: { 'if-none-match': whole.headers.get('etag') ?? '' } })).status).toBe(
+      304,
+    );
+    expect((await fetch(url, { headers: { range: `bytes=${bytes.length}-` } })).status).toBe(416);
+    expect((await fetch(`${federation.url}/v1/blobs/nothing`)).status).toBe(404);
+    expect((await fetch(`${federation.url}/v1/tasks/other`)).status).toBe(404);
+    expect((await fetch(`${federation.url}/v1/tasks/films/rounds?from=x`)).status).toBe(400);
+  });
+
+  it('refuses a wrong configuration at once, every problem with its path', async () => {
+    federation = await openWireFederation();
+    const wrong = wireConfig({
+      round: { cohort: 12 },
+      insecureSmallCohort: false,
+      strategy: { name: 'fedadam', beta1: 3 },
+    });
+    await expect(openWireFederation(wrong)).rejects.toThrow(
+      /tasks\[0\]\.round\.cohort: 12 is below 16[^]*strategy/,
+    );
+    await expect(openWireFederation({ ...wrong, listen: { port: 99_999 }, tasks: [] })).rejects.toThrow(
+      /listen\.port[^]*tasks/,
+    );
+  });
+});
