@@ -13,6 +13,7 @@ describe('a table of ratings', () => {
     ['semicolons and quotes', '"User-ID";"ISBN";"Book-Rating";"at"', '"1";"7";"4";"964982703"'],
     ['a column more, and spaces', 'User ID, Product ID ,Score,Time,helpful', '1,7,4,964982703,yes'],
     ['a byte order mark', '\uFEFFuser,item,rating,ts', '1,7,4,964982703'],
+    ['a byte order mark before a quote', '\uFEFF"user","item","rating","ts"', '1,7,4,964982703'],
     ['CR LF', 'user,item,rating,ts\r', '1,7,4,964982703\r'],
   ])('%s', (_name, header, record) => {
     expect(parseCsvRatings(fileOf(lines(header, record, '')))).toEqual({
@@ -45,9 +46,17 @@ describe('a table of ratings', () => {
     ['2024-05-01 12:30', 1_714_566_600],
     ['1.5', 1.5],
   ])('reads the time %s in seconds, in any time zone', (text, seconds) => {
-    expect(parseCsvRatings(fileOf(lines('user,item,date', `1,2,${text}`))).timestamps).toEqual(
-      Float64Array.of(seconds),
-    );
+    const zone = process.env['TZ'];
+    try {
+      for (const other of ['UTC', 'Asia/Tokyo', 'America/Lima']) {
+        process.env['TZ'] = other;
+        const { timestamps } = parseCsvRatings(fileOf(lines('user,item,date', `1,2,${text}`)));
+        expect(timestamps).toEqual(Float64Array.of(seconds));
+      }
+    } finally {
+      if (zone === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = zone;
+    }
   });
 
   it.each([
