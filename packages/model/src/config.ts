@@ -1,5 +1,12 @@
 import { canonicalJson, DecodeError, UsageError } from '@tutti/base';
-import { MODEL_FAMILIES, type MfConfig, type MlpConfig, type Model, type ModelConfig, type ModelInput } from './types.ts';
+import {
+  MODEL_FAMILIES,
+  type MfConfig,
+  type MlpConfig,
+  type Model,
+  type ModelConfig,
+  type ModelInput,
+} from './types.ts';
 
 /** What the defaults follow from: both are secure sums of one lane in a federation. */
 export interface DataFacts {
@@ -89,13 +96,25 @@ function problemsOf(config: Record<string, unknown>, defaults: ModelConfig): str
     if (!(name in defaults)) return [`model.${name}: is no field of the family ${defaults.family}`];
     if (name === 'hidden') return hiddenProblems(value);
     const [least, most, whole] = RANGES[name] as Range;
-    const fits = typeof value === 'number' && value >= least && value <= most && (whole === undefined || Number.isInteger(value));
-    return fits ? [] : [`model.${name}: ${String(value)} is not ${whole === undefined ? 'a number' : 'a whole number'} from ${least} to ${most}`];
+    const fits =
+      typeof value === 'number' &&
+      value >= least &&
+      value <= most &&
+      (whole === undefined || Number.isInteger(value));
+    return fits
+      ? []
+      : [
+          `model.${name}: ${String(value)} is not ${whole === undefined ? 'a number' : 'a whole number'} from ${least} to ${most}`,
+        ];
   });
 }
 
 function hiddenProblems(value: unknown): string[] {
-  const fits = Array.isArray(value) && value.length >= 1 && value.length <= 8 && value.every((size) => Number.isInteger(size) && size >= 1 && size <= 4_096);
+  const fits =
+    Array.isArray(value) &&
+    value.length >= 1 &&
+    value.length <= 8 &&
+    value.every((size) => Number.isInteger(size) && size >= 1 && size <= 4_096);
   return fits ? [] : ['model.hidden: one to eight sizes from 1 to 4096 are needed'];
 }
 

@@ -11,7 +11,12 @@ export interface Examples {
  * Every positive, and `negatives` items for each drawn uniformly from everything outside the positives: the held-out item
  * can be drawn, as it must (recommendation-quality.md §1). Where nothing lies outside, there are no negatives.
  */
-export function drawExamples(positives: Int32Array, items: number, negatives: number, random: SeededRandom): Examples {
+export function drawExamples(
+  positives: Int32Array,
+  items: number,
+  negatives: number,
+  random: SeededRandom,
+): Examples {
   const own = new Set(positives);
   const perPositive = own.size < items ? negatives : 0;
   const count = positives.length * (1 + perPositive);

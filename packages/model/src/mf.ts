@@ -1,6 +1,15 @@
 import { keepLocal, type LocalOnly } from '@tutti/base';
 import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
-import type { BackendName, LoadedModel, LocalData, LocalUpdate, MfConfig, Model, Tensorflow, TrainingEngine } from './types.ts';
+import type {
+  BackendName,
+  LoadedModel,
+  LocalData,
+  LocalUpdate,
+  MfConfig,
+  Model,
+  Tensorflow,
+  TrainingEngine,
+} from './types.ts';
 
 /**
  * Implicit matrix factorisation, federated: the device solves its own vector w in closed form from the item table H, and
@@ -10,7 +19,12 @@ import type { BackendName, LoadedModel, LocalData, LocalUpdate, MfConfig, Model,
  * @see Hu, Koren, Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008; and
  *   Ammad-ud-din et al., Federated collaborative filtering, 2019.
  */
-export function createMfEngine(model: Model, config: MfConfig, tf: Tensorflow, backend: BackendName): TrainingEngine {
+export function createMfEngine(
+  model: Model,
+  config: MfConfig,
+  tf: Tensorflow,
+  backend: BackendName,
+): TrainingEngine {
   return {
     model,
     backend,
@@ -26,7 +40,13 @@ export function createMfEngine(model: Model, config: MfConfig, tf: Tensorflow, b
 
 type Matrix = ReturnType<Tensorflow['tensor2d']>;
 
-function loadedMf(model: Model, config: MfConfig, tf: Tensorflow, table: Matrix, gram: Float64Array): LoadedModel {
+function loadedMf(
+  model: Model,
+  config: MfConfig,
+  tf: Tensorflow,
+  table: Matrix,
+  gram: Float64Array,
+): LoadedModel {
   const { dimension: d, unobservedWeight: a0, regularization } = config;
 
   /** w = (HᵤᵀHᵤ + a0·G + λ(|I_u| + a0·I)·1)⁻¹ · Σ h_i over the person's items. */
@@ -71,7 +91,9 @@ function loadedMf(model: Model, config: MfConfig, tf: Tensorflow, table: Matrix,
         loss += (s - 1) * (s - 1);
         residual[item] = (residual[item] as number) + s - 1;
       }
-      const delta = tf.tidy(() => tf.neg(tf.matMul(tf.tensor2d(residual, [model.items, 1]), tf.tensor2d(vector, [1, d]))));
+      const delta = tf.tidy(() =>
+        tf.neg(tf.matMul(tf.tensor2d(residual, [model.items, 1]), tf.tensor2d(vector, [1, d]))),
+      );
       const values = (await delta.data()) as Float32Array;
       delta.dispose();
       return {

@@ -1,6 +1,15 @@
 import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { compactRows, drawExamples, type Examples } from './examples.ts';
-import type { BackendName, LoadedModel, LocalUpdate, MlpConfig, Model, SharedParameter, Tensorflow, TrainingEngine } from './types.ts';
+import type {
+  BackendName,
+  LoadedModel,
+  LocalUpdate,
+  MlpConfig,
+  Model,
+  SharedParameter,
+  Tensorflow,
+  TrainingEngine,
+} from './types.ts';
 
 /**
  * Embedding-MLP: logit = k·(p∘q_i) + b_i + o·MLP([p, q_i, p∘q_i]), trained on cross-entropy with sampled negatives. The
@@ -10,7 +19,12 @@ import type { BackendName, LoadedModel, LocalUpdate, MlpConfig, Model, SharedPar
  * A round fits p first, with everything shared frozen, and then takes gradient steps on the shared part with p frozen
  * (Singhal et al. 2021), so a vector that was not trained for many rounds does no harm.
  */
-export function createMlpEngine(model: Model, config: MlpConfig, tf: Tensorflow, backend: BackendName): TrainingEngine {
+export function createMlpEngine(
+  model: Model,
+  config: MlpConfig,
+  tf: Tensorflow,
+  backend: BackendName,
+): TrainingEngine {
   return { model, backend, load: async (shared) => loadMlp(model, config, tf, shared) };
 }
 
@@ -26,16 +40,28 @@ const INITIAL_SPREAD = 0.1;
 
 function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float32Array): LoadedModel {
   const d = config.dimension;
-  const [tableAt, biasAt, ...denseAt] = model.layout.parameters as [SharedParameter, SharedParameter, ...SharedParameter[]];
+  const [tableAt, biasAt, ...denseAt] = model.layout.parameters as [
+    SharedParameter,
+    SharedParameter,
+    ...SharedParameter[],
+  ];
   const part = ({ offset, length }: SharedParameter): Float32Array => shared.slice(offset, offset + length);
   const tensorOf = (parameter: SharedParameter): Tensor => tf.tensor(part(parameter), [...parameter.shape]);
   const table = tensorOf(tableAt) as Tensor2D;
   const bias = tensorOf(biasAt) as Tensor2D;
   const dense = denseAt.map(tensorOf);
 
-  async function fit(start: Float32Array | undefined, positives: Int32Array, random: SeededRandom): Promise<Float32Array> {
-    const person = start === undefined ? Float32Array.from({ length: d }, () => INITIAL_SPREAD * random.normal()) : Float32Array.from(start);
-    if (positives.length > 0) await fitInPlace(person, drawExamples(positives, model.items, config.negatives, random));
+  async function fit(
+    start: Float32Array | undefined,
+    positives: Int32Array,
+    random: SeededRandom,
+  ): Promise<Float32Array> {
+    const person =
+      start === undefined
+        ? Float32Array.from({ length: d }, () => INITIAL_SPREAD * random.normal())
+        : Float32Array.from(start);
+    if (positives.length > 0)
+      await fitInPlace(person, drawExamples(positives, model.items, config.negatives, random));
     return person;
   }
 
@@ -47,7 +73,9 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
       const index = tf.tensor1d(items, 'int32');
       return [tf.gather(table, index), tf.gather(bias, index), tf.tensor2d(labels, [items.length, 1])];
     });
-    const gradientOf = tf.grad((p) => crossEntropy(tf, logits(tf, config, p as Tensor2D, rows, biases, dense), targets));
+    const gradientOf = tf.grad((p) =>
+      crossEntropy(tf, logits(tf, config, p as Tensor2D, rows, biases, dense), targets),
+    );
     for (let step = 1; step <= config.personalSteps; step++) {
       const gradient = tf.tidy(() => gradientOf(tf.tensor2d(person, [1, d])));
       const values = await gradient.data();
@@ -65,10 +93,19 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
   }
 
   /** Gradient steps on the shared part; returns the changed compact rows and layers, and the mean loss of the first epoch. */
-  async function descend(person: Float32Array, epochs: readonly Examples[], rows: Int32Array, positionOf: ReadonlyMap<number, number>) {
+  async function descend(
+    person: Float32Array,
+    epochs: readonly Examples[],
+    rows: Int32Array,
+    positionOf: ReadonlyMap<number, number>,
+  ) {
     const index = tf.tensor1d(rows, 'int32');
     const frozen = tf.tensor2d(person, [1, d]);
-    const start = [tf.gather(table, index), tf.gather(bias, index), ...dense.map((tensor) => tf.clone(tensor))];
+    const start = [
+      tf.gather(table, index),
+      tf.gather(bias, index),
+      ...dense.map((tensor) => tf.clone(tensor)),
+    ];
     let weights: Tensor[] = start;
     let loss = 0;
     for (const [epoch, { items, labels }] of epochs.entries()) {
@@ -87,12 +124,29 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
     return { start, weights, loss: loss / (epochs[0] as Examples).items.length };
   }
 
-  function step(weights: readonly Tensor[], start: readonly Tensor[], person: Tensor2D, positions: Int32Array, labels: Float32Array): [Tensor[], Tensor] {
+  function step(
+    weights: readonly Tensor[],
+    start: readonly Tensor[],
+    person: Tensor2D,
+    positions: Int32Array,
+    labels: Float32Array,
+  ): [Tensor[], Tensor] {
     return tf.tidy(() => {
       const index = tf.tensor1d(positions, 'int32');
       const targets = tf.tensor2d(labels, [labels.length, 1]);
       const of = tf.valueAndGrads((rows, biases, ...layers) =>
-        crossEntropy(tf, logits(tf, config, person, tf.gather(rows as Tensor2D, index), tf.gather(biases as Tensor2D, index), layers), targets),
+        crossEntropy(
+          tf,
+          logits(
+            tf,
+            config,
+            person,
+            tf.gather(rows as Tensor2D, index),
+            tf.gather(biases as Tensor2D, index),
+            layers,
+          ),
+          targets,
+        ),
       );
       const { value, grads } = of([...weights]);
       const next = weights.map((weight, i) => {
@@ -100,29 +154,54 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
         const rate = i < 2 ? config.tableLearningRate : config.learningRate / labels.length;
         const pull = i < 2 ? config.l2 : 0;
         const proximal = tf.mul(tf.sub(weight, start[i] as Tensor), config.proximal);
-        const gradient = tf.addN([tf.mul(grads[i] as Tensor, rate), tf.mul(weight, rate * pull), tf.mul(proximal, config.learningRate)]);
+        const gradient = tf.addN([
+          tf.mul(grads[i] as Tensor, rate),
+          tf.mul(weight, rate * pull),
+          tf.mul(proximal, config.learningRate),
+        ]);
         return tf.sub(weight, gradient);
       });
       return [next, value] as [Tensor[], Tensor];
     }) as [Tensor[], Tensor];
   }
 
-  async function train(local: LocalOnly<Float32Array> | undefined, positives: Int32Array, random: SeededRandom): Promise<LocalUpdate> {
+  async function train(
+    local: LocalOnly<Float32Array> | undefined,
+    positives: Int32Array,
+    random: SeededRandom,
+  ): Promise<LocalUpdate> {
     const person = await fit(local, positives, random);
     const delta = new Float32Array(model.layout.length);
-    const epochs = Array.from({ length: config.epochs }, () => drawExamples(positives, model.items, config.negatives, random));
+    const epochs = Array.from({ length: config.epochs }, () =>
+      drawExamples(positives, model.items, config.negatives, random),
+    );
     const all = Int32Array.from(epochs.flatMap(({ items }) => [...items]));
-    if (all.length === 0) return { delta, local: keepLocal(person), loss: 0, examples: 0, touchedRows: keepLocal(new Int32Array(0)) };
+    if (all.length === 0)
+      return {
+        delta,
+        local: keepLocal(person),
+        loss: 0,
+        examples: 0,
+        touchedRows: keepLocal(new Int32Array(0)),
+      };
     const { rows } = compactRows(all);
     const positionOf = new Map(Array.from(rows, (row, position) => [row, position] as const));
     const { start, weights, loss } = await descend(person, epochs, rows, positionOf);
     const differences = tf.tidy(() => weights.map((weight, i) => tf.sub(weight, start[i] as Tensor)));
-    const values = await Promise.all(differences.map((difference) => difference.data() as Promise<Float32Array>));
+    const values = await Promise.all(
+      differences.map((difference) => difference.data() as Promise<Float32Array>),
+    );
     tf.dispose([...differences, ...start, ...(weights === start ? [] : weights)]);
     scatterInPlace(delta, tableAt, rows, values[0] as Float32Array);
     scatterInPlace(delta, biasAt, rows, values[1] as Float32Array);
     denseAt.forEach(({ offset }, i) => delta.set(values[i + 2] as Float32Array, offset));
-    return { delta, local: keepLocal(person), loss, examples: (epochs[0] as Examples).items.length, touchedRows: keepLocal(rows) };
+    return {
+      delta,
+      local: keepLocal(person),
+      loss,
+      examples: (epochs[0] as Examples).items.length,
+      touchedRows: keepLocal(rows),
+    };
   }
 
   async function score(person: Float32Array): Promise<LocalOnly<Float32Array>> {
@@ -141,15 +220,28 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
 }
 
 /** Logits (B × 1) of rows of items (B × d) for one person (1 × d). */
-function logits(tf: Tensorflow, config: MlpConfig, person: Tensor2D, rows: Tensor2D, biases: Tensor2D, weights: readonly Tensor[]): Tensor2D {
+function logits(
+  tf: Tensorflow,
+  config: MlpConfig,
+  person: Tensor2D,
+  rows: Tensor2D,
+  biases: Tensor2D,
+  weights: readonly Tensor[],
+): Tensor2D {
   const layers = config.hidden.length;
   const product = tf.mul(rows, person) as Tensor2D;
   let hidden = tf.concat2d([tf.mul(tf.onesLike(rows), person), rows, product], 1);
   for (let layer = 0; layer < layers; layer++) {
-    hidden = tf.relu(tf.add(tf.matMul(hidden, weights[2 * layer] as Tensor2D), weights[2 * layer + 1] as Tensor));
+    hidden = tf.relu(
+      tf.add(tf.matMul(hidden, weights[2 * layer] as Tensor2D), weights[2 * layer + 1] as Tensor),
+    );
   }
   const [productKernel, outputKernel, outputBias] = weights.slice(2 * layers) as [Tensor2D, Tensor2D, Tensor];
-  return tf.addN([tf.matMul(product, productKernel), tf.matMul(hidden, outputKernel), tf.add(biases, outputBias) as Tensor2D]);
+  return tf.addN([
+    tf.matMul(product, productKernel),
+    tf.matMul(hidden, outputKernel),
+    tf.add(biases, outputBias) as Tensor2D,
+  ]);
 }
 
 /** Σ log(1 + exp(z)) − y·z, without overflow. */
@@ -158,7 +250,14 @@ function crossEntropy(tf: Tensorflow, z: Tensor2D, labels: Tensor): ReturnType<T
   return tf.sum(tf.sub(soft, tf.mul(labels, z)));
 }
 
-function scatterInPlace(delta: Float32Array, { offset, length, shape }: SharedParameter, rows: Int32Array, values: Float32Array): void {
+function scatterInPlace(
+  delta: Float32Array,
+  { offset, length, shape }: SharedParameter,
+  rows: Int32Array,
+  values: Float32Array,
+): void {
   const width = length / (shape[0] as number);
-  rows.forEach((row, position) => delta.set(values.subarray(position * width, (position + 1) * width), offset + row * width));
+  rows.forEach((row, position) =>
+    delta.set(values.subarray(position * width, (position + 1) * width), offset + row * width),
+  );
 }

@@ -22,15 +22,24 @@ const PREFERENCE = ['tensorflow', 'wasm', 'cpu'] as const;
  * @param options.backend one backend, or `auto` (default): tensorflow → wasm → cpu, the first that starts and tests well.
  * @throws {EnvironmentError} when the one that was asked for, or none at all, can be had.
  */
-export async function openNodeTensorflow({ backend = 'auto' }: { backend?: BackendName | 'auto' } = {}): Promise<OpenedTensorflow> {
+export async function openNodeTensorflow({
+  backend = 'auto',
+}: { backend?: BackendName | 'auto' } = {}): Promise<OpenedTensorflow> {
   const wanted = backend === 'auto' ? PREFERENCE : [backend];
   const failures: string[] = [];
   for (const name of wanted) {
     try {
       const tf = await open(name);
-      return { tf, backend: name, notes: name === 'cpu' && backend === 'auto' ? ['no faster TensorFlow.js backend could be started'] : [] };
+      return {
+        tf,
+        backend: name,
+        notes:
+          name === 'cpu' && backend === 'auto' ? ['no faster TensorFlow.js backend could be started'] : [],
+      };
     } catch (cause) {
-      failures.push(`${name}: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)}`);
+      failures.push(
+        `${name}: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)}`,
+      );
     }
   }
   throw new EnvironmentError(`no TensorFlow.js backend could be started (${failures.join('; ')})`);
@@ -66,9 +75,10 @@ async function loadNative(require: NodeJS.Require): Promise<void> {
 
 async function loadWasm(require: NodeJS.Require): Promise<void> {
   const folder = dirname(require.resolve('@tensorflow/tfjs-backend-wasm'));
-  const wasm = (await import('@tensorflow/tfjs-backend-wasm')) as typeof import('@tensorflow/tfjs-backend-wasm') & {
-    default?: typeof import('@tensorflow/tfjs-backend-wasm');
-  };
+  const wasm =
+    (await import('@tensorflow/tfjs-backend-wasm')) as typeof import('@tensorflow/tfjs-backend-wasm') & {
+      default?: typeof import('@tensorflow/tfjs-backend-wasm');
+    };
   const { setThreadsCount, setWasmPaths } = wasm.default ?? wasm;
   setThreadsCount(1);
   setWasmPaths(`${join(folder, '/')}`);

@@ -20,7 +20,10 @@ export function recommended(config: ModelConfig, facts: DataFacts): RecommendedT
   const adam = { name: 'fedadam', beta1: 0.9, beta2: 0.99, tau: 1e-8 } as const;
   if (config.family === 'mf') {
     const weightDecay = config.regularization * config.unobservedWeight;
-    return { strategy: { ...adam, learningRate: 0.02, weightDecay }, clippingNorm: 2 * Math.sqrt(Math.max(4, facts.meanHistory)) };
+    return {
+      strategy: { ...adam, learningRate: 0.02, weightDecay },
+      clippingNorm: 2 * Math.sqrt(Math.max(4, facts.meanHistory)),
+    };
   }
   return { strategy: { ...adam, learningRate: 0.03, weightDecay: 0 }, clippingNorm: 4 };
 }

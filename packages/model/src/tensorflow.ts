@@ -5,7 +5,13 @@ import type { BackendName, Tensorflow } from './types.ts';
 const PATCHED_VERSION = '4.22.0';
 
 /** Names that tfjs registers its backends under. */
-const REGISTERED: Readonly<Record<BackendName, string>> = { tensorflow: 'tensorflow', wasm: 'wasm', cpu: 'cpu', webgl: 'webgl', webgpu: 'webgpu' };
+const REGISTERED: Readonly<Record<BackendName, string>> = {
+  tensorflow: 'tensorflow',
+  wasm: 'wasm',
+  cpu: 'cpu',
+  webgl: 'webgl',
+  webgpu: 'webgpu',
+};
 
 /**
  * Makes `backend` current, patches kernels that it lacks, and tests that gradients come out right.
@@ -14,7 +20,10 @@ const REGISTERED: Readonly<Record<BackendName, string>> = { tensorflow: 'tensorf
 export async function useBackend(tf: Tensorflow, backend: BackendName): Promise<void> {
   const name = REGISTERED[backend];
   const started = await tf.setBackend(name).catch(() => false);
-  if (!started || tf.getBackend() !== name) throw new EnvironmentError(`TensorFlow.js backend ${name} did not start; ${tf.getBackend() || 'none'} is current`);
+  if (!started || tf.getBackend() !== name)
+    throw new EnvironmentError(
+      `TensorFlow.js backend ${name} did not start; ${tf.getBackend() || 'none'} is current`,
+    );
   await tf.ready();
   patchKernels(tf, name);
   selfTest(tf, name);
@@ -35,9 +44,16 @@ function patchKernels(tf: Tensorflow, backend: string): void {
     kernelName,
     backendName: backend,
     kernelFunc: ({ inputs, attrs, backend: instance }) => {
-      const { x, segmentIds } = inputs as unknown as { x: { shape: number[]; dtype: string }; segmentIds: { shape: number[] } };
+      const { x, segmentIds } = inputs as unknown as {
+        x: { shape: number[]; dtype: string };
+        segmentIds: { shape: number[] };
+      };
       const { numSegments } = attrs as unknown as { numSegments: number };
-      const indices = reshape.kernelFunc({ inputs: { x: segmentIds } as never, attrs: { shape: [...segmentIds.shape, 1] } as never, backend: instance });
+      const indices = reshape.kernelFunc({
+        inputs: { x: segmentIds } as never,
+        attrs: { shape: [...segmentIds.shape, 1] } as never,
+        backend: instance,
+      });
       const result = scatter.kernelFunc({
         inputs: { indices, updates: x } as never,
         attrs: { shape: [numSegments, ...x.shape.slice(segmentIds.shape.length)] } as never,
@@ -53,11 +69,24 @@ function patchKernels(tf: Tensorflow, backend: string): void {
 function selfTest(tf: Tensorflow, backend: string): void {
   const gradient = tf.tidy(() => {
     const rows = tf.tensor1d([0, 2, 0], 'int32');
-    const of = tf.grad((table) => tf.mul(tf.gather(table as never, rows), tf.tensor2d([[1, 1], [2, 2], [4, 4]])).sum());
+    const of = tf.grad((table) =>
+      tf
+        .mul(
+          tf.gather(table as never, rows),
+          tf.tensor2d([
+            [1, 1],
+            [2, 2],
+            [4, 4],
+          ]),
+        )
+        .sum(),
+    );
     return Array.from(of(tf.ones([3, 2])).dataSync());
   });
   const expected = [5, 5, 0, 0, 2, 2];
   if (expected.some((value, i) => Math.abs(value - (gradient[i] ?? Number.NaN)) > 1e-6)) {
-    throw new EnvironmentError(`TensorFlow.js ${tf.version_core} on ${backend} gets the gradient of gather wrong`);
+    throw new EnvironmentError(
+      `TensorFlow.js ${tf.version_core} on ${backend} gets the gradient of gather wrong`,
+    );
   }
 }

@@ -52,7 +52,8 @@ export interface MlpConfig {
 export type ModelConfig = MfConfig | MlpConfig;
 
 /** A family and the numbers that are given; the rest follows from the data. */
-export type ModelInput = Partial<MfConfig> & { readonly family: 'mf' } | (Partial<MlpConfig> & { readonly family: 'mlp' });
+export type ModelInput =
+  (Partial<MfConfig> & { readonly family: 'mf' }) | (Partial<MlpConfig> & { readonly family: 'mlp' });
 
 /** One tensor of the shared part, and where it stands in the flat vector. */
 export interface SharedParameter {
@@ -99,9 +100,17 @@ export interface LocalUpdate {
 /** One checkpoint, prepared once and used for many clients. */
 export interface LoadedModel {
   /** Trains on one person's data. `random` decides the negatives and the order, and with the data everything. */
-  train(local: LocalOnly<Float32Array> | undefined, data: LocalData, random: SeededRandom): Promise<LocalUpdate>;
+  train(
+    local: LocalOnly<Float32Array> | undefined,
+    data: LocalData,
+    random: SeededRandom,
+  ): Promise<LocalUpdate>;
   /** Fits the person's own vector and nothing shared: what a device does before it ranks, also for a newcomer. */
-  personalize(local: LocalOnly<Float32Array> | undefined, data: LocalData, random: SeededRandom): Promise<LocalOnly<Float32Array>>;
+  personalize(
+    local: LocalOnly<Float32Array> | undefined,
+    data: LocalData,
+    random: SeededRandom,
+  ): Promise<LocalOnly<Float32Array>>;
   /** Scores of every item, higher is better. They say what a person likes, so they stay on the device too. */
   score(local: LocalOnly<Float32Array>): Promise<LocalOnly<Float32Array>>;
   dispose(): void;

@@ -1,0 +1,312 @@
+import { keepLocal, seededRandom } from '@tutti/base';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
+import type { LocalOnly } from '@tutti/base';
+import { compactRows, drawExamples } from './examples.ts';
+import {
+  createEngine,
+  createModel,
+  decodeCheckpoint,
+  decodeModelConfig,
+  encodeCheckpoint,
+  layoutFingerprint,
+  recommended,
+  resolveModelConfig,
+  type LoadedModel,
+  type LocalUpdate,
+  type ModelInput,
+  type Tensorflow,
+} from './index.ts';
+import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
+import { openNodeTensorflow } from './node.ts';
+
+const ITEMS = 40;
+const facts = { items: ITEMS, meanHistory: 10 };
+const model = (input: ModelInput) => createModel(resolveModelConfig(input, facts), ITEMS);
+const mf = model({ family: 'mf', dimension: 6 });
+const mlp = model({ family: 'mlp', dimension: 6, hidden: [8, 4], batchSize: 16 });
+const person = { positives: keepLocal(Int32Array.of(1, 5, 9, 20)) };
+
+let tf: Tensorflow;
+beforeAll(async () => {
+  ({ tf } = await openNodeTensorflow({ backend: 'wasm' }));
+});
+
+const load = async (which: typeof mf, shared?: Float32Array): Promise<LoadedModel> =>
+  (await createEngine({ model: which, tf, backend: 'wasm' })).load(
+    shared ?? which.initialShared(seededRandom('weights')),
+  );
+
+describe('implicit matrix factorisation', () => {
+  it('solves the person’s vector in closed form: the gradient of its loss is zero there', async () => {
+    const shared = mf.initialShared(seededRandom('weights'));
+    const loaded = await load(mf, shared);
+    const { local } = await loaded.train(undefined, person, seededRandom(1));
+    const { unobservedWeight: a0, regularization } = mf.config as Extract<typeof mf.config, { family: 'mf' }>;
+    // Slow and readable: d/dw of Σ_obs (w·h − 1)² + a0 Σ_all (w·h)² + λ(n + a0 I)|w|², halved.
+    const own = new Set(person.positives);
+    const gradient = Array.from({ length: 6 }, (_, k) => {
+      let sum = regularization * (own.size + a0 * ITEMS) * (local[k] as number);
+      for (let item = 0; item < ITEMS; item++) {
+        const row = shared.subarray(6 * item, 6 * item + 6);
+        const score = row.reduce((total, value, j) => total + value * (local[j] as number), 0);
+        sum += a0 * score * (row[k] as number) + (own.has(item) ? (score - 1) * (row[k] as number) : 0);
+      }
+      return sum;
+    });
+    for (const value of gradient) expect(Math.abs(value)).toBeLessThan(1e-5);
+    loaded.dispose();
+  });
+
+  it('has minus half the gradient of the loss as its delta (finite differences)', async () => {
+    const shared = mf.initialShared(seededRandom('weights'));
+    const loaded = await load(mf, shared);
+    const { delta, local } = await loaded.train(undefined, person, seededRandom(1));
+    const { unobservedWeight: a0 } = mf.config as Extract<typeof mf.config, { family: 'mf' }>;
+    const loss = (weights: Float64Array): number => {
+      let sum = 0;
+      for (let item = 0; item < ITEMS; item++) {
+        let score = 0;
+        for (let k = 0; k < 6; k++) score += (weights[6 * item + k] as number) * (local[k] as number);
+        sum += a0 * score * score + (person.positives.includes(item) ? (score - 1) ** 2 : 0);
+      }
+      return sum;
+    };
+    for (const at of [0, 7, 31, 54, 120, 239]) {
+      const up = Float64Array.from(shared);
+      const down = Float64Array.from(shared);
+      up[at] = (up[at] as number) + 1e-4;
+      down[at] = (down[at] as number) - 1e-4;
+      expect(delta[at]).toBeCloseTo(-(loss(up) - loss(down)) / 4e-4, 4);
+    }
+    loaded.dispose();
+  });
+});
+
+describe.each([
+  ['mf', mf],
+  ['mlp', mlp],
+])('%s', (_name, which) => {
+  it('is deterministic, and leaves weights and data alone', async () => {
+    const shared = which.initialShared(seededRandom('weights'));
+    const before = Float32Array.from(shared);
+    const loaded = await load(which, shared);
+    const [a, b] = [
+      await loaded.train(undefined, person, seededRandom(3)),
+      await loaded.train(undefined, person, seededRandom(3)),
+    ];
+    expect(b.delta).toEqual(a.delta);
+    expect(b.local).toEqual(a.local);
+    expect(shared).toEqual(before);
+    expect([...person.positives]).toEqual([1, 5, 9, 20]);
+    expect(a.delta).toHaveLength(which.layout.length);
+    expect(a.delta.some((value) => value !== 0)).toBe(true);
+    loaded.dispose();
+  });
+
+  it('leaks no tensor', async () => {
+    const loaded = await load(which);
+    const cycle = async (): Promise<void> => {
+      const { local } = await loaded.train(undefined, person, seededRandom(4));
+      await loaded.score(await loaded.personalize(local, person, seededRandom(5)));
+    };
+    await cycle();
+    const count = tf.memory().numTensors;
+    for (let i = 0; i < 3; i++) await cycle();
+    expect(tf.memory().numTensors).toBe(count);
+    loaded.dispose();
+    const rest = await load(which);
+    rest.dispose();
+    expect(tf.memory().numTensors).toBeLessThan(count);
+  });
+
+  it.each<[string, number[]]>([
+    ['nothing', []],
+    ['one item', [0]],
+    ['every item', Array.from({ length: ITEMS }, (_, item) => item)],
+  ])('trains on a person who touched %s', async (_case, positives) => {
+    const loaded = await load(which);
+    const update = await loaded.train(
+      undefined,
+      { positives: keepLocal(Int32Array.from(positives)) },
+      seededRandom(6),
+    );
+    expect([...update.delta].every(Number.isFinite)).toBe(true);
+    expect([...(await loaded.score(update.local))].every(Number.isFinite)).toBe(true);
+    loaded.dispose();
+  });
+
+  it('learns a checkerboard of tastes: even people like even items', async () => {
+    let shared = which.initialShared(seededRandom('weights'));
+    const random = seededRandom('board');
+    const people = Array.from({ length: 16 }, (_, user) => {
+      const own = Array.from({ length: ITEMS }, (_, item) => item).filter(
+        (item) => item % 2 === user % 2 && random.float() < 0.6,
+      );
+      return { positives: keepLocal(Int32Array.from(own)) };
+    });
+    const step = which.config.family === 'mf' ? 0.05 : 1;
+    for (let round = 0; round < 25; round++) {
+      const loaded = await load(which, shared);
+      const sum = new Float32Array(shared.length);
+      for (const [user, data] of people.entries()) {
+        const { delta } = await loaded.train(undefined, data, random.fork(round, user));
+        delta.forEach((value, i) => (sum[i] = (sum[i] as number) + value));
+      }
+      shared = shared.map((value, i) => value + (step * (sum[i] as number)) / people.length);
+      loaded.dispose();
+    }
+    const loaded = await load(which, shared);
+    let right = 0;
+    for (const [user, data] of people.entries()) {
+      const scores = await loaded.score(await loaded.personalize(undefined, data, seededRandom(user)));
+      const own = new Set(data.positives);
+      const unseen = (parity: number): number[] =>
+        Array.from(scores.keys())
+          .filter((item) => item % 2 === parity && !own.has(item))
+          .map((item) => scores[item] as number);
+      const mean = (values: number[]): number =>
+        values.reduce((total, value) => total + value, 0) / values.length;
+      if (mean(unseen(user % 2)) > mean(unseen(1 - (user % 2)))) right++;
+    }
+    loaded.dispose();
+    expect(right).toBe(people.length);
+  });
+
+  it('gives the same on the cpu backend, to float tolerance', async () => {
+    const onWasm = await (await load(which)).train(undefined, person, seededRandom(7));
+    const { tf: cpu } = await openNodeTensorflow({ backend: 'cpu' });
+    const engine = await createEngine({ model: which, tf: cpu, backend: 'cpu' });
+    const onCpu = await (
+      await engine.load(which.initialShared(seededRandom('weights')))
+    ).train(undefined, person, seededRandom(7));
+    await openNodeTensorflow({ backend: 'wasm' });
+    expect(onCpu.loss).toBeCloseTo(onWasm.loss, 4);
+    onCpu.delta.forEach((value, i) =>
+      expect(Math.abs(value - (onWasm.delta[i] as number))).toBeLessThan(2e-3),
+    );
+  });
+
+  it('survives its own checkpoint, to the bit', () => {
+    const shared = which.initialShared(seededRandom('weights'));
+    const bytes = encodeCheckpoint({ layout: which.layout, shared, metadata: { task: 'films', round: '3' } });
+    expect(decodeCheckpoint(bytes, which.layout)).toEqual({
+      shared,
+      metadata: { task: 'films', round: '3' },
+    });
+    expect(bytes.length % 4).toBe(0);
+  });
+
+  it('has a strategy that suits it', () => {
+    const { strategy, clippingNorm } = recommended(which.config, facts);
+    expect(strategy.learningRate).toBeGreaterThan(0);
+    expect(clippingNorm).toBeGreaterThan(0);
+  });
+});
+
+describe('training examples', () => {
+  it('can hold every item outside the positives as a negative, so also the held-out one', () => {
+    const drawn = new Set<number>();
+    for (let draw = 0; draw < 40; draw++)
+      for (const item of drawExamples(person.positives, ITEMS, 4, seededRandom(draw)).items) drawn.add(item);
+    expect(drawn.size).toBe(ITEMS);
+  });
+
+  it('never call a positive a negative, and number 1 + negatives for each positive', () => {
+    const { items, labels } = drawExamples(person.positives, ITEMS, 4, seededRandom(1));
+    expect(items).toHaveLength(20);
+    items.forEach((item, i) => expect(labels[i]).toBe(person.positives.includes(item) ? 1 : 0));
+    expect(labels.reduce((sum, label) => sum + label, 0)).toBe(4);
+  });
+
+  it('stand in a compact table once each', () => {
+    const { rows, positions } = compactRows(Int32Array.of(7, 3, 7, 9));
+    expect([...rows]).toEqual([7, 3, 9]);
+    expect([...positions]).toEqual([0, 1, 0, 2]);
+  });
+});
+
+describe('a configuration', () => {
+  it('takes its defaults from the data: a0 = 10·n̄/I, λ = min(.03, 1/n̄)', () => {
+    const config = resolveModelConfig({ family: 'mf' }, { items: 3706, meanHistory: 165 });
+    expect(config).toMatchObject({ unobservedWeight: 1650 / 3706, regularization: 1 / 165 });
+    expect(resolveModelConfig({ family: 'mf' }, { items: 1000, meanHistory: 5 })).toMatchObject({
+      regularization: 0.03,
+    });
+  });
+
+  it('refuses every wrong field at once', () => {
+    const wrong = { family: 'mlp', dimension: 0, hidden: [], nonsense: 1 } as unknown as ModelInput;
+    expect(() => resolveModelConfig(wrong, facts)).toThrow(/dimension: 0[^]*hidden[^]*nonsense/);
+    for (const value of [null, 5, {}, { family: 'x' }, { family: 'mf' }, { ...mf.config, extra: 1 }])
+      expect(() => decodeModelConfig(value)).toThrow('model');
+    expect(decodeModelConfig(JSON.parse(JSON.stringify(mlp.config)))).toEqual(mlp.config);
+  });
+
+  it('is in the layout’s fingerprint', () => {
+    expect(layoutFingerprint(mf)).not.toBe(
+      layoutFingerprint(model({ family: 'mf', dimension: 6, regularization: 0.5 })),
+    );
+  });
+});
+
+describe('a checkpoint from outside', () => {
+  const good = encodeCheckpoint({
+    layout: mf.layout,
+    shared: mf.initialShared(seededRandom(1)),
+    metadata: {},
+  });
+
+  it('is refused by name when it is another model’s, torn, or not finite', () => {
+    expect(() => decodeCheckpoint(good, mlp.layout)).toThrow('checkpoint');
+    expect(() => decodeCheckpoint(good.slice(0, -1), mf.layout)).toThrow('bytes');
+    expect(() => decodeCheckpoint('text', mf.layout)).toThrow('binary');
+    const poisoned = good.slice();
+    new DataView(poisoned.buffer).setFloat32(poisoned.length - 4, Number.NaN, true);
+    expect(() => decodeCheckpoint(poisoned, mf.layout)).toThrow('not finite');
+  });
+
+  it('never breaks the decoder otherwise (fuzz)', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: good.length - 1 }),
+        fc.integer({ min: 0, max: 255 }),
+        (at, byte) => {
+          const changed = good.slice();
+          changed[at] = byte;
+          try {
+            decodeCheckpoint(changed, mf.layout);
+          } catch (error) {
+            expect((error as Error).name).toBe('DecodeError');
+          }
+        },
+      ),
+      { numRuns: 2_000, seed: 1 },
+    );
+  });
+});
+
+describe('linear algebra', () => {
+  it('solves what it should', () => {
+    const a = Float64Array.of(4, 2, 2, 3);
+    const b = Float64Array.of(10, 8);
+    solvePositiveDefiniteInPlace(a, b);
+    expect(b[0]).toBeCloseTo(1.75, 12);
+    expect(b[1]).toBeCloseTo(1.5, 12);
+    expect(() => solvePositiveDefiniteInPlace(Float64Array.of(-1), Float64Array.of(1))).toThrow(
+      'positive definite',
+    );
+  });
+});
+
+it('keeps the local part apart by type', () => {
+  expectTypeOf<LocalUpdate['local']>().toEqualTypeOf<LocalOnly<Float32Array>>();
+  // @ts-expect-error a plain vector is not what stays on the device
+  expectTypeOf<Float32Array>().toMatchTypeOf<LocalOnly<Float32Array>>();
+});
+
+it('says what is missing when a backend cannot be had, without a stack', async () => {
+  await expect(openNodeTensorflow({ backend: 'webgl' })).rejects.toThrow(
+    /no TensorFlow.js backend could be started \(webgl/,
+  );
+});
