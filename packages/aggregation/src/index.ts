@@ -20,7 +20,13 @@
  * ```
  */
 export { InvalidUpdateError } from './errors.ts';
-export { chooseLaneScale, decodeSum, largestLaneMagnitude, layoutLanes, quantizeContribution } from './lanes.ts';
+export {
+  chooseLaneScale,
+  decodeSum,
+  largestLaneMagnitude,
+  layoutLanes,
+  quantizeContribution,
+} from './lanes.ts';
 export type { AggregatedUpdate, ClientContribution, LaneLayout, LaneScale } from './lanes.ts';
 export { coordinateMedian, trimmedMean } from './robust.ts';
 export { createStrategy, STRATEGY_DEFAULTS, STRATEGY_NAMES } from './strategy.ts';

@@ -45,7 +45,11 @@ export interface Strategy {
   readonly name: StrategyName;
   readonly config: Settings;
   init(length: number): StrategyState;
-  apply(state: StrategyState, parameters: Float32Array, update: AggregatedUpdate): { state: StrategyState; parameters: Float32Array };
+  apply(
+    state: StrategyState,
+    parameters: Float32Array,
+    update: AggregatedUpdate,
+  ): { state: StrategyState; parameters: Float32Array };
 }
 
 /** @throws {UsageError} naming every field that is unknown or out of range. */
@@ -57,7 +61,9 @@ export function createStrategy(config: StrategyConfig): Strategy {
     init: (length) => ({ step: 0, first: new Float32Array(length), second: new Float32Array(length) }),
     apply(state, parameters, update) {
       if (update.meanDelta.length !== parameters.length || state.first.length !== parameters.length) {
-        throw new UsageError(`${parameters.length} parameters cannot take an update of ${update.meanDelta.length}`);
+        throw new UsageError(
+          `${parameters.length} parameters cannot take an update of ${update.meanDelta.length}`,
+        );
       }
       return step(settings, state, parameters, update.meanDelta);
     },
@@ -65,7 +71,8 @@ export function createStrategy(config: StrategyConfig): Strategy {
 }
 
 function resolve(config: StrategyConfig): Settings {
-  if (!STRATEGY_NAMES.includes(config.name)) throw new UsageError(`strategy.name: ${String(config.name)} is none of ${STRATEGY_NAMES.join(', ')}`);
+  if (!STRATEGY_NAMES.includes(config.name))
+    throw new UsageError(`strategy.name: ${String(config.name)} is none of ${STRATEGY_NAMES.join(', ')}`);
   const settings = { ...STRATEGY_DEFAULTS[config.name], ...config };
   const unknown = Object.keys(config).filter((key) => !(key in STRATEGY_DEFAULTS.fedavg));
   const problems = [
@@ -84,7 +91,12 @@ const check = (name: string, value: number, fits: (value: number) => boolean, ra
   typeof value === 'number' && fits(value) ? [] : [`strategy.${name}: ${String(value)} is not ${range}`];
 
 /** Reddi et al. 2021, Algorithm 2; FedAdam with the bias correction of Kingma & Ba. One pass over all coordinates. */
-function step(settings: Settings, state: StrategyState, parameters: Float32Array, meanDelta: Float32Array): { state: StrategyState; parameters: Float32Array } {
+function step(
+  settings: Settings,
+  state: StrategyState,
+  parameters: Float32Array,
+  meanDelta: Float32Array,
+): { state: StrategyState; parameters: Float32Array } {
   const { name, learningRate, beta1, beta2, tau, weightDecay } = settings;
   const count = state.step + 1;
   const first = Float32Array.from(state.first);
@@ -95,7 +107,10 @@ function step(settings: Settings, state: StrategyState, parameters: Float32Array
   const adaptive = name === 'fedadam' || name === 'fedyogi' || name === 'fedadagrad';
   for (let i = 0; i < next.length; i++) {
     const descent = (meanDelta[i] as number) - weightDecay * (parameters[i] as number);
-    const m = name === 'fedavgm' ? beta1 * (first[i] as number) + descent : beta1 * (first[i] as number) + (1 - beta1) * descent;
+    const m =
+      name === 'fedavgm'
+        ? beta1 * (first[i] as number) + descent
+        : beta1 * (first[i] as number) + (1 - beta1) * descent;
     first[i] = m;
     if (!adaptive) {
       next[i] = (parameters[i] as number) + learningRate * (name === 'fedavgm' ? m : descent);
@@ -103,7 +118,8 @@ function step(settings: Settings, state: StrategyState, parameters: Float32Array
     }
     const v = secondMoment(name, second[i] as number, descent * descent, beta2);
     second[i] = v;
-    next[i] = (parameters[i] as number) + (learningRate * m * firstScale) / (Math.sqrt(v * secondScale) + tau);
+    next[i] =
+      (parameters[i] as number) + (learningRate * m * firstScale) / (Math.sqrt(v * secondScale) + tau);
   }
   return { state: { step: count, first, second }, parameters: next };
 }

@@ -38,12 +38,12 @@ const MLP_DEFAULTS: MlpConfig = {
   hidden: [32, 16],
   epochs: 2,
   batchSize: 256,
-  learningRate: 0.1,
-  tableLearningRate: 0.1,
+  learningRate: 0.05,
+  tableLearningRate: 0.3,
   localLearningRate: 0.1,
   personalSteps: 15,
   negatives: 4,
-  l2: 0,
+  l2: 0.03,
   proximal: 0,
 };
 

@@ -25,5 +25,5 @@ export function recommended(config: ModelConfig, facts: DataFacts): RecommendedT
       clippingNorm: 2 * Math.sqrt(Math.max(4, facts.meanHistory)),
     };
   }
-  return { strategy: { ...adam, learningRate: 0.03, weightDecay: 0 }, clippingNorm: 4 };
+  return { strategy: { ...adam, learningRate: 0.1, weightDecay: 0 }, clippingNorm: 8 };
 }

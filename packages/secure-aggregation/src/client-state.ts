@@ -3,7 +3,15 @@ import type { ClientId, CohortDigest, CryptoSuite, KeyPair, RoundDigest } from '
 import { RefusalError } from './errors.ts';
 import { bitAt, thresholdFor } from './graph.ts';
 import { clientIdOf } from './ids.ts';
-import { bundleDigest, checkRoster, cohortDigest, encodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES, type Member } from './key-bundle.ts';
+import {
+  bundleDigest,
+  checkRoster,
+  cohortDigest,
+  encodeKeyBundle,
+  KEY_BUNDLE_BYTES,
+  TOKEN_BYTES,
+  type Member,
+} from './key-bundle.ts';
 import type { MaskedInput, QuantizedInput } from './ring.ts';
 import { splitSecret } from './shamir.ts';
 import {
@@ -51,7 +59,11 @@ export interface ClientMasked {
   readonly members: number;
   readonly threshold: number;
   /** What each other member of U2 entrusted to this client. */
-  readonly held: readonly { readonly index: number; readonly seedShare: Uint8Array; readonly keyShare: Uint8Array }[];
+  readonly held: readonly {
+    readonly index: number;
+    readonly seedShare: Uint8Array;
+    readonly keyShare: Uint8Array;
+  }[];
 }
 
 /** The one answer is given; there is nothing left to tell. */
@@ -72,7 +84,10 @@ export interface AdvertiseOptions {
 }
 
 /** Phase 1. Makes this attempt's keys, and the bundle that shows their public halves. */
-export function advertiseKeys({ roundDigest, identity, token, random, crypto }: AdvertiseOptions): { state: ClientAdvertised; bundle: Uint8Array } {
+export function advertiseKeys({ roundDigest, identity, token, random, crypto }: AdvertiseOptions): {
+  state: ClientAdvertised;
+  bundle: Uint8Array;
+} {
   const encryption = crypto.boxKeyPair(random);
   const mask = crypto.boxKeyPair(random);
   const seed = random.bytes(32);
@@ -89,7 +104,10 @@ export function advertiseKeys({ roundDigest, identity, token, random, crypto }: 
   });
   bundle.set(crypto.sign(bundleDigest(bundle, crypto), identity.secretKey), KEY_BUNDLE_BYTES - 64);
   const id = clientIdOf(identity.publicKey, crypto);
-  return { state: { phase: 'advertised', id, roundDigest, encryption, mask, seed, nonce, bundle, random, crypto }, bundle };
+  return {
+    state: { phase: 'advertised', id, roundDigest, encryption, mask, seed, nonce, bundle, random, crypto },
+    bundle,
+  };
 }
 
 /**
@@ -104,10 +122,15 @@ export function shareKeys(
   return orAbandon(state, () => {
     const { crypto, random } = state;
     const members = checkRoster(roster, state.roundDigest, crypto);
-    if (members.length < smallestCohort) throw new RefusalError('cohort-too-small', `${members.length} members; at least ${smallestCohort} are asked for`);
+    if (members.length < smallestCohort)
+      throw new RefusalError(
+        'cohort-too-small',
+        `${members.length} members; at least ${smallestCohort} are asked for`,
+      );
     const index = members.findIndex(({ id }) => id === state.id);
     if (index < 0) throw new RefusalError('own-bundle-missing', 'the roster does not hold this client');
-    if (!equalBytes((members[index] as Member).bytes, state.bundle)) throw new RefusalError('own-bundle-changed', 'the roster holds another bundle for this client');
+    if (!equalBytes((members[index] as Member).bytes, state.bundle))
+      throw new RefusalError('own-bundle-changed', 'the roster holds another bundle for this client');
     const cohort = cohortDigest(state.roundDigest, members, crypto);
     const threshold = thresholdFor(members.length);
     const neighbours = members.map((member, at) => ({ member, at })).filter(({ at }) => at !== index);
@@ -127,7 +150,10 @@ export function shareKeys(
       return { index: at, body };
     });
     wipe(...seedShares, ...keyShares);
-    return { state: { phase: 'shared', own: state, cohort, members, index, threshold, sealingKeys }, shares: encodeRecords(records) };
+    return {
+      state: { phase: 'shared', own: state, cohort, members, index, threshold, sealingKeys },
+      shares: encodeRecords(records),
+    };
   });
 }
 
@@ -145,12 +171,20 @@ function sharedWith(state: ClientAdvertised, member: Member): Uint8Array {
  * @param input not modified.
  * @throws {RefusalError} when a share is unreadable or fewer than the threshold came; the secrets are wiped then.
  */
-export function maskInput(state: ClientShared, relayed: Uint8Array, input: QuantizedInput): { state: ClientMasked; masked: MaskedInput } {
+export function maskInput(
+  state: ClientShared,
+  relayed: Uint8Array,
+  input: QuantizedInput,
+): { state: ClientMasked; masked: MaskedInput } {
   const { own, cohort, members, index, threshold } = state;
   return orAbandon(state, () => {
     const { crypto } = own;
     const records = decodeRecords(relayed, SEALED_SHARE_BYTES, members.length);
-    if (records.length < threshold) throw new RefusalError('too-few-survivors', `${records.length} neighbours shared keys; ${threshold} are needed`);
+    if (records.length < threshold)
+      throw new RefusalError(
+        'too-few-survivors',
+        `${records.length} neighbours shared keys; ${threshold} are needed`,
+      );
     const held = records.map((record) => openShare(state, record));
     const masked = Uint32Array.from(input);
     const self = selfSeed(cohort, own.id, own.seed, crypto);
@@ -171,7 +205,8 @@ function openShare(state: ClientShared, { index, body }: Indexed): ClientMasked[
   if (index === state.index) throw new RefusalError('malformed', 'a share came from this client itself');
   const key = state.sealingKeys.get(index) as Uint8Array;
   const payload = own.crypto.open(body, shareNonce(cohort, sender.id, own.id, own.crypto), key);
-  if (payload === undefined) throw new RefusalError('share-unreadable', `the share from ${sender.id} does not open`);
+  if (payload === undefined)
+    throw new RefusalError('share-unreadable', `the share from ${sender.id} does not open`);
   return { index, seedShare: payload.slice(0, 32), keyShare: payload.slice(32, 64) };
 }
 
@@ -193,20 +228,33 @@ function addPairMask({ own, cohort }: ClientShared, other: Member, target: Uint3
  * @param survivors U3 as a bitmap over the roster.
  * @throws {RefusalError} when U3 leaves this client out, is not within U2, or is below the threshold.
  */
-export function answerUnmask(state: ClientMasked, survivors: Uint8Array): { state: ClientFinished; reply: Uint8Array } {
+export function answerUnmask(
+  state: ClientMasked,
+  survivors: Uint8Array,
+): { state: ClientFinished; reply: Uint8Array } {
   return orAbandon(state, () => {
     const known = new Set([state.index, ...state.held.map(({ index }) => index)]);
-    if (survivors.length !== Math.ceil(state.members / 8)) throw new RefusalError('malformed', `a bitmap of ${survivors.length} bytes over ${state.members} members`);
+    if (survivors.length !== Math.ceil(state.members / 8))
+      throw new RefusalError(
+        'malformed',
+        `a bitmap of ${survivors.length} bytes over ${state.members} members`,
+      );
     let count = 0;
     for (let index = 0; index < 8 * survivors.length; index++) {
       if (!bitAt(survivors, index)) continue;
-      if (!known.has(index)) throw new RefusalError('survivors-outside-cohort', `position ${index} did not share keys`);
+      if (!known.has(index))
+        throw new RefusalError('survivors-outside-cohort', `position ${index} did not share keys`);
       count++;
     }
-    if (!bitAt(survivors, state.index)) throw new RefusalError('called-dropped', 'this client uploaded and is called dropped');
-    if (count < state.threshold) throw new RefusalError('too-few-survivors', `${count} survivors; ${state.threshold} are needed`);
+    if (!bitAt(survivors, state.index))
+      throw new RefusalError('called-dropped', 'this client uploaded and is called dropped');
+    if (count < state.threshold)
+      throw new RefusalError('too-few-survivors', `${count} survivors; ${state.threshold} are needed`);
     const reply = encodeRecords(
-      state.held.map(({ index, seedShare, keyShare }) => ({ index, body: bitAt(survivors, index) ? seedShare : keyShare })),
+      state.held.map(({ index, seedShare, keyShare }) => ({
+        index,
+        body: bitAt(survivors, index) ? seedShare : keyShare,
+      })),
     );
     abandon(state);
     return { state: { phase: 'finished' }, reply };

@@ -26,7 +26,13 @@ export const REFUSAL_REASONS = [
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** Why a group's exchange ended without a sum. */
-export const ABORT_REASONS = ['too-few-clients', 'too-few-sharers', 'too-few-survivors', 'too-few-unmask-shares', 'unrecoverable-masks'] as const;
+export const ABORT_REASONS = [
+  'too-few-clients',
+  'too-few-sharers',
+  'too-few-survivors',
+  'too-few-unmask-shares',
+  'unrecoverable-masks',
+] as const;
 export type AbortReason = (typeof ABORT_REASONS)[number];
 
 /** The other side showed something that must not be accepted; `reason` is from a closed list. */

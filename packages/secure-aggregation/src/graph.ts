@@ -8,7 +8,8 @@ export const LARGEST_COMPLETE_GRAPH = 128;
 
 /** t = ⌊2k/3⌋ + 1 of a member's k = groupSize − 1 neighbours on the complete graph. */
 export function thresholdFor(groupSize: number): number {
-  if (!Number.isInteger(groupSize) || groupSize < 2) throw new UsageError(`a group of ${groupSize} has no threshold; at least 2 are needed`);
+  if (!Number.isInteger(groupSize) || groupSize < 2)
+    throw new UsageError(`a group of ${groupSize} has no threshold; at least 2 are needed`);
   return Math.floor((2 * (groupSize - 1)) / 3) + 1;
 }
 

@@ -17,7 +17,14 @@
  * ```
  */
 export { abandon, advertiseKeys, answerUnmask, maskInput, shareKeys } from './client-state.ts';
-export type { AdvertiseOptions, ClientAdvertised, ClientFinished, ClientMasked, ClientPhase, ClientShared } from './client-state.ts';
+export type {
+  AdvertiseOptions,
+  ClientAdvertised,
+  ClientFinished,
+  ClientMasked,
+  ClientPhase,
+  ClientShared,
+} from './client-state.ts';
 export type { ClientId, CohortDigest, CryptoSuite, KeyPair, RoundDigest } from './crypto-suite.ts';
 export { ABORT_REASONS, InvalidKeyError, REFUSAL_REASONS, RefusalError, RingBudgetError } from './errors.ts';
 export type { AbortReason, RefusalReason } from './errors.ts';
@@ -42,5 +49,13 @@ export {
   enoughReplies,
   isRefused,
 } from './server-state.ts';
-export type { Aborted, Advertising, Collecting, GroupState, Refused, Sharing, Unmasking } from './server-state.ts';
+export type {
+  Aborted,
+  Advertising,
+  Collecting,
+  GroupState,
+  Refused,
+  Sharing,
+  Unmasking,
+} from './server-state.ts';
 export { SEALED_SHARE_BYTES } from './share-records.ts';

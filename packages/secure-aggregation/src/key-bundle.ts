@@ -32,7 +32,8 @@ export function encodeKeyBundle(bundle: KeyBundle): Uint8Array {
 /** A bundle from outside. @throws {DecodeError} when it is not bytes of the one right length. */
 export function decodeKeyBundle(bytes: unknown): KeyBundle {
   if (!(bytes instanceof Uint8Array)) throw new DecodeError('bundle', 'is not binary');
-  if (bytes.length !== KEY_BUNDLE_BYTES) throw new DecodeError('bundle', `has ${bytes.length} bytes; ${KEY_BUNDLE_BYTES} are expected`);
+  if (bytes.length !== KEY_BUNDLE_BYTES)
+    throw new DecodeError('bundle', `has ${bytes.length} bytes; ${KEY_BUNDLE_BYTES} are expected`);
   let at = 0;
   const entries = FIELDS.map(([name, length]) => [name, bytes.slice(at, (at += length))] as const);
   return Object.fromEntries(entries) as KeyBundle;
@@ -59,7 +60,8 @@ export function checkBundle(bytes: Uint8Array, roundDigest: RoundDigest, crypto:
     throw new RefusalError('malformed', cause instanceof Error ? cause.message : 'bundle', { cause });
   }
   const id = clientIdOf(bundle.identityKey, crypto);
-  if (!equalBytes(bundle.roundDigest, roundDigest)) throw new RefusalError('wrong-round', `the bundle of ${id} is for another round description`);
+  if (!equalBytes(bundle.roundDigest, roundDigest))
+    throw new RefusalError('wrong-round', `the bundle of ${id} is for another round description`);
   if (!crypto.verify(bundleDigest(bytes, crypto), bundle.signature, bundle.identityKey)) {
     throw new RefusalError('bad-signature', `the bundle of ${id} is not signed by its identity key`);
   }
@@ -76,11 +78,14 @@ export function checkRoster(roster: Uint8Array, roundDigest: RoundDigest, crypto
   for (let at = 0; at < roster.length; at += KEY_BUNDLE_BYTES) {
     const member = checkBundle(roster.slice(at, at + KEY_BUNDLE_BYTES), roundDigest, crypto);
     const previous = members.at(-1);
-    if (previous?.id === member.id) throw new RefusalError('duplicate-member', `${member.id} stands in the roster twice`);
-    if (previous !== undefined && previous.id > member.id) throw new RefusalError('unsorted-roster', 'bundles must stand in the order of client ids');
+    if (previous?.id === member.id)
+      throw new RefusalError('duplicate-member', `${member.id} stands in the roster twice`);
+    if (previous !== undefined && previous.id > member.id)
+      throw new RefusalError('unsorted-roster', 'bundles must stand in the order of client ids');
     for (const key of [member.bundle.encryptionKey, member.bundle.maskKey]) {
       const text = key.join(',');
-      if (keys.has(text)) throw new RefusalError('duplicate-key', `a key of ${member.id} stands in the roster twice`);
+      if (keys.has(text))
+        throw new RefusalError('duplicate-key', `a key of ${member.id} stands in the roster twice`);
       keys.add(text);
     }
     members.push(member);
@@ -89,7 +94,11 @@ export function checkRoster(roster: Uint8Array, roundDigest: RoundDigest, crypto
 }
 
 /** C = H("cohort", D, Merkle root of the sorted signed bundles). */
-export function cohortDigest(roundDigest: RoundDigest, members: readonly Member[], crypto: CryptoSuite): CohortDigest {
+export function cohortDigest(
+  roundDigest: RoundDigest,
+  members: readonly Member[],
+  crypto: CryptoSuite,
+): CohortDigest {
   let level = members.map(({ bytes }) => crypto.digest('leaf', bytes));
   while (level.length > 1) {
     const above: Uint8Array[] = [];

@@ -23,24 +23,28 @@ const ED25519_PUBLIC = prefix('302a300506032b6570032100');
 
 /**
  * Making a private key object costs a scalar multiplication, several times a key agreement; a client uses one key with
- * every neighbour. The object goes when its owner lets go of the raw key.
+ * every neighbour. The object goes when its owner lets go of the raw key. One map a curve: a seed may serve both.
  */
-const privateKeys = new WeakMap<Uint8Array, KeyObject>();
+const privateKeys = new Map(
+  [X25519_PRIVATE, ED25519_PRIVATE].map((head) => [head, new WeakMap<Uint8Array, KeyObject>()]),
+);
 
 function privateKey(head: Uint8Array, raw: Uint8Array): KeyObject {
-  const known = privateKeys.get(raw);
+  const keys = privateKeys.get(head);
+  const known = keys?.get(raw);
   if (known !== undefined) return known;
   const der = concatBytes(head, raw.subarray(0, 32));
   const key = createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' });
   wipe(der);
-  privateKeys.set(raw, key);
+  keys?.set(raw, key);
   return key;
 }
 
 const publicKey = (head: Uint8Array, raw: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.from(concatBytes(head, raw).buffer), format: 'der', type: 'spki' });
 
-const rawPublic = (key: KeyObject): Uint8Array => new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32));
+const rawPublic = (key: KeyObject): Uint8Array =>
+  new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32));
 
 /** Keystream bytes made at once: small enough for the cache, large enough that calls cost nothing. */
 const CHUNK_BYTES = 65_536;
@@ -54,7 +58,8 @@ function addKeystream(target: Uint32Array, seed: Uint8Array, sign: 1 | -1): void
     const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     const words = new Uint32Array(aligned.buffer, aligned.byteOffset, end - at);
     const part = target.subarray(at, end);
-    if (sign === 1) for (let i = 0; i < part.length; i++) part[i] = (part[i] as number) + (words[i] as number);
+    if (sign === 1)
+      for (let i = 0; i < part.length; i++) part[i] = (part[i] as number) + (words[i] as number);
     else for (let i = 0; i < part.length; i++) part[i] = (part[i] as number) - (words[i] as number);
     bytes.fill(0);
   }
@@ -93,7 +98,10 @@ export const nodeCrypto: CryptoSuite = {
     if (peer.length !== 32) throw new InvalidKeyError(`a public key has 32 bytes, not ${peer.length}`);
     let raw: Uint8Array;
     try {
-      raw = diffieHellman({ privateKey: privateKey(X25519_PRIVATE, secretKey), publicKey: publicKey(X25519_PUBLIC, peer) });
+      raw = diffieHellman({
+        privateKey: privateKey(X25519_PRIVATE, secretKey),
+        publicKey: publicKey(X25519_PUBLIC, peer),
+      });
     } catch (cause) {
       throw new InvalidKeyError('the public key is one of the low-order points', { cause });
     }

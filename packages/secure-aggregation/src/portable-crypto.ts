@@ -8,8 +8,8 @@ import { InvalidKeyError } from './errors.ts';
 
 /** The group order L of Ed25519, little-endian. */
 const GROUP_ORDER = Uint8Array.from([
-  0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  0, 0, 0, 0, 0, 0x10,
+  0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ]);
 
 /** What H hashes: a label, then each part with its length before it. */
@@ -39,7 +39,13 @@ export function keyFromShared(raw: Uint8Array): Uint8Array {
   for (const byte of raw) any |= byte;
   if (any === 0) throw new InvalidKeyError('the public key is one of the low-order points');
   const key = new Uint8Array(32);
-  const { crypto_core_hsalsa20: hsalsa20 } = (nacl as unknown as { lowlevel: { crypto_core_hsalsa20(out: Uint8Array, inp: Uint8Array, k: Uint8Array, c: Uint8Array): void } }).lowlevel;
+  const { crypto_core_hsalsa20: hsalsa20 } = (
+    nacl as unknown as {
+      lowlevel: {
+        crypto_core_hsalsa20(out: Uint8Array, inp: Uint8Array, k: Uint8Array, c: Uint8Array): void;
+      };
+    }
+  ).lowlevel;
   hsalsa20(key, new Uint8Array(16), raw, utf8('expand 32-byte k'));
   return key;
 }
@@ -65,7 +71,8 @@ export const portableCrypto: CryptoSuite = {
   boxKeyPair: (random) => nacl.box.keyPair.fromSecretKey(random.bytes(32)),
   publicKeyOf: (secretKey) => nacl.scalarMult.base(secretKey),
   sharedKey(publicKey, secretKey) {
-    if (publicKey.length !== 32) throw new InvalidKeyError(`a public key has 32 bytes, not ${publicKey.length}`);
+    if (publicKey.length !== 32)
+      throw new InvalidKeyError(`a public key has 32 bytes, not ${publicKey.length}`);
     const raw = nacl.scalarMult(secretKey, publicKey);
     const key = keyFromShared(raw);
     wipe(raw);

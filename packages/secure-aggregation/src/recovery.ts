@@ -43,7 +43,8 @@ export function recoverMasks(state: Unmasking): RecoveredMasks | Aborted {
     const shares = sharesOf.get(id) ?? [];
     if (shares.length < state.threshold) return { phase: 'aborted', reason: 'too-few-unmask-shares' };
     const fits = survived
-      ? (secret: Uint8Array) => equalBytes(crypto.digest('commit-seed', state.roundDigest, secret), member.bundle.seedCommitment)
+      ? (secret: Uint8Array) =>
+          equalBytes(crypto.digest('commit-seed', state.roundDigest, secret), member.bundle.seedCommitment)
       : (secret: Uint8Array) => equalBytes(crypto.publicKeyOf(secret), member.bundle.maskKey);
     const secret = reconstruct(shares, state.threshold, fits, coefficients, culprits);
     if (secret === undefined) return { phase: 'aborted', reason: 'unrecoverable-masks' };
@@ -100,14 +101,18 @@ function reconstruct(
   coefficients: Coefficients,
   culprits: Set<ClientId>,
 ): Uint8Array | undefined {
-  const trusted = [...shares.filter(({ holder }) => !culprits.has(holder)), ...shares.filter(({ holder }) => culprits.has(holder))];
+  const trusted = [
+    ...shares.filter(({ holder }) => !culprits.has(holder)),
+    ...shares.filter(({ holder }) => culprits.has(holder)),
+  ];
   for (const chosen of candidateSets(trusted, threshold)) {
     const secret = combine(chosen, coefficients);
     if (!fits(secret)) {
       wipe(secret);
       continue;
     }
-    if (chosen.some((share, i) => share !== trusted[i])) nameCulprits(trusted, chosen, secret, coefficients, culprits);
+    if (chosen.some((share, i) => share !== trusted[i]))
+      nameCulprits(trusted, chosen, secret, coefficients, culprits);
     return secret;
   }
   return undefined;
@@ -152,7 +157,11 @@ function nameCulprits(
  * Takes the masks away from a group's running sum, in place: afterwards it is the exact sum of the survivors' quantised
  * inputs modulo 2³². Seeds are wiped as they are used.
  */
-export function applyCorrections(sum: Uint32Array, corrections: readonly MaskCorrection[], crypto: CryptoSuite): void {
+export function applyCorrections(
+  sum: Uint32Array,
+  corrections: readonly MaskCorrection[],
+  crypto: CryptoSuite,
+): void {
   for (const { seed, sign } of corrections) {
     crypto.addKeystream(sum, seed, sign);
     wipe(seed);

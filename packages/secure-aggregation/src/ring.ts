@@ -36,6 +36,7 @@ export function toSigned(sum: Uint32Array): Int32Array {
 
 /** target += words modulo 2³², in place. @throws {UsageError} when the lengths differ. */
 export function addInto(target: Uint32Array, words: Uint32Array): void {
-  if (target.length !== words.length) throw new UsageError(`a sum of ${target.length} words cannot take ${words.length}`);
+  if (target.length !== words.length)
+    throw new UsageError(`a sum of ${target.length} words cannot take ${words.length}`);
   for (let i = 0; i < target.length; i++) target[i] = (target[i] as number) + (words[i] as number);
 }

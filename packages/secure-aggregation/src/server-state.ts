@@ -3,7 +3,13 @@ import { RefusalError, type AbortReason, type RefusalReason } from './errors.ts'
 import { bitmapOf, thresholdFor } from './graph.ts';
 import { checkBundle, cohortDigest, type Member } from './key-bundle.ts';
 import { concatBytes } from '@tutti/base';
-import { decodeRecords, encodeRecords, SEALED_SHARE_BYTES, UNMASK_RECORD_BYTES, type Indexed } from './share-records.ts';
+import {
+  decodeRecords,
+  encodeRecords,
+  SEALED_SHARE_BYTES,
+  UNMASK_RECORD_BYTES,
+  type Indexed,
+} from './share-records.ts';
 
 /** A message that is not taken: the state stays as it was. */
 export interface Refused {
@@ -94,17 +100,25 @@ export function addBundle(state: Advertising, bytes: Uint8Array): Advertising | 
     return refusalOf(error);
   }
   const known = state.bundles.get(member.id);
-  if (known !== undefined) return sameBytes(known.bytes, bytes) ? state : refuse('duplicate-member', `${member.id} advertised other keys before`);
-  if (state.bundles.size >= state.largest) return refuse('cohort-full', `the group holds ${state.largest} clients`);
+  if (known !== undefined)
+    return sameBytes(known.bytes, bytes)
+      ? state
+      : refuse('duplicate-member', `${member.id} advertised other keys before`);
+  if (state.bundles.size >= state.largest)
+    return refuse('cohort-full', `the group holds ${state.largest} clients`);
   for (const { bundle } of state.bundles.values()) {
-    if (sameBytes(bundle.encryptionKey, member.bundle.encryptionKey) || sameBytes(bundle.maskKey, member.bundle.maskKey)) {
+    if (
+      sameBytes(bundle.encryptionKey, member.bundle.encryptionKey) ||
+      sameBytes(bundle.maskKey, member.bundle.maskKey)
+    ) {
       return refuse('duplicate-key', `a key of ${member.id} is another member's`);
     }
   }
   return { ...state, bundles: new Map(state.bundles).set(member.id, member) };
 }
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 function refusalOf(error: unknown): Refused {
   if (error instanceof RefusalError) return refuse(error.reason, error.detail);
@@ -113,7 +127,8 @@ function refusalOf(error: unknown): Refused {
 
 /** Ends phase 1: who advertised is U1. */
 export function closeKeys(state: Advertising): Sharing | Aborted {
-  if (state.bundles.size < Math.max(2, state.smallest)) return { phase: 'aborted', reason: 'too-few-clients' };
+  if (state.bundles.size < Math.max(2, state.smallest))
+    return { phase: 'aborted', reason: 'too-few-clients' };
   const cohort = [...state.bundles.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const { crypto, roundDigest, vectorLength } = state;
   return {
@@ -137,8 +152,10 @@ export function addShares(state: Sharing, from: ClientId, bytes: Uint8Array): Sh
   if (state.shares.has(from)) return refuse('already-answered', `${from} shared keys before`);
   try {
     const records = decodeRecords(bytes, SEALED_SHARE_BYTES, state.members.length);
-    if (records.some((record) => record.index === index)) return refuse('malformed', 'a share for the sender itself');
-    if (records.length !== state.members.length - 1) return refuse('share-missing', `${records.length} shares; ${state.members.length - 1} are asked for`);
+    if (records.some((record) => record.index === index))
+      return refuse('malformed', 'a share for the sender itself');
+    if (records.length !== state.members.length - 1)
+      return refuse('share-missing', `${records.length} shares; ${state.members.length - 1} are asked for`);
     return { ...state, shares: new Map(state.shares).set(from, records) };
   } catch (error) {
     return refusalOf(error);
@@ -150,7 +167,10 @@ export function closeShares(state: Sharing): Collecting | Aborted {
   const sharers = state.members.filter((id) => state.shares.has(id));
   if (sharers.length <= state.threshold) return { phase: 'aborted', reason: 'too-few-sharers' };
   const { shares, members } = state;
-  const byIndex = sharers.map((sender) => ({ position: members.indexOf(sender), records: shares.get(sender) ?? [] }));
+  const byIndex = sharers.map((sender) => ({
+    position: members.indexOf(sender),
+    records: shares.get(sender) ?? [],
+  }));
   return {
     ...common(state),
     phase: 'masked-input',
@@ -168,13 +188,22 @@ export function closeShares(state: Sharing): Collecting | Aborted {
   };
 }
 
-function common({ crypto, roundDigest, vectorLength, members, cohort, cohortDigest: digest, threshold }: InCohort): InCohort {
+function common({
+  crypto,
+  roundDigest,
+  vectorLength,
+  members,
+  cohort,
+  cohortDigest: digest,
+  threshold,
+}: InCohort): InCohort {
   return { crypto, roundDigest, vectorLength, members, cohort, cohortDigest: digest, threshold };
 }
 
 /** Counts a finished upload; its words were added to the group's running sum, once. */
 export function countInput(state: Collecting, from: ClientId): Collecting | Refused {
-  if (!state.sharers.includes(from)) return refuse('not-a-member', `${from} did not share keys in this group`);
+  if (!state.sharers.includes(from))
+    return refuse('not-a-member', `${from} did not share keys in this group`);
   if (state.counted.has(from)) return refuse('already-answered', `the input of ${from} is counted`);
   return { ...state, counted: new Set(state.counted).add(from) };
 }
@@ -187,7 +216,10 @@ export function closeInputs(state: Collecting): Unmasking | Aborted {
     ...common(state),
     phase: 'unmask',
     sharers: state.sharers,
-    survivors: bitmapOf(survivorIds.map((id) => state.members.indexOf(id)), state.members.length),
+    survivors: bitmapOf(
+      survivorIds.map((id) => state.members.indexOf(id)),
+      state.members.length,
+    ),
     survivorIds,
     droppedIds: state.sharers.filter((id) => !state.counted.has(id)),
     replies: new Map(),
@@ -203,7 +235,8 @@ export function addUnmaskReply(state: Unmasking, from: ClientId, bytes: Uint8Arr
     const asked = state.sharers.filter((id) => id !== from);
     const missing = asked.filter((id) => !records.some(({ index }) => state.members[index] === id));
     if (missing.length > 0) return refuse('share-missing', `${missing.length} shares are missing`);
-    if (records.length !== asked.length) return refuse('malformed', `${records.length} shares; ${asked.length} are asked for`);
+    if (records.length !== asked.length)
+      return refuse('malformed', `${records.length} shares; ${asked.length} are asked for`);
     return { ...state, replies: new Map(state.replies).set(from, records) };
   } catch (error) {
     return refusalOf(error);
@@ -212,5 +245,8 @@ export function addUnmaskReply(state: Unmasking, from: ClientId, bytes: Uint8Arr
 
 /** Whether every secret can be reconstructed: nobody holds a share of its own, so one more than t answers are enough. */
 export function enoughReplies(state: Unmasking): boolean {
-  return state.replies.size > state.threshold || (state.replies.size === state.survivorIds.length && state.replies.size >= state.threshold);
+  return (
+    state.replies.size > state.threshold ||
+    (state.replies.size === state.survivorIds.length && state.replies.size >= state.threshold)
+  );
 }

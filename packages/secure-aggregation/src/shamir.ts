@@ -26,7 +26,10 @@ function divide(a: number, b: number): number {
 }
 
 const elementsOf = (bytes: Uint8Array): Uint16Array =>
-  Uint16Array.from({ length: bytes.length / 2 }, (_, i) => (bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8));
+  Uint16Array.from(
+    { length: bytes.length / 2 },
+    (_, i) => (bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8),
+  );
 
 /**
  * Shares of `secret` at each x of `points`.
@@ -41,7 +44,8 @@ export function splitSecret(
   points: readonly number[],
   random: (length: number) => Uint8Array,
 ): Uint8Array[] {
-  if (threshold < 1 || threshold > points.length) throw new UsageError(`threshold ${threshold} of ${points.length} shares`);
+  if (threshold < 1 || threshold > points.length)
+    throw new UsageError(`threshold ${threshold} of ${points.length} shares`);
   const constant = elementsOf(secret);
   const elements = constant.length;
   const bytes = random((threshold - 1) * secret.length);
@@ -50,7 +54,8 @@ export function splitSecret(
     const share = new Uint8Array(secret.length);
     for (let element = 0; element < elements; element++) {
       let value = 0;
-      for (let power = threshold - 2; power >= 0; power--) value = multiply(value, x) ^ (coefficients[power * elements + element] as number);
+      for (let power = threshold - 2; power >= 0; power--)
+        value = multiply(value, x) ^ (coefficients[power * elements + element] as number);
       value = multiply(value, x) ^ (constant[element] as number);
       share[2 * element] = value & 0xff;
       share[2 * element + 1] = value >>> 8;

@@ -39,9 +39,20 @@ export function exchange(options: {
   const { inputs, drops, crypto, random } = options;
   const roundDigest = crypto.digest('round', utf8('test')) as RoundDigest;
   const length = inputs[0]?.length ?? 0;
-  let advertising = collectKeys({ crypto, roundDigest, vectorLength: length, largest: inputs.length, smallest: 2 });
+  let advertising = collectKeys({
+    crypto,
+    roundDigest,
+    vectorLength: length,
+    largest: inputs.length,
+    smallest: 2,
+  });
   const clients = inputs.map((input, i) => {
-    const { state, bundle } = advertiseKeys({ roundDigest, identity: crypto.signKeyPair(random), random, crypto });
+    const { state, bundle } = advertiseKeys({
+      roundDigest,
+      identity: crypto.signKeyPair(random),
+      random,
+      crypto,
+    });
     advertising = accepted(addBundle(advertising, bundle));
     return { id: state.id, input, drop: drops[i], advertised: state };
   });
@@ -74,7 +85,9 @@ export function exchange(options: {
   for (const client of clients) {
     const state = masked.get(client.id);
     if (state === undefined || client.drop === 'unmask') continue;
-    unmasking = accepted(addUnmaskReply(unmasking, client.id, answerUnmask(state, unmasking.survivors).reply));
+    unmasking = accepted(
+      addUnmaskReply(unmasking, client.id, answerUnmask(state, unmasking.survivors).reply),
+    );
   }
   const recovered = recoverMasks(unmasking);
   if (recovered.phase === 'aborted') return recovered;

@@ -1,0 +1,180 @@
+import { UsageError, type RandomWords } from '@tutti/base';
+import { InvalidUpdateError } from './errors.ts';
+import type { LaneLayout, LaneScale } from './layout.ts';
+
+/** What one client adds to the sum. */
+export interface ClientContribution {
+  /** Clipped model delta, trained minus initial; float32, layout.deltaLength numbers; empty in an evaluation round. */
+  readonly delta: Float32Array;
+  /** w in (0, 1]; 1 for everybody under differential privacy. */
+  readonly weight: number;
+  /** Whether clipping shortened the delta. */
+  readonly clipped: boolean;
+  /** Item rows that training touched, where the layout counts rows; a row named twice counts once. */
+  readonly touchedRows?: Int32Array;
+  /** Each in [0, 1]. A metric of the layout that is absent adds 0; one that the layout does not name is left out. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** What the delta lanes must keep to, where the caller knows it. */
+export interface DeltaBounds {
+  /** C: a delta whose L2 norm (float64) is above it is refused. */
+  readonly clippingNorm?: number;
+  /**
+   * L2 norm in ring units that the rounded delta must not exceed: the sensitivity D2' that noise is accounted with.
+   * Rounding is repeated until it holds.
+   */
+  readonly roundedNorm?: number;
+}
+
+/** 2⁻³², and half of it: a random word as a number strictly between 0 and 1. */
+const WORD = 2 ** -32;
+const HALF = 2 ** -33;
+
+/** Repetitions of the rounding before it is given up (differential-privacy.md). */
+const MOST_RETRIES = 20;
+
+/** Largest lane that is a signed ring word. */
+const LARGEST_LANE = 2 ** 31 - 1;
+
+/**
+ * A contribution as ring words: each lane of the delta is w·x·S, rounded up or down at random, so that its mean is exact
+ * (to 2⁻³³ of a ring unit and the rounding of w·S to float64). A value that is whole after scaling stays as it is.
+ *
+ * Law: the signed sum of several clients' words differs from Σ w·x·S by less than one unit a client, with mean 0.
+ *
+ * With `bounds.roundedNorm` the rounding of the whole delta is repeated, at most 20 times, until the words' L2 norm is
+ * within it; if that never happens every lane is cut towards zero, which always fits a clipped delta. This is the
+ * conditional stochastic rounding of Kairouz, Liu & Steinke 2021 (§4.1), which makes D2' a bound and not a hope.
+ *
+ * @param random one word is taken for each delta lane (and again for each repetition), then one for each metric: the
+ *   result depends on the stream and the arguments only.
+ * @returns two's complement words, layout.length of them; the arguments are not changed.
+ * @throws {UsageError} if the delta has another length than the layout, or a scale is not finite and positive.
+ * @throws {InvalidUpdateError} if a value is NaN, infinite or too large for the ring, the norm is above `clippingNorm`,
+ *   a weight is outside (0, 1], a metric outside [0, 1], or a row outside the table.
+ */
+export function quantizeContribution(
+  layout: LaneLayout,
+  scale: LaneScale,
+  contribution: ClientContribution,
+  random: RandomWords,
+  bounds: DeltaBounds = {},
+): Uint32Array {
+  const { delta, weight, clipped } = contribution;
+  checkShape(layout, scale, delta);
+  if (!(weight > 0 && weight <= 1)) throw new InvalidUpdateError('weight', 'is not in (0, 1]');
+  const lanes = new Int32Array(layout.length);
+  const factor = weight * scale.delta;
+  checkDelta(delta, factor, bounds.clippingNorm);
+  roundDeltaInPlace(lanes, delta, factor, random, bounds.roundedNorm);
+  // A weight too small for its lane still counts as the smallest one: its delta is in the sum.
+  const weightLane = Math.max(1, Math.round(weight * scale.weight));
+  countRowsInPlace(lanes, layout, contribution.touchedRows, weightLane);
+  lanes[layout.offsets.weight] = weightLane;
+  lanes[layout.offsets.clip] = clipped ? scale.weight : 0;
+  writeMetricsInPlace(lanes, layout, scale, contribution.metrics, random);
+  return new Uint32Array(lanes.buffer);
+}
+
+function checkShape(layout: LaneLayout, scale: LaneScale, delta: Float32Array): void {
+  if (delta.length !== layout.deltaLength)
+    throw new UsageError(`a delta of ${delta.length} numbers; the layout has ${layout.deltaLength}`);
+  if (!(scale.delta > 0 && Number.isFinite(scale.delta)))
+    throw new UsageError(`a scale of ${scale.delta}; a finite number above 0 is needed`);
+  for (const unit of [scale.weight, scale.metric]) {
+    if (!(Number.isInteger(unit) && unit >= 1 && unit <= LARGEST_LANE))
+      throw new UsageError(`a scale of ${unit}; a whole number from 1, below 2^31, is needed`);
+  }
+}
+
+/** Checks first, so that nothing is drawn for an update that is refused. */
+function checkDelta(delta: Float32Array, factor: number, clippingNorm: number | undefined): void {
+  let largest = 0;
+  let squares = 0;
+  for (let i = 0; i < delta.length; i++) {
+    const value = delta[i] as number;
+    squares += value * value;
+    const magnitude = value < 0 ? -value : value;
+    if (magnitude > largest) largest = magnitude;
+  }
+  // The squares of float32 numbers cannot overflow float64, so this is NaN or infinite only where an entry is.
+  if (!Number.isFinite(squares)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
+  if (clippingNorm !== undefined && !(Math.sqrt(squares) <= clippingNorm))
+    throw new InvalidUpdateError('delta', `has a norm above the clipping norm of ${clippingNorm}`);
+  if (!(largest * factor < LARGEST_LANE)) throw new InvalidUpdateError('delta', 'does not fit the ring');
+}
+
+function roundDeltaInPlace(
+  lanes: Int32Array,
+  delta: Float32Array,
+  factor: number,
+  random: RandomWords,
+  roundedNorm: number | undefined,
+): void {
+  stochasticRoundInPlace(lanes, delta, factor, random);
+  if (roundedNorm === undefined) return;
+  const limit = roundedNorm * roundedNorm;
+  for (let retry = 0; squaresOf(lanes, delta.length) > limit; retry++) {
+    if (retry === MOST_RETRIES) {
+      for (let i = 0; i < delta.length; i++) lanes[i] = Math.trunc((delta[i] as number) * factor);
+      if (squaresOf(lanes, delta.length) > limit)
+        throw new InvalidUpdateError('delta', `does not fit a rounded norm of ${roundedNorm}`);
+      return;
+    }
+    stochasticRoundInPlace(lanes, delta, factor, random);
+  }
+}
+
+/** The hot loop: one word, two floors, no branch and no allocation a lane. */
+function stochasticRoundInPlace(
+  lanes: Int32Array,
+  delta: Float32Array,
+  factor: number,
+  random: RandomWords,
+): void {
+  for (let i = 0; i < delta.length; i++) {
+    const value = (delta[i] as number) * factor;
+    const below = Math.floor(value);
+    // The fraction is exact, and so is this sum: a whole value has fraction 0 and is never moved.
+    lanes[i] = below + Math.floor(value - below + (random.uint32() * WORD + HALF));
+  }
+}
+
+/** Sum of squares of whole numbers: exact while it is below 2⁵³. */
+function squaresOf(lanes: Int32Array, length: number): number {
+  let squares = 0;
+  for (let i = 0; i < length; i++) squares += (lanes[i] as number) * (lanes[i] as number);
+  return squares;
+}
+
+function countRowsInPlace(
+  lanes: Int32Array,
+  layout: LaneLayout,
+  touchedRows: Int32Array | undefined,
+  weightLane: number,
+): void {
+  if (layout.rowCounts === 0 || touchedRows === undefined) return;
+  for (const row of touchedRows) {
+    if (row < 0 || row >= layout.rowCounts)
+      throw new InvalidUpdateError('touchedRows', `names a row outside the table of ${layout.rowCounts}`);
+    lanes[layout.offsets.rowCounts + row] = weightLane;
+  }
+}
+
+function writeMetricsInPlace(
+  lanes: Int32Array,
+  layout: LaneLayout,
+  scale: LaneScale,
+  metrics: Readonly<Record<string, number>>,
+  random: RandomWords,
+): void {
+  for (const [index, name] of layout.metrics.entries()) {
+    const value = Object.hasOwn(metrics, name) ? (metrics[name] as number) : 0;
+    if (!(value >= 0 && value <= 1)) throw new InvalidUpdateError(`metrics.${name}`, 'is not in [0, 1]');
+    const lane = value * scale.metric;
+    const below = Math.floor(lane);
+    lanes[layout.offsets.metrics + index] =
+      below + Math.floor(lane - below + (random.uint32() * WORD + HALF));
+  }
+}
