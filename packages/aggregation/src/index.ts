@@ -19,16 +19,16 @@
  * console.log(strategy.apply(strategy.init(2), new Float32Array(2), update).parameters);
  * ```
  */
+export { decodeSum } from './decode.ts';
+export type { AggregatedUpdate, RowTable } from './decode.ts';
 export { InvalidUpdateError } from './errors.ts';
-export {
-  chooseLaneScale,
-  decodeSum,
-  largestLaneMagnitude,
-  layoutLanes,
-  quantizeContribution,
-} from './lanes.ts';
-export type { AggregatedUpdate, ClientContribution, LaneLayout, LaneScale } from './lanes.ts';
+export { chooseLaneScale, largestLaneMagnitude, layoutLanes } from './layout.ts';
+export type { LaneLayout, LaneScale } from './layout.ts';
+export { quantizeContribution } from './quantize.ts';
+export type { ClientContribution, DeltaBounds } from './quantize.ts';
 export { coordinateMedian, trimmedMean } from './robust.ts';
-export { createStrategy, STRATEGY_DEFAULTS, STRATEGY_NAMES } from './strategy.ts';
-export type { Strategy, StrategyConfig, StrategyName, StrategyState } from './strategy.ts';
+export { STRATEGY_DEFAULTS, STRATEGY_NAMES } from './strategy-config.ts';
+export type { StrategyConfig, StrategyName, StrategySettings } from './strategy-config.ts';
+export { createStrategy } from './strategy.ts';
+export type { Strategy, StrategyState } from './strategy.ts';
 export { decodeStrategyState, encodeStrategyState } from './strategy-state.ts';

@@ -54,9 +54,11 @@ function combine(means: readonly Float32Array[], summary: (sorted: Float64Array)
   return combined;
 }
 
-/** Insertion sort, one value at a time: groups are few. NaN goes to the front, where it is seen. */
+/** Insertion sort, one value at a time: groups are few. */
 function insertInPlace(sorted: Float64Array, count: number, value: number): void {
+  // Sorting must not push these aside: they say that a group's mean is not one.
+  if (!Number.isFinite(value)) throw new InvalidUpdateError('means', 'hold a number that is not finite');
   let at = count;
-  for (; at > 0 && !((sorted[at - 1] as number) <= value); at--) sorted[at] = sorted[at - 1] as number;
+  for (; at > 0 && (sorted[at - 1] as number) > value; at--) sorted[at] = sorted[at - 1] as number;
   sorted[at] = value;
 }

@@ -1,49 +1,63 @@
-import { DecodeError } from '@tutti/base';
+import { DecodeError, UsageError } from '@tutti/base';
 import type { StrategyState } from './strategy.ts';
 
-/** "TSS1", step (u32), length (u32), then both moments as little-endian float32: exact to the bit. */
-const MAGIC = 0x31535354;
-const HEADER_BYTES = 12;
+/**
+ * "TSS2", step (u32), length of each moment (u32, u32), then the moments as float32. All little-endian; exact to the bit.
+ */
+const MAGIC = 0x32535354;
+const HEADER_BYTES = 16;
+const LARGEST_STEP = 0xffff_ffff;
 
-/** The state of a strategy as bytes. */
+/**
+ * The state of a strategy as bytes: 16 + 4·(length of both moments). Equal states give equal bytes.
+ * @throws {UsageError} if the step is no whole number below 2³².
+ */
 export function encodeStrategyState(state: StrategyState): Uint8Array {
-  const { length } = state.first;
-  const bytes = new Uint8Array(HEADER_BYTES + 8 * length);
+  const { step, first, second } = state;
+  if (!Number.isInteger(step) || step < 0 || step > LARGEST_STEP)
+    throw new UsageError(`step is ${step}; a whole number from 0, below 2^32, is needed`);
+  const bytes = new Uint8Array(HEADER_BYTES + 4 * (first.length + second.length));
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, MAGIC, true);
-  view.setUint32(4, state.step, true);
-  view.setUint32(8, length, true);
-  for (let i = 0; i < length; i++) {
-    view.setFloat32(HEADER_BYTES + 4 * i, state.first[i] as number, true);
-    view.setFloat32(HEADER_BYTES + 4 * (length + i), state.second[i] as number, true);
-  }
+  [MAGIC, step, first.length, second.length].forEach((word, i) => view.setUint32(4 * i, word, true));
+  writeFloatsInPlace(view, HEADER_BYTES, first);
+  writeFloatsInPlace(view, HEADER_BYTES + 4 * first.length, second);
   return bytes;
 }
 
-/** A strategy's state from outside. @throws {DecodeError} naming what is wrong. */
+/**
+ * A strategy's state from storage. The bytes are copied.
+ * @throws {DecodeError} naming the field: not binary, not a state, a length that does not fit, a moment that is not finite,
+ *   or a second moment below 0.
+ */
 export function decodeStrategyState(bytes: unknown): StrategyState {
   if (!(bytes instanceof Uint8Array)) throw new DecodeError('strategyState', 'is not binary');
   if (bytes.length < HEADER_BYTES)
     throw new DecodeError('strategyState', `has ${bytes.length} bytes; at least ${HEADER_BYTES} are needed`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0, true) !== MAGIC)
-    throw new DecodeError('strategyState.magic', 'is not that of a strategy state');
-  const length = view.getUint32(8, true);
-  if (bytes.length !== HEADER_BYTES + 8 * length)
-    throw new DecodeError(
-      'strategyState',
-      `has ${bytes.length} bytes; ${length} parameters take ${HEADER_BYTES + 8 * length}`,
-    );
-  const read = (from: number, field: string): Float32Array =>
-    Float32Array.from({ length }, (_, i) => {
-      const value = view.getFloat32(from + 4 * i, true);
-      if (!Number.isFinite(value))
-        throw new DecodeError(`strategyState.${field}`, 'holds a number that is not finite');
-      return value;
-    });
-  return {
-    step: view.getUint32(4, true),
-    first: read(HEADER_BYTES, 'first'),
-    second: read(HEADER_BYTES + 4 * length, 'second'),
-  };
+    throw new DecodeError('strategyState.magic', 'is not that of a strategy state of this version');
+  const [firstLength, secondLength] = [view.getUint32(8, true), view.getUint32(12, true)];
+  const expected = HEADER_BYTES + 4 * (firstLength + secondLength);
+  if (bytes.length !== expected)
+    throw new DecodeError('strategyState', `has ${bytes.length} bytes; its lengths take ${expected}`);
+  const first = readFloats(view, HEADER_BYTES, firstLength, 'first');
+  const second = readFloats(view, HEADER_BYTES + 4 * firstLength, secondLength, 'second');
+  if (second.some((value) => value < 0))
+    throw new DecodeError('strategyState.second', 'holds a number below 0');
+  return { step: view.getUint32(4, true), first, second };
+}
+
+function writeFloatsInPlace(view: DataView, from: number, values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) view.setFloat32(from + 4 * i, values[i] as number, true);
+}
+
+function readFloats(view: DataView, from: number, length: number, field: string): Float32Array {
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) {
+    const value = view.getFloat32(from + 4 * i, true);
+    if (!Number.isFinite(value))
+      throw new DecodeError(`strategyState.${field}`, 'holds a number that is not finite');
+    values[i] = value;
+  }
+  return values;
 }

@@ -1,131 +1,171 @@
 import { UsageError } from '@tutti/base';
-import type { AggregatedUpdate } from './lanes.ts';
+import type { AggregatedUpdate } from './decode.ts';
+import { InvalidUpdateError } from './errors.ts';
+import {
+  resolveStrategy,
+  type StrategyConfig,
+  type StrategyName,
+  type StrategySettings,
+} from './strategy-config.ts';
 
-/** Strategies of Reddi et al. (2021), and momentum. FedProx is FedAvg here: its proximal term is on the client. */
-export const STRATEGY_NAMES = ['fedavg', 'fedavgm', 'fedadagrad', 'fedadam', 'fedyogi', 'fedprox'] as const;
-export type StrategyName = (typeof STRATEGY_NAMES)[number];
-
-/** How a mean update becomes the next model. What is left out has the default of {@link STRATEGY_DEFAULTS}. */
-export interface StrategyConfig {
-  readonly name: StrategyName;
-  /** Server learning rate η > 0. */
-  readonly learningRate?: number;
-  /** Momentum β₁ in [0, 1). */
-  readonly beta1?: number;
-  /** Decay β₂ of the second moment, in [0, 1). */
-  readonly beta2?: number;
-  /** τ > 0: adaptivity; added to the root of the second moment. */
-  readonly tau?: number;
-  /** Added to the pseudo-gradient for each unit of a parameter; ≥ 0. */
-  readonly weightDecay?: number;
-}
-
-type Settings = Required<StrategyConfig>;
-
-/** Defaults by strategy: η = 1 averages; the adaptive ones step by η in each coordinate. */
-export const STRATEGY_DEFAULTS: Readonly<Record<StrategyName, Settings>> = {
-  fedavg: { name: 'fedavg', learningRate: 1, beta1: 0, beta2: 0, tau: 1e-3, weightDecay: 0 },
-  fedprox: { name: 'fedprox', learningRate: 1, beta1: 0, beta2: 0, tau: 1e-3, weightDecay: 0 },
-  fedavgm: { name: 'fedavgm', learningRate: 1, beta1: 0.9, beta2: 0, tau: 1e-3, weightDecay: 0 },
-  fedadagrad: { name: 'fedadagrad', learningRate: 0.03, beta1: 0, beta2: 0, tau: 1e-3, weightDecay: 0 },
-  fedadam: { name: 'fedadam', learningRate: 0.01, beta1: 0.9, beta2: 0.99, tau: 1e-8, weightDecay: 0 },
-  fedyogi: { name: 'fedyogi', learningRate: 0.01, beta1: 0.9, beta2: 0.99, tau: 1e-3, weightDecay: 0 },
-};
-
-/** What a strategy remembers between rounds. */
+/** What a strategy remembers between rounds. A moment that the strategy does not keep is empty. */
 export interface StrategyState {
-  /** Updates applied. */
+  /** Updates applied, from 0. */
   readonly step: number;
+  /** m: FedAvgM, FedAdagrad with β₁ > 0, FedAdam, FedYogi. float32. */
   readonly first: Float32Array;
+  /** v: FedAdagrad, FedAdam, FedYogi. float32. */
   readonly second: Float32Array;
 }
 
 /** (state, parameters, mean update) → the next state and parameters. Pure: what is passed in is not changed. */
 export interface Strategy {
   readonly name: StrategyName;
-  readonly config: Settings;
+  /** The configuration with its defaults. */
+  readonly config: StrategySettings;
+  /** The state before the first update of `length` parameters. */
   init(length: number): StrategyState;
+  /**
+   * One update, Δ = `update.meanDelta` (trained minus initial, so parameters move along it).
+   * @throws {UsageError} if lengths differ, or the state lacks a moment that this strategy keeps.
+   * @throws {InvalidUpdateError} if a parameter would no longer be a finite float32.
+   */
   apply(
     state: StrategyState,
     parameters: Float32Array,
-    update: AggregatedUpdate,
+    update: Pick<AggregatedUpdate, 'meanDelta'>,
   ): { state: StrategyState; parameters: Float32Array };
 }
 
-/** @throws {UsageError} naming every field that is unknown or out of range. */
+/** Arithmetic of one coordinate; every strategy is one of these in one loop. */
+interface Rule {
+  readonly keepsFirst: boolean;
+  readonly keepsSecond: boolean;
+  /** v before the first update. */
+  readonly secondStart: number;
+  /** (m, d) → m */
+  readonly first: (m: number, descent: number) => number;
+  /** (v, d²) → v */
+  readonly second: (v: number, square: number) => number;
+  /** (m, v, step) → change of the parameter, before η */
+  readonly directionAt: (step: number) => (m: number, v: number) => number;
+}
+
+/**
+ * A strategy. With d = Δ − weightDecay·parameter (a descent direction: minus the pseudo-gradient) and η the learning rate:
+ *
+ * * `fedavg`, `fedprox`: x ← x + η·d (McMahan et al. 2017).
+ * * `fedavgm`: m ← β₁·m + d, x ← x + η·m (Hsu, Qi & Brown 2019).
+ * * `fedadagrad`, `fedadam`, `fedyogi`: m ← β₁·m + (1−β₁)·d, x ← x + η·m̂/(√v̂ + τ), where v grows by d² (Adagrad), is
+ *   β₂·v + (1−β₂)·d² (Adam), or v − (1−β₂)·d²·sign(v − d²) (Yogi): Reddi et al. 2021, Algorithm 2.
+ * * FedAdam starts at v = 0 and corrects both moments for that, m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ) (Kingma & Ba 2015); the
+ *   paper's own form has no correction. The other two start at v = τ², as the paper has it, and correct nothing.
+ *
+ * Moments are kept in float32, arithmetic is in float64.
+ *
+ * @throws {UsageError} with one line for every field that is unknown or out of range.
+ */
 export function createStrategy(config: StrategyConfig): Strategy {
-  const settings = resolve(config);
+  const settings = resolveStrategy(config);
+  const rule = ruleOf(settings);
   return {
     name: settings.name,
     config: settings,
-    init: (length) => ({ step: 0, first: new Float32Array(length), second: new Float32Array(length) }),
-    apply(state, parameters, update) {
-      if (update.meanDelta.length !== parameters.length || state.first.length !== parameters.length) {
-        throw new UsageError(
-          `${parameters.length} parameters cannot take an update of ${update.meanDelta.length}`,
-        );
-      }
-      return step(settings, state, parameters, update.meanDelta);
+    init: (length) => ({
+      step: 0,
+      first: new Float32Array(rule.keepsFirst ? length : 0),
+      second: new Float32Array(rule.keepsSecond ? length : 0).fill(rule.secondStart),
+    }),
+    apply(state, parameters, { meanDelta }) {
+      checkLengths(rule, state, parameters, meanDelta);
+      return applyRule(rule, settings, state, parameters, meanDelta);
     },
   };
 }
 
-function resolve(config: StrategyConfig): Settings {
-  if (!STRATEGY_NAMES.includes(config.name))
-    throw new UsageError(`strategy.name: ${String(config.name)} is none of ${STRATEGY_NAMES.join(', ')}`);
-  const settings = { ...STRATEGY_DEFAULTS[config.name], ...config };
-  const unknown = Object.keys(config).filter((key) => !(key in STRATEGY_DEFAULTS.fedavg));
-  const problems = [
-    ...unknown.map((key) => `strategy.${key}: is no field of a strategy`),
-    ...check('learningRate', settings.learningRate, (x) => x > 0 && x <= 1e3, 'above 0, at most 1000'),
-    ...check('beta1', settings.beta1, (x) => x >= 0 && x < 1, 'from 0, below 1'),
-    ...check('beta2', settings.beta2, (x) => x >= 0 && x < 1, 'from 0, below 1'),
-    ...check('tau', settings.tau, (x) => x > 0 && x <= 1, 'above 0, at most 1'),
-    ...check('weightDecay', settings.weightDecay, (x) => x >= 0 && x <= 1e3, 'from 0 to 1000'),
-  ];
-  if (problems.length > 0) throw new UsageError(problems.join('\n'));
-  return settings;
+function ruleOf(settings: StrategySettings): Rule {
+  const { name, beta1, beta2, tau } = settings;
+  const moving = (m: number, descent: number): number => beta1 * m + (1 - beta1) * descent;
+  const paper = {
+    keepsFirst: true,
+    keepsSecond: true,
+    secondStart: tau * tau,
+    first: moving,
+    directionAt: () => (m: number, v: number) => m / (Math.sqrt(v) + tau),
+  };
+  switch (name) {
+    case 'fedavg':
+    case 'fedprox':
+      return { ...unmoved, keepsFirst: false, first: (_m, descent) => descent };
+    case 'fedavgm':
+      return { ...unmoved, keepsFirst: true, first: (m, descent) => beta1 * m + descent };
+    case 'fedadagrad':
+      return { ...paper, keepsFirst: beta1 > 0, second: (v, square) => v + square };
+    case 'fedyogi':
+      return { ...paper, second: (v, square) => v - (1 - beta2) * square * Math.sign(v - square) };
+    case 'fedadam':
+      return {
+        ...paper,
+        secondStart: 0,
+        second: (v, square) => beta2 * v + (1 - beta2) * square,
+        directionAt: (step) => {
+          const firstScale = 1 / (1 - beta1 ** step);
+          const secondScale = 1 / (1 - beta2 ** step);
+          return (m, v) => (m * firstScale) / (Math.sqrt(v * secondScale) + tau);
+        },
+      };
+  }
 }
 
-const check = (name: string, value: number, fits: (value: number) => boolean, range: string): string[] =>
-  typeof value === 'number' && fits(value) ? [] : [`strategy.${name}: ${String(value)} is not ${range}`];
+const unmoved = {
+  keepsSecond: false,
+  secondStart: 0,
+  second: () => 0,
+  directionAt: () => (m: number) => m,
+};
 
-/** Reddi et al. 2021, Algorithm 2; FedAdam with the bias correction of Kingma & Ba. One pass over all coordinates. */
-function step(
-  settings: Settings,
+function checkLengths(
+  rule: Rule,
+  state: StrategyState,
+  parameters: Float32Array,
+  meanDelta: Float32Array,
+): void {
+  const { length } = parameters;
+  if (meanDelta.length !== length)
+    throw new UsageError(`${length} parameters cannot take an update of ${meanDelta.length}`);
+  for (const [kept, moment] of [
+    [rule.keepsFirst, state.first],
+    [rule.keepsSecond, state.second],
+  ] as const) {
+    if (kept && moment.length !== length)
+      throw new UsageError(`a state for ${moment.length} parameters does not fit ${length}: init gives one`);
+  }
+}
+
+function applyRule(
+  rule: Rule,
+  { learningRate, weightDecay }: StrategySettings,
   state: StrategyState,
   parameters: Float32Array,
   meanDelta: Float32Array,
 ): { state: StrategyState; parameters: Float32Array } {
-  const { name, learningRate, beta1, beta2, tau, weightDecay } = settings;
-  const count = state.step + 1;
-  const first = Float32Array.from(state.first);
-  const second = Float32Array.from(state.second);
-  const next = Float32Array.from(parameters);
-  const firstScale = name === 'fedadam' ? 1 / (1 - beta1 ** count) : 1;
-  const secondScale = name === 'fedadam' ? 1 / (1 - beta2 ** count) : 1;
-  const adaptive = name === 'fedadam' || name === 'fedyogi' || name === 'fedadagrad';
+  const step = state.step + 1;
+  const direction = rule.directionAt(step);
+  const first = new Float32Array(rule.keepsFirst ? parameters.length : 0);
+  const second = new Float32Array(rule.keepsSecond ? parameters.length : 0);
+  const next = new Float32Array(parameters.length);
+  let check = 0;
   for (let i = 0; i < next.length; i++) {
-    const descent = (meanDelta[i] as number) - weightDecay * (parameters[i] as number);
-    const m =
-      name === 'fedavgm'
-        ? beta1 * (first[i] as number) + descent
-        : beta1 * (first[i] as number) + (1 - beta1) * descent;
+    const before = parameters[i] as number;
+    const descent = (meanDelta[i] as number) - weightDecay * before;
+    const m = rule.first(rule.keepsFirst ? (state.first[i] as number) : 0, descent);
+    const v = rule.second(rule.keepsSecond ? (state.second[i] as number) : 0, descent * descent);
+    // Writes beyond an empty moment are without effect: the strategy keeps none.
     first[i] = m;
-    if (!adaptive) {
-      next[i] = (parameters[i] as number) + learningRate * (name === 'fedavgm' ? m : descent);
-      continue;
-    }
-    const v = secondMoment(name, second[i] as number, descent * descent, beta2);
     second[i] = v;
-    next[i] =
-      (parameters[i] as number) + (learningRate * m * firstScale) / (Math.sqrt(v * secondScale) + tau);
+    next[i] = before + learningRate * direction(m, v);
+    check += 0 * (next[i] as number);
   }
-  return { state: { step: count, first, second }, parameters: next };
-}
-
-function secondMoment(name: StrategyName, before: number, square: number, beta2: number): number {
-  if (name === 'fedadagrad') return before + square;
-  if (name === 'fedadam') return beta2 * before + (1 - beta2) * square;
-  return before - (1 - beta2) * square * Math.sign(before - square);
+  if (check !== 0) throw new InvalidUpdateError('parameters', 'would hold a number that is not finite');
+  return { state: { step, first, second }, parameters: next };
 }
