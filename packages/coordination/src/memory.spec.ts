@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { manualClock, memoryBlobs, memoryGroupSums, memoryStore } from './index.ts';
+import { storeContract } from './testing.ts';
+
+describe('the store in memory', () => {
+  storeContract(async () => {
+    const opened = { store: memoryStore(), blobs: memoryBlobs(nodeCrypto) };
+    return { ...opened, reopen: async () => opened, destroy: async () => undefined };
+  });
+});
+
+it('running sums add, are taken once, and can be given up', async () => {
+  const sums = memoryGroupSums();
+  const key = { attempt: 1, group: 0 };
+  sums.open(key, 2);
+  sums.add(key, Uint32Array.of(1, 0xffff_ffff));
+  sums.add(key, Uint32Array.of(2, 2));
+  expect(await sums.take(key)).toEqual(Uint32Array.of(3, 1));
+  await expect(sums.take(key)).rejects.toThrow('no running sum');
+  sums.discard(key);
+});
+
+it('a manual clock calls back in order, and not what was cancelled', () => {
+  const clock = manualClock();
+  const calls: string[] = [];
+  clock.after(20, () => calls.push('late'));
+  clock.after(10, () => calls.push('early'));
+  clock.after(15, () => calls.push('never'))();
+  clock.advance(19);
+  expect(calls).toEqual(['early']);
+  expect(clock.advanceToNext()).toBe(true);
+  expect([calls, clock.now(), clock.advanceToNext()]).toEqual([['early', 'late'], 20, false]);
+});

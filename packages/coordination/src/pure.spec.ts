@@ -1,0 +1,168 @@
+import { seededRandom, utf8 } from '@tutti/base';
+import fc from 'fast-check';
+import { createModel, resolveModelConfig } from '@tutti/model';
+import { describe, expect, it } from 'vitest';
+import type { ClientId } from '@tutti/secure-aggregation';
+import { splitIntoGroups } from './attempt.ts';
+import { describeAttempt } from './describe.ts';
+import {
+  applyEntry,
+  decodeJournalEntry,
+  EMPTY_HISTORY,
+  JOURNAL_VERSION,
+  type JournalEntry,
+} from './journal.ts';
+import { pace } from './pace.ts';
+import { problemsOfTask, type TaskConfig } from './task-config.ts';
+
+const config: TaskConfig = {
+  name: 'films',
+  model: createModel(resolveModelConfig({ family: 'mf', dimension: 4 }, { items: 10, meanHistory: 3 }), 10),
+  catalogue: utf8('{}'),
+  strategy: { name: 'fedavg' },
+  clippingNorm: 1,
+  rounds: 10,
+  cohort: { planned: 40, smallest: 16, largestGroup: 128, overselection: 1.3 },
+  deadlinesMs: { train: 1, shareKeys: 1, maskedInput: 1, unmask: 1 },
+  protection: 'secure',
+  noise: { multiplier: 0, metricMultiplier: 0 },
+  seed: '1',
+  keepCheckpoints: 1,
+};
+
+describe('a task’s configuration', () => {
+  it('is refused with everything that is wrong, each with both sides', () => {
+    expect(problemsOfTask(config)).toEqual([]);
+    const problems = problemsOfTask({
+      ...config,
+      clippingNorm: -1,
+      strategy: { name: 'fedadam', beta1: 2 },
+      cohort: { planned: 12, smallest: 20, largestGroup: 1, overselection: 0 },
+      noise: { multiplier: 0, metricMultiplier: 0, accounting: { dpDelta: 1e-5 } },
+    }).map(({ path }) => path);
+    expect(new Set(problems)).toEqual(
+      new Set([
+        'clippingNorm',
+        'strategy',
+        'cohort.planned',
+        'cohort.smallest',
+        'cohort.largestGroup',
+        'cohort.overselection',
+        'noise.accounting',
+      ]),
+    );
+  });
+
+  it('below 16 needs the option whose name says that it is insecure', () => {
+    const small = { ...config, cohort: { planned: 8, smallest: 8, largestGroup: 8, overselection: 1 } };
+    expect(problemsOfTask(small).map(({ problem }) => problem)[0]).toContain(
+      '8 is below 16, the smallest cohort for semi-honest secure aggregation (set insecureSmallCohort to override)',
+    );
+    expect(problemsOfTask({ ...small, insecureSmallCohort: true })).toEqual([]);
+  });
+});
+
+describe('a description', () => {
+  const facts = {
+    purpose: 'train',
+    round: 1,
+    attempt: 1,
+    previousDigest: '0'.repeat(64),
+    modelHash: 'a'.repeat(64),
+    layoutHash: 'b'.repeat(64),
+    planned: 40,
+  } as const;
+
+  it('splits the noise so that the fewest survivors already carry z·C', () => {
+    const { noise, scale } = describeAttempt(
+      { ...config, noise: { multiplier: 0.5, metricMultiplier: 0 } },
+      facts,
+    );
+    // The smallest cohort is 16: t = ⌊2·15/3⌋ + 1 = 11 survivors at least.
+    expect(noise).toMatchObject({
+      mechanism: 'skellam',
+      multiplier: 0.5,
+      deltaVariance: (0.5 * scale.delta) ** 2 / 11,
+    });
+  });
+
+  it('is an error when the noise would not fit the ring', () => {
+    expect(() =>
+      describeAttempt({ ...config, noise: { multiplier: 1e5, metricMultiplier: 0 } }, facts),
+    ).toThrow('must stay below');
+  });
+
+  it('of an evaluation holds metric lanes alone', () => {
+    expect(describeAttempt(config, { ...facts, purpose: 'evaluate' }).lanes).toMatchObject({
+      delta: 0,
+      length: 6,
+    });
+  });
+});
+
+describe('groups', () => {
+  it('are a partition of nearly equal sizes, none above the largest, whatever the order of arrival', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 700 }),
+        fc.integer({ min: 2, max: 130 }),
+        fc.integer(),
+        (n, largest, seed) => {
+          const ids = Array.from({ length: n }, (_, i) => String(i).padStart(4, '0') as ClientId);
+          const random = seededRandom(seed);
+          const groups = splitIntoGroups(ids, largest, (bound) => random.int(bound));
+          expect(groups.flat().sort()).toEqual(ids);
+          const sizes = groups.map(({ length }) => length);
+          expect(Math.max(...sizes)).toBeLessThanOrEqual(largest);
+          expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+        },
+      ),
+      { numRuns: 100, seed: 5 },
+    );
+  });
+});
+
+describe('pace steering', () => {
+  it('lets small populations wait, and sends large ones away for as long as a round for everybody takes', () => {
+    expect(pace({ waiting: 300, needed: 52, roundMs: 4_000 }, 0.5).kind).toBe('waiting');
+    const answer = pace({ waiting: 100_000, needed: 100, roundMs: 10_000 }, 0.5);
+    expect(answer).toEqual({ kind: 'later', retryAfterMs: 3_600_000 });
+    const soon = pace({ waiting: 3_000, needed: 100, roundMs: 10_000 }, 0);
+    expect(soon).toEqual({ kind: 'later', retryAfterMs: 150_000 });
+  });
+});
+
+describe('the journal', () => {
+  const opened: JournalEntry = {
+    v: JOURNAL_VERSION,
+    type: 'attempt-opened',
+    atMs: 1,
+    round: 1,
+    attempt: 7,
+    purpose: 'train',
+    digest: 'd'.repeat(64),
+  };
+
+  it('remembers an attempt that was opened, and never gives its number again', () => {
+    const history = applyEntry(EMPTY_HISTORY, opened);
+    expect(history).toMatchObject({ attempt: 7, open: opened, previousDigest: opened.digest, length: 1 });
+    expect(EMPTY_HISTORY.attempt).toBe(0);
+  });
+
+  it('is decoded strictly, and only ever refused (fuzz)', () => {
+    expect(decodeJournalEntry(JSON.parse(JSON.stringify(opened)))).toEqual(opened);
+    expect(() => decodeJournalEntry({ ...opened, extra: 1 })).toThrow('journal');
+    expect(() => decodeJournalEntry({ ...opened, v: 2 })).toThrow('journal.v');
+    expect(() => decodeJournalEntry({ ...opened, attempt: -1 })).toThrow('journal.attempt');
+    fc.assert(
+      fc.property(fc.anything(), (value) => {
+        try {
+          decodeJournalEntry(value);
+        } catch (error) {
+          expect((error as Error).name).toBe('DecodeError');
+        }
+      }),
+      { numRuns: 5_000, seed: 6 },
+    );
+  });
+});
