@@ -45,7 +45,7 @@ const LARGEST_LANE = 2 ** 31 - 1;
  *
  * With `bounds.roundedNorm` the rounding of the whole delta is repeated, at most 20 times, until the words' L2 norm is
  * within it; if that never happens every lane is cut towards zero, which always fits a clipped delta. This is the
- * conditional stochastic rounding of Kairouz, Liu & Steinke 2021 (§4.1), which makes D2' a bound and not a hope.
+ * conditional stochastic rounding of Kairouz, Liu & Steinke (ICML 2021), which makes D2' a bound and not a hope.
  *
  * @param random a word is taken for every four delta lanes and once in about 256 lanes another (all of it again for each
  *   repetition), then one for each metric: the result depends on the stream and the arguments only.

@@ -9,8 +9,15 @@
  * console.log(calibrateNoiseMultiplier({ epsilon: 8, dpDelta: 1e-5, rounds: 300, sampling: 100 / 6040 }));
  * ```
  */
+export { calibrateNoiseMultiplier } from './calibrate.ts';
+export type { CalibrationTarget } from './calibrate.ts';
+export { clipUpdate } from './clip.ts';
+export type { ClippedUpdate } from './clip.ts';
+export { InvalidUpdateError } from './errors.ts';
+export { analyticGaussianDelta, analyticGaussianEpsilon, analyticGaussianSigma } from './gaussian.ts';
+export { createLedger, EMPTY_LEDGER, recordRelease, spent } from './ledger.ts';
+export type { Ledger, Release, Spent } from './ledger.ts';
 export {
-  calibrateNoiseMultiplier,
   composeRdp,
   DEFAULT_ORDERS,
   gaussianRdp,
@@ -19,10 +26,6 @@ export {
   skellamRdp,
   subsampledRdp,
   treeRdp,
-} from './accountant.ts';
-export type { Rdp } from './accountant.ts';
-export { clipUpdate } from './clip.ts';
-export type { ClippedUpdate } from './clip.ts';
-export { EMPTY_LEDGER, recordRelease, spent } from './ledger.ts';
-export type { Ledger, Release, Spent } from './ledger.ts';
-export { addSkellamNoise } from './skellam.ts';
+} from './rdp.ts';
+export type { Rdp } from './rdp.ts';
+export { addSkellamNoise, LARGEST_NOISE_VARIANCE } from './skellam.ts';

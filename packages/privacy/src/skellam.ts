@@ -1,119 +1,35 @@
 import { UsageError, type RandomWords } from '@tutti/base';
+import { skellamTable, type ExactVariance, type SkellamTable } from './skellam-table.ts';
 
-/**
- * Skellam noise: the difference of two Poisson counts. It is closed under addition, so the sum over any set of survivors
- * has an exact law (Agarwal, Kairouz, Liu 2021). Sampled from integer tables of 96-bit thresholds, never from floats.
- */
+/** Largest variance of one lane's noise: beyond it a draw would be a sum of thousands. */
+export const LARGEST_NOISE_VARIANCE = 2 ** 40;
 
-/** Bits of a threshold. */
-const BITS = 96n;
-const ONE = 1n << BITS;
+/** Variances that one table is made for: larger noise is the sum of independent draws, which is exactly Skellam again. */
+const WIDE_TABLE = 2 ** 28;
+const NARROW_TABLE = 2 ** 24;
 
-/** Bits that a weight is computed with: rounding of each stays far below the last bit of a threshold. */
-const WORK_BITS = 192n;
+/** Fewer lanes than this do not repay a wide table. */
+const MANY_LANES = 4_096;
 
-/** Weights below this part of the mode's, 2⁻¹²⁸, are left out: all of them together are below 2⁻¹⁰⁰. */
-const CUT_BITS = 128n;
-
-/** Fraction bits of a Poisson rate. */
-const RATE_BITS = 40n;
-
-/** Largest variance of one table: larger noise is the sum of independent draws, which is exact. */
-const LARGEST_TABLE_VARIANCE = 2 ** 24;
-
-/** A cumulative table of one Poisson law around its mode. */
-interface PoissonTable {
-  /** The count that index 0 stands for. */
-  readonly first: number;
-  /** Thresholds of P[X ≤ first + i], as three 32-bit words, most significant first. */
-  readonly high: Uint32Array;
-  readonly middle: Uint32Array;
-  readonly low: Uint32Array;
-  /** First index to look at for each value of the top bits. */
-  readonly guide: Uint32Array;
-}
-
-const GUIDE_BITS = 14;
-const tables = new Map<string, PoissonTable>();
-
-/** Tables kept: a device meets one or two variances at a time. */
+/** Tables kept: a device meets two variances, a simulation a few. The one made first goes first. */
 const MOST_TABLES = 8;
+const tables = new Map<string, SkellamTable>();
 
 /**
- * The table of Poisson(rate), rate to 2⁻⁴⁰. Weights follow from the mode's by w(k+1) = w(k)·rate/(k+1) and are divided by
- * their sum, so neither exponentials nor factorials are rounded. Its total variation distance from the law is below
- * entries · 2⁻⁹⁶ + 2⁻¹⁰⁰ (each threshold is rounded down to 96 bits), under 2⁻⁷⁸ for the largest table.
- */
-function poissonTable(rate: number): PoissonTable {
-  const name = String(rate);
-  const known = tables.get(name);
-  if (known !== undefined) return known;
-  const made = tableOf(BigInt(Math.round(rate * 2 ** Number(RATE_BITS))));
-  if (tables.size >= MOST_TABLES) tables.clear();
-  tables.set(name, made);
-  return made;
-}
-
-function tableOf(rate: bigint): PoissonTable {
-  const mode = rate >> RATE_BITS;
-  const peak = 1n << WORK_BITS;
-  const least = peak >> CUT_BITS;
-  const weights: bigint[] = [];
-  for (let k = mode, weight = peak; k > 0n && weight > least; k--) {
-    weight = ((weight * k) << RATE_BITS) / (rate === 0n ? 1n : rate);
-    weights.push(weight);
-  }
-  weights.reverse();
-  const first = Number(mode) - weights.length;
-  weights.push(peak);
-  for (let k = mode, weight = peak; rate > 0n && weight > least; k++) {
-    weight = (weight * rate) / ((k + 1n) << RATE_BITS);
-    weights.push(weight);
-  }
-  return { first, ...thresholdsOf(weights) };
-}
-
-function thresholdsOf(weights: readonly bigint[]): Omit<PoissonTable, 'first'> {
-  const total = weights.reduce((sum, weight) => sum + weight, 0n);
-  let cumulative = 0n;
-  const thresholds = weights.map((weight) => {
-    cumulative += weight;
-    const threshold = (cumulative << BITS) / total;
-    return threshold >= ONE ? ONE - 1n : threshold;
-  });
-  const word = (shift: bigint): Uint32Array =>
-    Uint32Array.from(thresholds, (t) => Number((t >> shift) & 0xffff_ffffn));
-  const high = word(64n);
-  const guide = new Uint32Array(1 << GUIDE_BITS);
-  let index = 0;
-  for (let top = 0; top < guide.length; top++) {
-    while (index < high.length - 1 && (high[index] as number) >>> (32 - GUIDE_BITS) < top) index++;
-    guide[top] = index;
-  }
-  return { high, middle: word(32n), low: word(0n), guide };
-}
-
-/** One Poisson count less the table's first: the first i with u < threshold(i). Lower words are drawn only where the higher tie. */
-function drawPoisson(table: PoissonTable, words: RandomWords): number {
-  const top = words.uint32();
-  const { high, middle, low } = table;
-  let i = table.guide[top >>> (32 - GUIDE_BITS)] as number;
-  const last = high.length - 1;
-  while (i < last && (high[i] as number) < top) i++;
-  if ((high[i] as number) > top || i === last) return i;
-  const next = words.uint32();
-  while (i < last && high[i] === top && (middle[i] as number) < next) i++;
-  if ((high[i] as number) > top || (middle[i] as number) > next || i === last) return i;
-  const final = words.uint32();
-  while (i < last && high[i] === top && middle[i] === next && (low[i] as number) <= final) i++;
-  return i;
-}
-
-/**
- * Adds Skellam noise of the given variance to target[from .. to), modulo 2³², in place.
+ * Adds Skellam noise to target[from .. to), modulo 2³², in place: each lane gets an independent draw of the difference of
+ * two Poisson counts of rate µ/2.
  *
- * @param variance µ ≥ 0 of each lane, in squared ring units; the deviation is its root. Up to 2⁴⁰.
- * @param words decides every draw: cryptographic on a device, seeded in a simulation.
+ * Exact but for the table's total variation error, below 2⁻⁷⁷ a draw (96-bit thresholds; `skellam-table.ts` derives
+ * it). Skellam noise is closed under addition: the survivors' noises add up to one Skellam draw whose variance is the sum
+ * of theirs, whoever dropped out. The same fact makes large variances out of small ones here.
+ *
+ * @param target ring words, two's complement. Changed.
+ * @param from first lane; @param to one past the last, 0 ≤ from ≤ to ≤ target.length.
+ * @param variance µ of each lane, in squared ring units: 0 (no noise, and no words are taken) or more, at most 2⁴⁰.
+ * @param words decides every draw: cryptographic on a device (`secureWords`), seeded in a simulation. How many are taken
+ *   depends on the draws, on the variance and on the number of lanes.
+ * @throws {UsageError} for a variance or range outside these.
+ * @see Agarwal, Kairouz & Liu, The Skellam Mechanism for Differentially Private Federated Learning, NeurIPS 2021.
  */
 export function addSkellamNoise(
   target: Uint32Array,
@@ -122,20 +38,73 @@ export function addSkellamNoise(
   variance: number,
   words: RandomWords,
 ): void {
-  if (!(variance >= 0 && variance <= 2 ** 40))
+  if (!(variance >= 0 && variance <= LARGEST_NOISE_VARIANCE))
     throw new UsageError(`a noise variance of ${variance}; 0 to 2^40 is allowed`);
-  if (variance === 0) return;
-  const { draws, rate } = decompose(variance);
-  const table = poissonTable(rate);
-  for (let i = from; i < to; i++) {
+  const whole = Number.isInteger(from) && Number.isInteger(to);
+  if (!(whole && from >= 0 && from <= to && to <= target.length))
+    throw new UsageError(`lanes ${from} to ${to} are no range of ${target.length} lanes`);
+  if (variance === 0 || from === to) return;
+  const draws = Math.ceil(variance / (to - from < MANY_LANES ? NARROW_TABLE : WIDE_TABLE));
+  addDrawsInPlace(target.subarray(from, to), draws, tableFor(variance, draws), words);
+}
+
+/** The law of one of `draws` equal parts of the variance. */
+function tableFor(variance: number, draws: number): SkellamTable {
+  const name = `${variance}/${draws}`;
+  const known = tables.get(name);
+  if (known !== undefined) return known;
+  const made = skellamTable(exactly(variance, draws));
+  const [oldest] = tables.keys();
+  if (tables.size >= MOST_TABLES && oldest !== undefined) tables.delete(oldest);
+  tables.set(name, made);
+  return made;
+}
+
+/** variance / draws without rounding: a float64 is an integer over a power of two. */
+export function exactly(variance: number, draws = 1): ExactVariance {
+  let [numerator, denominator] = [variance, BigInt(draws)];
+  while (!Number.isInteger(numerator)) {
+    numerator *= 2;
+    denominator *= 2n;
+  }
+  return { numerator: BigInt(numerator), denominator };
+}
+
+/**
+ * The hot loop. A draw is the first i with U < threshold(i), where U has 96 bits of which the last 64 are drawn only where
+ * the first 32 tie, once in billions; its sign is one bit of a word that serves 32 draws (that of 0 is without effect).
+ */
+function addDrawsInPlace(lanes: Uint32Array, draws: number, table: SkellamTable, words: RandomWords): void {
+  const { high, guide, guideShift } = table;
+  let signs = 0;
+  let signsLeft = 0;
+  for (let lane = 0; lane < lanes.length; lane++) {
     let noise = 0;
-    for (let n = 0; n < draws; n++) noise += drawPoisson(table, words) - drawPoisson(table, words);
-    target[i] = (target[i] as number) + noise;
+    for (let draw = 0; draw < draws; draw++) {
+      if (signsLeft === 0) [signs, signsLeft] = [words.uint32(), 32];
+      const word = words.uint32();
+      let i = guide[word >>> guideShift] as number;
+      while ((high[i] as number) < word) i++;
+      if (high[i] === word) i = breakTie(table, i, word, words);
+      // 1 or −1 from the lowest bit, without a branch that half of all draws would mispredict.
+      noise += i * (1 - ((signs & 1) << 1));
+      signs >>>= 1;
+      signsLeft--;
+    }
+    lanes[lane] = (lanes[lane] as number) + noise;
   }
 }
 
-/** Variance = draws · 2 · rate, with at most LARGEST_TABLE_VARIANCE a draw: sums of independent Skellams are Skellam. */
-function decompose(variance: number): { draws: number; rate: number } {
-  const draws = Math.max(1, Math.ceil(variance / LARGEST_TABLE_VARIANCE));
-  return { draws, rate: variance / draws / 2 };
+/** The first index from `i` on whose threshold is above the number that begins with `word`. */
+function breakTie({ high, middle, low }: SkellamTable, i: number, word: number, words: RandomWords): number {
+  const last = high.length - 1;
+  const next = words.uint32();
+  const final = words.uint32();
+  const above = (at: number): boolean => {
+    if (high[at] !== word) return (high[at] as number) > word;
+    if (middle[at] !== next) return (middle[at] as number) > next;
+    return (low[at] as number) > final;
+  };
+  while (i < last && !above(i)) i++;
+  return i;
 }
