@@ -180,8 +180,8 @@ export async function openStory(options: {
       return;
     }
     if (message.type === 'decline') client.declined.push(message.reason);
-    client.sent.push(encodeMessage(message as never) as Uint8Array);
-    await coordination.handle(client.id, message as never);
+    client.sent.push(encodeMessage<never>(message as never));
+    await coordination.handle(client.id, message);
   }
 
   async function settle(): Promise<void> {

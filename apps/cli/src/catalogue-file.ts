@@ -30,7 +30,7 @@ export async function catalogueFile(path: string): Promise<CatalogueContent> {
 }
 
 function catalogueOfCsv(text: string): CatalogueContent {
-  const [header = [], ...rows] = parse(text, { bom: true, skip_empty_lines: true }) as string[][];
+  const [header = [], ...rows] = parse(text, { bom: true, skip_empty_lines: true });
   const names = header.map((name) => name.trim().toLowerCase());
   const id = names.findIndex((name) => ID_COLUMNS.includes(name));
   if (id < 0)

@@ -236,8 +236,8 @@ class NodeClient implements Client {
   on<Type extends keyof ClientEvents>(type: Type, listener: (event: ClientEvents[Type]) => void): () => void {
     const listeners = this.#listeners.get(type) ?? new Set();
     this.#listeners.set(type, listeners);
-    listeners.add(listener as (event: never) => void);
-    return () => listeners.delete(listener as (event: never) => void);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }
 
   async forget(): Promise<void> {

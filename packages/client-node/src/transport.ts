@@ -71,7 +71,7 @@ function connectionOf(socket: Socket): Connection {
   return {
     async request(message, { timeoutMs, signal }) {
       signal.throwIfAborted();
-      const bytes = encodeMessage(message as never) as Uint8Array;
+      const bytes = encodeMessage<never>(message as never);
       const answer = await new Promise<unknown>((resolve, reject) => {
         const end = (error: Error): void => reject(error);
         const onAbort = (): void => end(new EnvironmentError('stopped while waiting for an answer'));

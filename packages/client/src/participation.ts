@@ -4,7 +4,6 @@ import {
   frameCount,
   helloDigest,
   PROTOCOL_VERSION,
-  type ClientMessage,
   type CoordinatorMessage,
   type Reply,
   type TaskInfo,
@@ -224,7 +223,7 @@ async function send(
     return sendFrames(options, connection, message.attempt, message.words as MaskedInput, signal);
   if (message.type === 'decline')
     options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
-  const reply = await connection.request(message as ClientMessage, { timeoutMs: REPLY_TIMEOUT_MS, signal });
+  const reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
   if (reply.type === 'refused')
     options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
 }

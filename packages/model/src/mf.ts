@@ -54,9 +54,9 @@ function loadedMf(
     const right = new Float64Array(d);
     const left = Float64Array.from(gram, (value) => a0 * value);
     if (positives.length > 0) {
-      const [own, sum] = tf.tidy(() => {
+      const { own, sum } = tf.tidy(() => {
         const rows = tf.gather(table, tf.tensor1d(positives, 'int32'));
-        return [tf.matMul(tf.transpose(rows), rows), tf.sum(rows, 0)];
+        return { own: tf.matMul(tf.transpose(rows), rows), sum: tf.sum(rows, 0) };
       });
       const [products, sums] = await Promise.all([own.data(), sum.data()]);
       tf.dispose([own, sum]);

@@ -131,7 +131,7 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
     positions: Int32Array,
     labels: Float32Array,
   ): [Tensor[], Tensor] {
-    return tf.tidy(() => {
+    return tf.tidy<[Tensor[], Tensor]>(() => {
       const index = tf.tensor1d(positions, 'int32');
       const targets = tf.tensor2d(labels, [labels.length, 1]);
       const of = tf.valueAndGrads((rows, biases, ...layers) =>
@@ -161,8 +161,8 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
         ]);
         return tf.sub(weight, gradient);
       });
-      return [next, value] as [Tensor[], Tensor];
-    }) as [Tensor[], Tensor];
+      return [next, value];
+    });
   }
 
   async function train(
@@ -229,7 +229,7 @@ function logits(
   weights: readonly Tensor[],
 ): Tensor2D {
   const layers = config.hidden.length;
-  const product = tf.mul(rows, person) as Tensor2D;
+  const product = tf.mul<Tensor2D>(rows, person);
   let hidden = tf.concat2d([tf.mul(tf.onesLike(rows), person), rows, product], 1);
   for (let layer = 0; layer < layers; layer++) {
     hidden = tf.relu(
@@ -240,7 +240,7 @@ function logits(
   return tf.addN([
     tf.matMul(product, productKernel),
     tf.matMul(hidden, outputKernel),
-    tf.add(biases, outputBias) as Tensor2D,
+    tf.add<Tensor2D>(biases, outputBias),
   ]);
 }
 

@@ -51,12 +51,12 @@ function patchKernels(tf: Tensorflow, backend: string): void {
       const { numSegments } = attrs as unknown as { numSegments: number };
       const indices = reshape.kernelFunc({
         inputs: { x: segmentIds } as never,
-        attrs: { shape: [...segmentIds.shape, 1] } as never,
+        attrs: { shape: [...segmentIds.shape, 1] },
         backend: instance,
       });
       const result = scatter.kernelFunc({
         inputs: { indices, updates: x } as never,
-        attrs: { shape: [numSegments, ...x.shape.slice(segmentIds.shape.length)] } as never,
+        attrs: { shape: [numSegments, ...x.shape.slice(segmentIds.shape.length)] },
         backend: instance,
       });
       (instance as { disposeData(id: object): void }).disposeData((indices as { dataId: object }).dataId);

@@ -59,7 +59,7 @@ describe('the table of messages', () => {
   });
 
   it('no code and no type is used twice, and each type has a sample', () => {
-    const entries = ranges.flatMap(([, table]) => Object.entries(table));
+    const entries = ranges.flatMap(([, table]) => Object.entries<{ code: number }>(table));
     expect(new Set(entries.map(([, { code }]) => code)).size).toBe(entries.length);
     expect(entries.map(([type]) => type).sort()).toEqual([...types].sort());
   });
@@ -94,7 +94,11 @@ describe('the table of messages', () => {
   it('every part fits into a message beside the largest header', () => {
     const sum = (parts: Readonly<Record<string, readonly [number, number]>>) =>
       Object.values(parts).reduce((total, [, most]) => total + 4 + most, 0);
-    const bulk = ranges.flatMap(([, table]) => Object.entries(table)).filter(([type]) => type !== 'roster');
+    const bulk = ranges
+      .flatMap(([, table]) =>
+        Object.entries<{ parts: Readonly<Record<string, readonly [number, number]>> }>(table),
+      )
+      .filter(([type]) => type !== 'roster');
     for (const [type, { parts }] of bulk)
       expect(4 + MAX_HEADER_BYTES + sum(parts), type).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
   });

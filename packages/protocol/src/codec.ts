@@ -47,7 +47,7 @@ const BY_TYPE = new Map([...CLIENT, ...COORDINATOR, ...REPLY].map((entry) => [en
 export function encodeMessage<M extends Message>(message: M & Sendable<M>): Uint8Array {
   const entry = BY_TYPE.get(message.type);
   if (entry === undefined) throw new UsageError(`there is no message type ${JSON.stringify(message.type)}`);
-  const fields: Record<string, unknown> = { ...(message as Message) };
+  const fields: Record<string, unknown> = { ...message };
   delete fields['type'];
   const parts: Uint8Array[] = [];
   for (const [name, least, most] of entry.parts) {

@@ -201,7 +201,7 @@ describe('digests', () => {
     for (const path of leaves) {
       const value = path.reduce<unknown>((inner, key) => (inner as Json)[key], DESCRIPTION);
       const other = typeof value === 'number' ? value + 1 : `${String(value)}x`;
-      digests.add(toHex(roundDigest(changed(DESCRIPTION as Json, path, other) as never, portableCrypto)));
+      digests.add(toHex(roundDigest(changed(DESCRIPTION, path, other) as never, portableCrypto)));
     }
     expect(digests.size).toBe(leaves.length + 1);
   });

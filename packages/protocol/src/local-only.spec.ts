@@ -24,8 +24,8 @@ describe('local values cannot be encoded', () => {
   it('not as a binary part', () => {
     // @ts-expect-error `shares` is local
     const shares = () => encodeMessage({ type: 'share-keys', attempt: 1, shares: sealed });
-    // @ts-expect-error `bundle` is local
     const bundle = () =>
+      // @ts-expect-error `bundle` is local
       encodeMessage({ type: 'advertise-keys', attempt: 1, bundle: keepLocal(new Uint8Array(1)) });
     expect([shares, bundle]).toHaveLength(2);
   });
@@ -33,8 +33,8 @@ describe('local values cannot be encoded', () => {
   it('not as a field of the header', () => {
     // @ts-expect-error `attempt` is local
     const number = () => encodeMessage({ type: 'decline', attempt: keepLocal(3), reason: 'no-data' });
-    // @ts-expect-error `problem` is local
     const text = () =>
+      // @ts-expect-error `problem` is local
       encodeMessage({ type: 'refused', reason: 'malformed', field: 'x', problem: keepLocal('liked 7') });
     expect([number, text]).toHaveLength(2);
   });
@@ -42,8 +42,8 @@ describe('local values cannot be encoded', () => {
   it('not inside a record that a message holds', () => {
     const { description, signature } = SAMPLES.describe;
     const lanes = { ...description.lanes, delta: keepLocal(6400) };
-    // @ts-expect-error `description.lanes.delta` is local
     const nested = () =>
+      // @ts-expect-error `description.lanes.delta` is local
       encodeMessage({ type: 'describe', description: { ...description, lanes }, signature });
     // @ts-expect-error the whole record is local
     const whole = () => encodeMessage(keepLocal({ type: 'decline', attempt: 1, reason: 'no-data' } as const));

@@ -236,13 +236,11 @@ export const ARBITRARIES: {
   welcome: fc.constant({ type: 'welcome', protocol: 1 }),
   waiting: one('waiting', { checkAgainMs: waitMs }),
   later: one('later', { retryAfterMs: waitMs }),
-  accepted: one('accepted', { next }).map(optionalNext) as fc.Arbitrary<
-    Extract<Message, { type: 'accepted' }>
-  >,
+  accepted: one('accepted', { next }).map(optionalNext),
   refused: one('refused', {
     reason: fc.constantFrom(...WIRE_REFUSALS),
     field: fc.string({ maxLength: 200, unit: 'grapheme-ascii' }),
     problem: fc.string({ maxLength: 500, unit: 'grapheme-ascii' }),
     next,
-  }).map(optionalNext) as fc.Arbitrary<Extract<Message, { type: 'refused' }>>,
+  }).map(optionalNext),
 };

@@ -1,7 +1,7 @@
 import { canonicalJson, UsageError, utf8 } from '@tutti/base';
 import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
 import { problemsOfTask, type TaskConfig } from '@tutti/coordination';
-import { createModel, recommended, resolveModelConfig, type ModelInput } from '@tutti/model';
+import { createModel, recommended, resolveModelConfig } from '@tutti/model';
 import * as z from 'zod';
 import { ConfigError } from './errors.ts';
 
@@ -141,7 +141,7 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
   const items = entry.catalogue.ids.length;
   const facts = { items, meanHistory: entry.meanHistory };
   const family = entry.model.family === 'mf' ? 'mf' : 'mlp';
-  const config = resolveModelConfig({ ...entry.model, family } as ModelInput, facts);
+  const config = resolveModelConfig({ ...entry.model, family }, facts);
   const suited = recommended(config, facts);
   const noise =
     privacy.mechanism === 'none'

@@ -20,25 +20,21 @@ export function openHttp(options: {
     reply.header('access-control-allow-origin', '*').header('x-content-type-options', 'nosniff');
   });
   app.setNotFoundHandler(async (request, reply) =>
-    reply
-      .code(404)
-      .send({
-        error: { code: 'http/not-found', message: `there is nothing at ${request.url.slice(0, 200)}` },
-      }),
+    reply.code(404).send({
+      error: { code: 'http/not-found', message: `there is nothing at ${request.url.slice(0, 200)}` },
+    }),
   );
   app.setErrorHandler(async (error, _request, reply) => {
     const status =
       error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
         ? error.statusCode
         : 500;
-    return reply
-      .code(status)
-      .send({
-        error: {
-          code: status < 500 ? 'http/bad-request' : 'http/internal',
-          message: status < 500 && error instanceof Error ? error.message : 'something went wrong here',
-        },
-      });
+    return reply.code(status).send({
+      error: {
+        code: status < 500 ? 'http/bad-request' : 'http/internal',
+        message: status < 500 && error instanceof Error ? error.message : 'something went wrong here',
+      },
+    });
   });
 
   app.get('/healthz', async () => ({ status: 'ok' }));

@@ -65,7 +65,7 @@ export function openSockets(options: {
     send(client, message: CoordinatorMessage) {
       const socket = sockets.get(client);
       if (socket === undefined) return;
-      const bytes = encodeMessage(message as never) as Uint8Array;
+      const bytes = encodeMessage<never>(message as never);
       traffic.downBytes += bytes.length;
       socket.emit('m', bytes);
     },
@@ -109,7 +109,7 @@ export function openSockets(options: {
 
     socket.on('m', (input: unknown, acknowledge: unknown) => {
       const reply = (answer: Reply): void => {
-        const bytes = encodeMessage(answer as never) as Uint8Array;
+        const bytes = encodeMessage<never>(answer as never);
         traffic.downBytes += bytes.length;
         if (typeof acknowledge === 'function') (acknowledge as (bytes: Uint8Array) => void)(bytes);
         if (strikes >= limits.strikes) socket.disconnect(true);

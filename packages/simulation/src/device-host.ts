@@ -9,7 +9,7 @@ import {
 } from '@tutti/client';
 import { createEngine, createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
-import { frameCount, FRAME_BYTES } from '@tutti/protocol';
+import { frameCount } from '@tutti/protocol';
 import { addInto } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { fallsSilent } from './dropout.ts';

@@ -79,7 +79,7 @@ export function openMailroom(
       return;
     }
     traffic.upBytes += encodeMessage(answer as ClientMessage).length;
-    await engine.handle(id, answer as ClientMessage);
+    await engine.handle(id, answer);
   }
 
   const outbox: Outbox = {

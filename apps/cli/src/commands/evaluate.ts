@@ -132,9 +132,7 @@ const qualityOf = ({ hr, ndcg, recall, precision, mrr }: RankingMetrics): Qualit
 });
 
 /** What a run's config.json says of its model and data. */
-async function runConfig(
-  path: string,
-): Promise<{
+async function runConfig(path: string): Promise<{
   model?: ModelInput;
   data?: { dataset?: string; seed?: number; users?: number; items?: number };
 }> {

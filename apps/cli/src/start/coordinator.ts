@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { SplitDataset } from '@tutti/datasets';
 import type { CoordinationEvent, RoundRecord } from '@tutti/coordination';
 import { calibrateNoiseMultiplier } from '@tutti/privacy';
@@ -47,7 +46,7 @@ export async function openCoordinator(options: {
   settings: StartSettings;
   rounds: number;
 }): Promise<OpenedCoordinator> {
-  const { folder, port, settings, rounds } = options;
+  const { folder, settings, rounds } = options;
   const storage = await openLmdbStorage(folder, nodeCrypto);
   const noiseMultiplier =
     settings.epsilon === null
