@@ -1,4 +1,4 @@
-import { keepLocal, type LocalOnly } from '@tutti/base';
+import type { LocalOnly } from '@tutti/base';
 import { layoutLanes, quantizeContribution, type ClientContribution } from '@tutti/aggregation';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
 import type { LoadedModel } from '@tutti/model';
@@ -32,11 +32,9 @@ export async function contribute(
   const { attempt, purpose, scale, clippingNorm, noise } = description;
   const examples = await options.data();
   const seeds = options.seeds(attempt);
-  const metrics =
-    examples.heldOut === undefined && purpose === 'train'
-      ? undefined
-      : await measure(loaded, before, examples, options);
-  const trained = purpose === 'train' ? await loaded.train(before, examples, seeds) : undefined;
+  const vector = await loaded.personalize(before, examples, seeds);
+  const measured = await measure(loaded, vector, examples);
+  const trained = purpose === 'train' ? await loaded.train(vector, examples, seeds) : undefined;
   const lanes = layoutLanes({
     deltaLength: description.lanes.delta,
     rowCounts: description.lanes.rowCounts,
@@ -48,7 +46,7 @@ export async function contribute(
     weight: 1,
     clipped: clipped?.clipped ?? false,
     ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
-    metrics: { ...metrics?.lanes, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
+    metrics: { ...measured, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
   };
   const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt));
   if (noise.mechanism === 'skellam') {
@@ -56,23 +54,17 @@ export async function contribute(
     addSkellamNoise(input, 0, lanes.deltaLength, noise.deltaVariance, words);
     addSkellamNoise(input, lanes.offsets.clip, lanes.length, noise.metricVariance, words);
   }
-  return {
-    input: input as QuantizedInput,
-    local: trained?.local ?? metrics?.vector ?? keepLocal(new Float32Array(0)),
-  };
+  return { input: input as QuantizedInput, local: trained?.local ?? vector };
 }
 
 /** Ranks the held-out item with the incoming model, before this round trains on anything. */
 async function measure(
   loaded: LoadedModel,
-  before: LocalOnly<Float32Array> | undefined,
-  examples: LocalExamples,
-  options: DeviceOptions,
-): Promise<{ vector: LocalOnly<Float32Array>; lanes: Record<string, number> }> {
-  const vector = await loaded.personalize(before, examples, options.seeds(0));
-  const { heldOut } = examples;
-  if (heldOut === undefined) return { vector, lanes: {} };
+  vector: LocalOnly<Float32Array>,
+  { heldOut }: LocalExamples,
+): Promise<Readonly<Record<string, number>>> {
+  if (heldOut === undefined) return {};
   const scores = await loaded.score(vector);
   const rank = rankHeldOut({ scores, positive: heldOut.item, negatives: heldOut.candidates });
-  return { vector, lanes: { hr10: hitRate(rank, K), ndcg10: ndcg(rank, K), evaluated: 1 } };
+  return { hr10: hitRate(rank, K), ndcg10: ndcg(rank, K), evaluated: 1 };
 }

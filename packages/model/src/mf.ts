@@ -77,8 +77,8 @@ function loadedMf(
   }
 
   return {
-    async train(_local, { positives }: LocalData): Promise<LocalUpdate> {
-      const vector = await solve(positives);
+    async train(local, { positives }: LocalData): Promise<LocalUpdate> {
+      const vector = local ?? (await solve(positives));
       const residual = await scores(vector);
       let loss = 0;
       for (let i = 0; i < residual.length; i++) {

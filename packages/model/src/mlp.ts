@@ -170,7 +170,7 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
     positives: Int32Array,
     random: SeededRandom,
   ): Promise<LocalUpdate> {
-    const person = await fit(local, positives, random);
+    const person = local ?? (await fit(undefined, positives, random));
     const delta = new Float32Array(model.layout.length);
     const epochs = Array.from({ length: config.epochs }, () =>
       drawExamples(positives, model.items, config.negatives, random),
@@ -179,7 +179,7 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
     if (all.length === 0)
       return {
         delta,
-        local: keepLocal(person),
+        local: keepLocal(Float32Array.from(person)),
         loss: 0,
         examples: 0,
         touchedRows: keepLocal(new Int32Array(0)),
@@ -197,7 +197,7 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
     denseAt.forEach(({ offset }, i) => delta.set(values[i + 2] as Float32Array, offset));
     return {
       delta,
-      local: keepLocal(person),
+      local: keepLocal(Float32Array.from(person)),
       loss,
       examples: (epochs[0] as Examples).items.length,
       touchedRows: keepLocal(rows),

@@ -99,7 +99,10 @@ export interface LocalUpdate {
 
 /** One checkpoint, prepared once and used for many clients. */
 export interface LoadedModel {
-  /** Trains on one person's data. `random` decides the negatives and the order, and with the data everything. */
+  /**
+   * Trains the shared part on one person's data, with their vector frozen. `local` is that vector, fitted to this checkpoint
+   * by {@link LoadedModel.personalize}; without one it is fitted here. `random` decides the negatives and the order.
+   */
   train(
     local: LocalOnly<Float32Array> | undefined,
     data: LocalData,

@@ -43,20 +43,15 @@ export async function centralQuality(
     const sum = new Float32Array(parameters.length);
     let members = 0;
     for (let user = step % batches; user < people; user += batches) {
-      const update = await loaded.train(vectors.get(user), own(user), random.fork(step, user));
+      const vector = await loaded.personalize(vectors.get(user), own(user), random.fork('fit', step, user));
+      const update = await loaded.train(vector, own(user), random.fork(step, user));
       vectors.set(user, update.local);
       for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (update.delta[i] as number);
       members++;
     }
     loaded.dispose();
     const meanDelta = sum.map((value) => value / members);
-    ({ state, parameters } = strategy.apply(state, parameters, {
-      meanDelta,
-      totalWeight: members,
-      clippedShare: 0,
-      metrics: {},
-      survivors: members,
-    }));
+    ({ state, parameters } = strategy.apply(state, parameters, { meanDelta }));
     onProgress((step + 1) / (CENTRAL_STEPS * batches + batches));
   }
   const loaded = await engine.load(parameters);
