@@ -17,6 +17,8 @@ export { InvalidUpdateError } from './errors.ts';
 export { analyticGaussianDelta, analyticGaussianEpsilon, analyticGaussianSigma } from './gaussian.ts';
 export { createLedger, EMPTY_LEDGER, recordRelease, spent } from './ledger.ts';
 export type { Ledger, Release, Spent } from './ledger.ts';
+export { pldEpsilon } from './pld.ts';
+export type { SampledGaussian } from './pld.ts';
 export {
   composeRdp,
   DEFAULT_ORDERS,
