@@ -95,8 +95,7 @@ function checkDelta(delta: Float32Array, factor: number, clippingNorm: number | 
   for (let i = 0; i < delta.length; i++) {
     const value = delta[i] as number;
     squares += value * value;
-    const magnitude = value < 0 ? -value : value;
-    if (magnitude > largest) largest = magnitude;
+    largest = Math.max(largest, Math.abs(value));
   }
   // The squares of float32 numbers cannot overflow float64, so this is NaN or infinite only where an entry is.
   if (!Number.isFinite(squares)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
@@ -139,16 +138,16 @@ function stochasticRoundInPlace(
 ): void {
   let word = 0;
   for (let i = 0; i < delta.length; i++) {
-    word = (i & 3) === 0 ? random.uint32() : word >>> 8;
+    word = (i & 3) === 0 ? random.uint32() | 0 : word >> 8;
     const value = (delta[i] as number) * factor;
     const below = Math.floor(value);
     const share = (value - below) * 256;
-    const first = Math.floor(share);
+    const first = share | 0;
     const bits = word & 255;
     // The sign bit of bits − first: 1 where bits < first.
     let up = (bits - first) >>> 31;
     if (bits === first) up = random.uint32() * WORD + HALF < share - first ? 1 : 0;
-    lanes[i] = below + up;
+    lanes[i] = (below | 0) + up;
   }
 }
 
