@@ -2,7 +2,7 @@ import type { LocalOnly } from '@tutti/base';
 import { layoutLanes, quantizeContribution, type ClientContribution } from '@tutti/aggregation';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
 import type { LoadedModel } from '@tutti/model';
-import { addSkellamNoise, clipUpdate } from '@tutti/privacy';
+import { addSkellamNoise, clipUpdate, roundedSensitivity } from '@tutti/privacy';
 import type { RoundDescription } from '@tutti/protocol';
 import type { QuantizedInput } from '@tutti/secure-aggregation';
 import type { DeviceOptions, LocalExamples } from './ports.ts';
@@ -48,7 +48,12 @@ export async function contribute(
     ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
     metrics: { ...measured, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
   };
-  const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt));
+  const noisy = noise.mechanism === 'skellam' && lanes.deltaLength > 0;
+  // The sensitivity that the noise is accounted with holds for the rounded delta too.
+  const bounds = noisy
+    ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) }
+    : {};
+  const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
   if (noise.mechanism === 'skellam') {
     const words = options.words('noise', attempt);
     addSkellamNoise(input, 0, lanes.deltaLength, noise.deltaVariance, words);

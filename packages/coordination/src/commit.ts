@@ -1,4 +1,3 @@
-import { toHex } from '@tutti/base';
 import {
   createStrategy,
   decodeSum,
@@ -54,7 +53,9 @@ export async function sumAttempt(
     survivors += state.survivorIds.length;
   }
   if (signed.length === 0) return undefined;
-  const update = decodeSum(lanesOf(config, description.purpose), description.scale, signed, survivors);
+  const update = decodeSum(lanesOf(config, description.purpose), description.scale, signed, survivors, {
+    rowTables: rowTablesOf(config),
+  });
   return { update, survivors, groups: signed.length, culprits };
 }
 
@@ -116,5 +117,9 @@ export function releaseOf(
   };
 }
 
-/** The bytes of a digest, in hexadecimal. */
-export const hexOf = (digest: Uint8Array): string => toHex(digest);
+/** Where the item tables stand in the delta: their rows are what row counts count. */
+function rowTablesOf({ model }: TaskConfig): { offset: number; width: number }[] {
+  return model.layout.parameters
+    .filter(({ role }) => role === 'item-table')
+    .map(({ offset, length }) => ({ offset, width: length / model.items }));
+}

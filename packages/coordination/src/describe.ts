@@ -56,7 +56,12 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
   const lanes = lanesOf(config, purpose);
   const groupSize = Math.min(planned, config.cohort.largestGroup);
   const noisy = config.noise.multiplier > 0 && purpose === 'train';
-  const scale = chooseLaneScale({ cohort: groupSize, clippingNorm: config.clippingNorm, noise: noisy });
+  const scale = chooseLaneScale({
+    cohort: groupSize,
+    clippingNorm: config.clippingNorm,
+    noise: noisy,
+    deltaLength: lanes.deltaLength,
+  });
   const noise = noiseOf(
     config,
     scale,

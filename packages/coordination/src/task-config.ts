@@ -116,6 +116,11 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     noise.accounting === undefined || (noise.multiplier > 0 && noise.metricMultiplier > 0),
     'needs noise on the delta and on the metric lanes: a lane without noise is not released while ε is counted',
   );
+  ask(
+    'rowCounts',
+    config.rowCounts !== true || noise.accounting === undefined,
+    'carry no noise, so they cannot be counted while ε is',
+  );
   try {
     createStrategy(config.strategy);
   } catch (error) {

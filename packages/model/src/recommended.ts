@@ -25,5 +25,7 @@ export function recommended(config: ModelConfig, facts: DataFacts): RecommendedT
       clippingNorm: 2 * Math.sqrt(Math.max(4, facts.meanHistory)),
     };
   }
-  return { strategy: { ...adam, learningRate: 0.1, weightDecay: 0 }, clippingNorm: 8 };
+  // τ keeps coordinates that only noise moves from taking whole steps.
+  const strategy = { ...adam, beta1: 0.5, tau: 0.05, learningRate: 0.2, weightDecay: 0 };
+  return { strategy, clippingNorm: 8 };
 }
