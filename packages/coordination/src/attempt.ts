@@ -2,37 +2,32 @@ import { assertNever } from '@tutti/base';
 import type { DeclineReason, Reply, RoundAbortReason, RoundDescription } from '@tutti/protocol';
 import {
   addBundle,
-  addShares,
-  addUnmaskReply,
-  closeInputs,
   closeKeys,
   closeShares,
   collectKeys,
-  countInput,
   isRefused,
-  type Aborted,
   type Advertising,
   type ClientId,
-  type Collecting,
   type CryptoSuite,
-  type Refused,
   type RoundDigest,
-  type Sharing,
-  type Unmasking,
 } from '@tutti/secure-aggregation';
+import {
+  ACCEPTED,
+  askedOf,
+  closeGroupInputs,
+  isComplete,
+  missing,
+  refused,
+  splitIntoGroups,
+  updateGroup,
+  type ClientEvent,
+  type DrawInt,
+  type Group,
+  type PlainGroup,
+} from './groups.ts';
 import { DROP_PHASES, type DropPhase } from './journal.ts';
 
 /** One attempt at a round, from selection to the sum: (state, event) → { state, effects, reply }. No input or output. */
-
-/** A group of an attempt without masks: the same integers, counted the same way. */
-export interface PlainGroup {
-  readonly phase: 'plain-input' | 'plain-done';
-  readonly members: readonly ClientId[];
-  readonly counted: ReadonlySet<ClientId>;
-}
-
-/** A group that masks (or, plain, adds) its inputs together. */
-export type Group = Sharing | Collecting | Unmasking | Aborted | PlainGroup;
 
 /** What an attempt knows from its beginning. */
 interface Common {
@@ -102,22 +97,6 @@ export interface Step {
   readonly reply: Reply;
 }
 
-/** How a shuffle is drawn: an integer in [0, bound). */
-export type DrawInt = (bound: number) => number;
-
-const ACCEPTED: Reply = { type: 'accepted' };
-
-const refused = (
-  reason: Extract<Reply, { type: 'refused' }>['reason'],
-  problem: string,
-  field = 'attempt',
-): Reply => ({
-  type: 'refused',
-  reason,
-  field,
-  problem,
-});
-
 /** Begins an attempt: `selected` have been asked to train. */
 export function openAttempt(options: {
   description: RoundDescription;
@@ -154,8 +133,6 @@ export function stepAttempt(attempt: Attempt, event: AttemptEvent, draw: DrawInt
       return assertNever(attempt);
   }
 }
-
-type ClientEvent = Exclude<AttemptEvent, { type: 'deadline' }>;
 
 function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): Step {
   const { client } = event;
@@ -212,61 +189,6 @@ function duringExchange(attempt: Exchanging, event: ClientEvent, draw: DrawInt):
     ? closePhase(next, draw)
     : { attempt: next, effects: [] };
   return { ...closed, reply: ACCEPTED };
-}
-
-function updateGroup(group: Group, event: ClientEvent): { group: Group } | { reply: Reply } {
-  const { client } = event;
-  const wrong = { reply: refused('wrong-phase', `${event.type} in phase ${group.phase}`) };
-  const took = (answer: Group | Refused): { group: Group } | { reply: Reply } => {
-    if (!isRefused(answer)) return { group: answer };
-    return {
-      reply: answer.refused === 'already-answered' ? ACCEPTED : refused(answer.refused, answer.detail),
-    };
-  };
-  switch (group.phase) {
-    case 'share-keys':
-      return event.type === 'shares'
-        ? took(addShares(group, client, event.shares))
-        : event.type === 'ready'
-          ? { reply: ACCEPTED }
-          : wrong;
-    case 'masked-input':
-      if (event.type === 'input-counted') return took(countInput(group, client));
-      return event.type === 'shares' && group.sharers.includes(client) ? { reply: ACCEPTED } : wrong;
-    case 'unmask':
-      if (event.type === 'unmask') return took(addUnmaskReply(group, client, event.shares));
-      return event.type === 'input-counted'
-        ? { reply: group.survivorIds.includes(client) ? ACCEPTED : refused('too-late', 'inputs are closed') }
-        : wrong;
-    case 'plain-input':
-      if (event.type !== 'input-counted') return event.type === 'ready' ? { reply: ACCEPTED } : wrong;
-      return { group: { ...group, counted: new Set(group.counted).add(client) } };
-    case 'plain-done':
-      return { reply: refused('too-late', 'inputs are closed') };
-    case 'aborted':
-      return { reply: refused('too-late', `this group ended: ${group.reason}`) };
-    default:
-      return assertNever(group);
-  }
-}
-
-/** Whether nothing more can come in this phase. */
-function isComplete(group: Group): boolean {
-  switch (group.phase) {
-    case 'share-keys':
-      return group.shares.size === group.members.length;
-    case 'masked-input':
-      return group.counted.size === group.sharers.length;
-    case 'unmask':
-      return group.replies.size === group.survivorIds.length;
-    case 'plain-input':
-      return group.counted.size === group.members.length;
-    case 'plain-done':
-    case 'aborted':
-      return true;
-    default:
-      return assertNever(group);
-  }
 }
 
 /** Ends the current phase with whoever answered, and begins the next. */
@@ -352,19 +274,6 @@ function beginPlain(
   };
 }
 
-/** Groups of nearly equal size, each at most `largest`, members drawn by a shuffle of the sorted ids. */
-export function splitIntoGroups(ids: readonly ClientId[], largest: number, draw: DrawInt): ClientId[][] {
-  const shuffled = [...ids];
-  for (let i = shuffled.length - 1; i > 0; i--) {
-    const j = draw(i + 1);
-    [shuffled[i], shuffled[j]] = [shuffled[j] as ClientId, shuffled[i] as ClientId];
-  }
-  const count = Math.max(1, Math.ceil(shuffled.length / largest));
-  const groups: ClientId[][] = Array.from({ length: count }, () => []);
-  shuffled.forEach((id, index) => groups[index % count]?.push(id));
-  return groups.map((members) => members.sort());
-}
-
 function closeExchange(attempt: Exchanging): Omit<Step, 'reply'> {
   const { description } = attempt;
   const lost = attempt.groups.reduce((sum, group) => sum + missing(group), 0);
@@ -406,15 +315,6 @@ function closeExchange(attempt: Exchanging): Omit<Step, 'reply'> {
   return finish({ ...attempt, drops });
 }
 
-function closeGroupInputs(group: Group): Group {
-  if (group.phase === 'masked-input') return closeInputs(group);
-  if (group.phase === 'plain-input')
-    return group.counted.size === 0
-      ? { phase: 'aborted', reason: 'too-few-survivors' }
-      : { ...group, phase: 'plain-done' };
-  return group;
-}
-
 /** Goes on with the next phase, or fails where no group is left. */
 function proceed(next: Exchanging, effects: readonly Effect[], afterMs: number): Omit<Step, 'reply'> {
   const failed = failure(next);
@@ -432,25 +332,6 @@ function failure(attempt: Exchanging): Failed | undefined {
   const first = attempt.groups[0];
   if (first === undefined || attempt.groups.some((group) => group.phase !== 'aborted')) return undefined;
   return { ...attempt, phase: 'failed', reason: first.phase === 'aborted' ? first.reason : 'internal-error' };
-}
-
-/** Members of a group who did not answer in this phase. */
-function missing(group: Group): number {
-  switch (group.phase) {
-    case 'share-keys':
-      return group.members.length - group.shares.size;
-    case 'masked-input':
-      return group.sharers.length - group.counted.size;
-    case 'unmask':
-      return group.survivorIds.length - group.replies.size;
-    case 'plain-input':
-      return group.members.length - group.counted.size;
-    case 'plain-done':
-    case 'aborted':
-      return 0;
-    default:
-      return assertNever(group);
-  }
 }
 
 /** What a member that lost its connection is sent again: its phase's message, if it has not answered it. */
@@ -508,21 +389,7 @@ export function progressOf(attempt: Attempt): { done: number; total: number } {
       total: Math.min(attempt.selected.size, attempt.description.cohort.planned),
     };
   if (attempt.phase === 'sum' || attempt.phase === 'failed') return { done: 1, total: 1 };
-  const sizes = attempt.groups.map((group) => {
-    switch (group.phase) {
-      case 'share-keys':
-        return group.members.length;
-      case 'masked-input':
-        return group.sharers.length;
-      case 'unmask':
-        return group.survivorIds.length;
-      case 'plain-input':
-      case 'plain-done':
-        return group.members.length;
-      default:
-        return 0;
-    }
-  });
+  const sizes = attempt.groups.map(askedOf);
   const total = sizes.reduce((sum, size) => sum + size, 0);
   return { done: total - attempt.groups.reduce((sum, group) => sum + missing(group), 0), total };
 }

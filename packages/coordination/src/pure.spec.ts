@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { createModel, resolveModelConfig } from '@tutti/model';
 import { describe, expect, it } from 'vitest';
 import type { ClientId } from '@tutti/secure-aggregation';
-import { splitIntoGroups } from './attempt.ts';
+import { splitIntoGroups } from './groups.ts';
 import { describeAttempt } from './describe.ts';
 import {
   applyEntry,

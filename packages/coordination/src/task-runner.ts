@@ -1,12 +1,10 @@
 import { encodeCheckpoint } from '@tutti/model';
-import { EMPTY_LEDGER, recordRelease, spent, type Ledger } from '@tutti/privacy';
+import { EMPTY_LEDGER, spent, type Ledger } from '@tutti/privacy';
 import {
   openUpload,
-  phaseDigest,
   roundDigest,
   takeFrame,
   type ClientMessage,
-  type CoordinatorMessage,
   type Reply,
   type RoundAbortReason,
   type TaskInfo,
@@ -27,7 +25,7 @@ import {
   type Summing,
 } from './attempt.ts';
 import { metricsOf, nextModel, releaseOf, sumAttempt, type Summed } from './commit.ts';
-import { describeAttempt, layoutHashOf, METRICS } from './describe.ts';
+import { describeAttempt, layoutHashOf } from './describe.ts';
 import type { CoordinationEvent, TaskStatus } from './events.ts';
 import {
   applyEntry,
@@ -38,11 +36,12 @@ import {
   type EvaluationRecord,
   type Funnel,
   type JournalEntry,
-  type ReleaseRecord,
   type RoundRecord,
   type TaskHistory,
 } from './journal.ts';
 import { pace } from './pace.ts';
+import { addRelease, funnelOf } from './record.ts';
+import { signedDescription, signedMessage } from './signed.ts';
 import {
   blobHash,
   type Blobs,
@@ -331,55 +330,11 @@ export class TaskRunner {
   }
 
   #sendOutgoing(attempt: Attempt, client: ClientId, message: Outgoing): void {
-    const number = attempt.description.attempt;
-    const sign = (type: string, body: readonly Uint8Array[]): Uint8Array =>
-      this.ports.crypto.sign(
-        phaseDigest(type, attempt.digest, body, this.ports.crypto),
-        this.ports.keyPair.secretKey,
-      );
-    const send = (out: CoordinatorMessage): void => this.ports.outbox.send(client, out);
-    if (message.type === 'not-included') {
-      send({ type: 'outcome', outcome: 'not-included', attempt: number });
-      return;
-    }
-    const group = Uint8Array.of(message.group & 0xff, message.group >>> 8);
-    if (message.type === 'roster')
-      send({
-        type: 'roster',
-        attempt: number,
-        group: message.group,
-        bundles: message.bundles,
-        signature: sign('roster', [group, message.bundles]),
-      });
-    if (message.type === 'relay-shares')
-      send({
-        type: 'relay-shares',
-        attempt: number,
-        group: message.group,
-        shares: message.shares,
-        signature: sign('relay-shares', [group, message.shares]),
-      });
-    if (message.type === 'survivors')
-      send({
-        type: 'survivors',
-        attempt: number,
-        group: message.group,
-        survivors: message.survivors,
-        signature: sign('survivors', [group, message.survivors]),
-      });
+    this.ports.outbox.send(client, signedMessage(attempt, message, this.ports));
   }
 
   #sendDescription(running: Running, client: ClientId): void {
-    const { description, digest } = running.attempt;
-    const signature = this.ports.crypto.sign(
-      phaseDigest('describe', digest, [], this.ports.crypto),
-      this.ports.keyPair.secretKey,
-    );
-    this.ports.outbox.send(client, {
-      type: 'describe',
-      description: structuredClone(description),
-      signature,
-    });
+    this.ports.outbox.send(client, signedDescription(running.attempt, this.ports));
   }
 
   /** Clients that a training attempt asks. */
@@ -600,27 +555,13 @@ export class TaskRunner {
 
   #funnel(running: Running, summed: Summed | undefined): Funnel {
     const { attempt, openedAtMs, trafficBefore } = running;
-    const now = this.ports.traffic();
-    const declined: Record<string, number> = {};
-    for (const reason of attempt.declined.values()) declined[reason] = (declined[reason] ?? 0) + 1;
-    const ready = attempt.phase === 'train' ? attempt.ready.size : attempt.groupOf.size;
-    return {
-      round: attempt.description.round,
-      attempt: attempt.description.attempt,
-      endedAtMs: this.ports.clock.now(),
-      durationMs: Math.max(0, this.ports.clock.now() - openedAtMs),
-      selected: attempt.selected.size,
-      ready,
-      cohort: attempt.phase === 'train' ? 0 : attempt.groupOf.size,
-      reported: summed?.survivors ?? 0,
-      groups: summed?.groups ?? 0,
-      dropped: (['train', 'share-keys', 'masked-input', 'unmask'] as const).flatMap((phase) =>
-        attempt.drops[phase] > 0 ? [{ phase, count: attempt.drops[phase] }] : [],
-      ),
-      declined,
-      upBytes: now.upBytes - trafficBefore.upBytes,
-      downBytes: now.downBytes - trafficBefore.downBytes,
-    };
+    return funnelOf(attempt, {
+      openedAtMs,
+      nowMs: this.ports.clock.now(),
+      before: trafficBefore,
+      after: this.ports.traffic(),
+      summed,
+    });
   }
 
   #epsilon(): TaskStatus['epsilon'] {
@@ -654,14 +595,4 @@ export class TaskRunner {
     });
     return done;
   }
-}
-
-/** Delta and metric lanes have noise of their own: two releases of one round. */
-function addRelease(ledger: Ledger, release: NonNullable<ReleaseRecord>): Ledger {
-  const { l1, l2, variance, metricL2, metricVariance } = release;
-  const metricL1 = Math.min(metricL2 * Math.sqrt(METRICS.length + 1), metricL2 * metricL2);
-  return recordRelease(ledger, [
-    { mechanism: 'skellam', l1, l2, variance, sampling: null },
-    { mechanism: 'skellam', l1: metricL1, l2: metricL2, variance: metricVariance, sampling: null },
-  ]);
 }
