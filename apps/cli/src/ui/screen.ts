@@ -67,6 +67,8 @@ function terminalScreen(stream: NodeJS.WriteStream): Screen {
       });
     },
     finish() {
+      // Lines wait for the next drawing of the bar: draw once more, or the last ones are lost.
+      bars?.update();
       bars?.stop();
       bars = undefined;
       bar = undefined;

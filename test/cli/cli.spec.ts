@@ -1,0 +1,223 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const bin = fileURLToPath(import.meta.resolve('@tutti/cli/package.json')).replace(
+  /package\.json$/,
+  'bin/tutti.js',
+);
+const folder = mkdtempSync(join(tmpdir(), 'tutti-cli-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command as a person would; `onOutput` sees what it says and may signal it. */
+function tutti(
+  args: readonly string[],
+  onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void,
+): Promise<Ended> {
+  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (chunk: Buffer) => {
+      output[name] += chunk.toString();
+      onOutput?.(output.stdout + output.stderr, (signal) => child.kill(signal));
+    });
+  }
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, ...output })));
+}
+
+describe('the command line', () => {
+  it.each(['start', 'simulate', 'coordinator', 'client', 'evaluate', 'status'])(
+    '%s --help shows examples and ends with 0',
+    async (command) => {
+      const { code, stdout } = await tutti([command, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toContain('Examples:');
+      expect(stdout).toContain('--json');
+    },
+  );
+
+  it.each<[string, string[], RegExp]>([
+    [
+      'an unknown option, with a suggestion',
+      ['simulate', '--round', '3'],
+      /unknown option '--round'[^]*Did you mean --rounds/,
+    ],
+    [
+      'an unknown command, with a suggestion',
+      ['simulat'],
+      /unknown command 'simulat'[^]*Did you mean simulate/,
+    ],
+    [
+      'a value out of range',
+      ['simulate', '--rounds', '0'],
+      /--rounds <n>' argument '0' is invalid. A whole number from 1/,
+    ],
+    ['a name that is not on the list', ['simulate', '--strategy', 'sgd'], /Allowed choices are fedavg/],
+    ['a cohort that masks do not protect', ['simulate', '--cohort', '5'], /5 is below 16/],
+    ['a coordinator without a catalogue', ['coordinator'], /--catalogue FILE, or --config FILE/],
+  ])('refuses %s, exit code 2, one message, no stack', async (_name, args, message) => {
+    const { code, stderr } = await tutti(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('says what to do when no coordinator answers, exit code 1', async () => {
+    const { code, stderr } = await tutti(['status', '--coordinator', 'http://127.0.0.1:9']);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        'No coordinator answers at http://127.0.0.1:9. Start one with: tutti coordinator',
+      ),
+    ]);
+  });
+
+  it('refuses a folder without data, with what was looked for', async () => {
+    const { code, stderr } = await tutti(['simulate', '--dataset', folder]);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('u.data');
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('tutti simulate', () => {
+  it('writes its folder, one JSON object, and a checkpoint that tutti evaluate measures alike', async () => {
+    const out = join(folder, 'run');
+    const small = [
+      '--users',
+      '40',
+      '--items',
+      '120',
+      '--model',
+      'mf',
+      '--dimension',
+      '8',
+      '--rounds',
+      '4',
+      '--cohort',
+      '16',
+      '--seed',
+      '3',
+    ];
+    const { code, stdout } = await tutti(['simulate', ...small, '--out', out, '--json']);
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as { rounds: unknown[]; final: { sampled: { hr10: number } } };
+    expect(result).toMatchObject({
+      model: { family: 'mf', dimension: 8 },
+      dataset: { users: 40, items: 120, interactions: expect.any(Number) as number },
+      final: {
+        sampled: { hr10: expect.any(Number) as number, ndcg10: expect.any(Number) as number },
+        full: { hr10: expect.any(Number) as number },
+      },
+      baselines: { popularity: { sampled: { hr10: expect.any(Number) as number } } },
+      bytes: {
+        upPerClientRound: expect.any(Number) as number,
+        downPerClientRound: expect.any(Number) as number,
+      },
+      clientsPerSecond: expect.any(Number) as number,
+      wallSeconds: expect.any(Number) as number,
+      seed: '3',
+    });
+    expect(result.rounds.length).toBe(4);
+    expect(readdirSync(out).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'report.html']);
+    expect(
+      readFileSync(join(out, 'metrics.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { round: number }).round),
+    ).toEqual([1, 2, 3, 4]);
+    const page = readFileSync(join(out, 'report.html'), 'utf8');
+    expect(page).not.toMatch(/(src|href)="?https?:/);
+    expect(page).toContain('uPlot');
+    const evaluated = await tutti([
+      'evaluate',
+      '--checkpoint',
+      join(out, 'checkpoints', 'round-00004.safetensors'),
+      '--config',
+      join(out, 'config.json'),
+      '--json',
+    ]);
+    expect(evaluated.code).toBe(0);
+    const { final } = JSON.parse(evaluated.stdout) as { final: { sampled: { hr10: number } } };
+    expect(final.sampled.hr10).toBeCloseTo(result.final.sampled.hr10, 10);
+  }, 60_000);
+});
+
+describe('tutti start', () => {
+  const small = [
+    'start',
+    '--clients',
+    '20',
+    '--cohort',
+    '16',
+    '--port',
+    '0',
+    '--model',
+    'mf',
+    '--data-dir',
+    'start',
+  ];
+  const left = (): string[] => readdirSync(join(folder, 'start'));
+
+  it('stops everything it started on Ctrl-C, exit code 130, and goes on where it was', async () => {
+    let signalled = false;
+    const stopped = await tutti([...small, '--rounds', '500'], (text, kill) => {
+      if (signalled || !/\n\s+2 +16/.test(text)) return;
+      signalled = true;
+      kill('SIGINT');
+    });
+    expect(stopped.code).toBe(130);
+    expect(existsSync(join(folder, 'start', 'coordinator', 'pid'))).toBe(false);
+    const other = await tutti([...small, '--seed', '9']);
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('--fresh to start over')]);
+    const resumed = await tutti([...small, '--rounds', '4', '--json']);
+    expect(resumed.stderr).toMatch(/resumes at round \d+; --fresh starts over|rounds were done before/);
+    expect(resumed.code).toBe(0);
+    const result = JSON.parse(resumed.stdout) as {
+      methods: Record<string, { hr10: number }>;
+      lists: { recommended: string[] }[];
+    };
+    expect(Object.keys(result.methods)).toEqual([
+      'popularity',
+      'item-kNN',
+      'this federation',
+      'trained centrally',
+    ]);
+    expect(result.lists.map(({ recommended }) => recommended.length)).toEqual([10, 10, 10]);
+    expect(left()).toContain('report.html');
+  }, 120_000);
+
+  it('says which port is taken, exit code 1', async () => {
+    const config = join(folder, 'config.json');
+    writeFileSync(
+      config,
+      JSON.stringify({
+        listen: { port: 0 },
+        store: `lmdb:${join(folder, 'other')}`,
+        tasks: [{ name: 'films', catalogue: { ids: ['a', 'b'] } }],
+      }),
+    );
+    let taken: Promise<Ended> | undefined;
+    await tutti(['coordinator', '--config', config, '--json'], (text, kill) => {
+      const port = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(text)?.[1];
+      if (port === undefined || taken !== undefined) return;
+      taken = tutti(['start', '--clients', '20', '--port', port, '--data-dir', 'taken']).finally(() =>
+        kill('SIGTERM'),
+      );
+    });
+    const ended = await taken;
+    expect([ended?.code, ended?.stderr]).toEqual([
+      1,
+      expect.stringMatching(/Port \d+ is taken\. Use --port \d+/),
+    ]);
+  }, 60_000);
+});
