@@ -107,13 +107,17 @@ export function releaseOf(
 ): ReleaseRecord {
   const { noise, lanes, scale, clippingNorm } = description;
   if (config.noise.accounting === undefined || noise.mechanism === 'none') return null;
-  const l2 = roundedSensitivity(clippingNorm * scale.delta, Math.max(1, lanes.delta));
-  return {
-    l1: Math.min(Math.sqrt(Math.max(1, lanes.delta)) * l2, l2 * l2),
-    l2,
-    variance: noise.deltaVariance * survivors,
+  const metric = {
     metricL2: (scale.metric + 1) * Math.sqrt(lanes.metrics.length + 1),
     metricVariance: noise.metricVariance * survivors,
+  };
+  if (lanes.delta === 0) return { l1: 0, l2: 0, variance: 0, ...metric };
+  const l2 = roundedSensitivity(clippingNorm * scale.delta, lanes.delta);
+  return {
+    l1: Math.min(Math.sqrt(lanes.delta) * l2, l2 * l2),
+    l2,
+    variance: noise.deltaVariance * survivors,
+    ...metric,
   };
 }
 

@@ -41,6 +41,17 @@ const record = z.strictObject({
   epsilon: z.nullable(z.strictObject({ coordinator: z.number(), readers: nullable })),
 });
 
+/** What an attempt released of its cohort, for the ledger; an evaluation releases metric lanes alone (l2 = 0). */
+const release = z.nullable(
+  z.strictObject({
+    l1: z.number(),
+    l2: z.number(),
+    variance: z.number(),
+    metricL2: z.number(),
+    metricVariance: z.number(),
+  }),
+);
+
 const version = { v: z.literal(JOURNAL_VERSION) };
 
 const entry = z.discriminatedUnion('type', [
@@ -72,19 +83,12 @@ const entry = z.discriminatedUnion('type', [
     type: z.literal('round-committed'),
     record,
     strategyHash: hash,
-    release: z.nullable(
-      z.strictObject({
-        l1: z.number(),
-        l2: z.number(),
-        variance: z.number(),
-        metricL2: z.number(),
-        metricVariance: z.number(),
-      }),
-    ),
+    release,
   }),
   z.strictObject({
     ...version,
     type: z.literal('evaluated'),
+    release,
     record: z.strictObject({ ...funnel, modelHash: hash, metrics, loss: nullable }),
   }),
 ]);
@@ -155,7 +159,12 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
     case 'attempt-aborted':
       return { ...grown, open: undefined };
     case 'evaluated':
-      return { ...grown, open: undefined, evaluations: [...history.evaluations, next.record] };
+      return {
+        ...grown,
+        open: undefined,
+        evaluations: [...history.evaluations, next.record],
+        releases: next.release === null ? history.releases : [...history.releases, next.release],
+      };
     case 'round-committed':
       return {
         ...grown,

@@ -40,12 +40,17 @@ export function funnelOf(
   };
 }
 
-/** Delta and metric lanes have noise of their own: two releases of one round. */
+/** Delta and metric lanes have noise of their own: two releases of one round. An evaluation has the second alone. */
 export function addRelease(ledger: Ledger, release: NonNullable<ReleaseRecord>): Ledger {
   const { l1, l2, variance, metricL2, metricVariance } = release;
   const metricL1 = Math.min(metricL2 * Math.sqrt(METRICS.length + 1), metricL2 * metricL2);
-  return recordRelease(ledger, [
-    { mechanism: 'skellam', l1, l2, variance, sampling: null },
-    { mechanism: 'skellam', l1: metricL1, l2: metricL2, variance: metricVariance, sampling: null },
-  ]);
+  const metrics = {
+    mechanism: 'skellam',
+    l1: metricL1,
+    l2: metricL2,
+    variance: metricVariance,
+    sampling: null,
+  } as const;
+  if (l2 === 0) return recordRelease(ledger, metrics);
+  return recordRelease(ledger, [{ mechanism: 'skellam', l1, l2, variance, sampling: null }, metrics]);
 }

@@ -480,7 +480,9 @@ export class TaskRunner {
       ...metricsOf(summed.update),
       modelHash: attempt.description.modelHash,
     };
-    await this.#journal({ v: JOURNAL_VERSION, type: 'evaluated', record });
+    const release = releaseOf(this.config, attempt.description, summed.survivors);
+    await this.#journal({ v: JOURNAL_VERSION, type: 'evaluated', record, release });
+    if (release !== null) this.#ledger = addRelease(this.#ledger, release);
     this.#running = undefined;
     this.#tellOthers(attempt, new Set());
     for (const { resolve } of this.#evaluations.splice(0)) resolve(record);
