@@ -11,3 +11,47 @@ export class StaleTaskError extends FederatedError {
     );
   }
 }
+
+/** A model or strategy state that the journal names is not in the store. */
+export class MissingBlobError extends FederatedError {
+  override readonly name = 'MissingBlobError';
+  readonly code = 'coordination/missing-blob';
+  readonly fault = 'environment' as const;
+  constructor(readonly hash: string) {
+    super(`the store does not hold ${hash}, which the journal names; restore it, or begin in another folder`);
+  }
+}
+
+/** The journal could not be written: nothing may go on, for nothing could count. */
+export class JournalWriteError extends FederatedError {
+  override readonly name = 'JournalWriteError';
+  readonly code = 'coordination/journal-write';
+  readonly fault = 'environment' as const;
+  constructor(
+    readonly task: string,
+    options: ErrorOptions,
+  ) {
+    const { cause } = options;
+    super(
+      `the journal of task ${task} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`,
+      options,
+    );
+  }
+}
+
+/** The task was stopped, so that what was asked will not happen. */
+export class TaskStoppedError extends FederatedError {
+  override readonly name = 'TaskStoppedError';
+  readonly code = 'coordination/task-stopped';
+  readonly fault = 'caller' as const;
+  constructor(
+    readonly task: string,
+    readonly reason: 'privacy-budget-spent' | 'stopped',
+  ) {
+    super(
+      reason === 'stopped'
+        ? `task ${task} is stopped`
+        : `task ${task} spent its privacy budget: nothing more is released`,
+    );
+  }
+}

@@ -34,4 +34,5 @@ export type CoordinationEvent =
       readonly task: string;
       readonly reason: 'rounds-done' | 'privacy-budget-spent' | 'stopped';
     }
-  | { readonly type: 'failed'; readonly task: string; readonly error: unknown };
+  /** `fatal`: the journal cannot be written; the task stands still until the coordinator is started again. */
+  | { readonly type: 'failed'; readonly task: string; readonly error: unknown; readonly fatal: boolean };

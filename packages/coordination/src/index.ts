@@ -13,7 +13,7 @@
 export { createCoordination } from './coordination.ts';
 export type { Coordination, CoordinationOptions } from './coordination.ts';
 export { LARGEST_LOSS, METRICS } from './describe.ts';
-export { StaleTaskError } from './errors.ts';
+export { JournalWriteError, MissingBlobError, StaleTaskError, TaskStoppedError } from './errors.ts';
 export type { CoordinationEvent, TaskStatus } from './events.ts';
 export { applyEntry, decodeJournalEntry, EMPTY_HISTORY, JOURNAL_VERSION } from './journal.ts';
 export type { EvaluationRecord, Funnel, JournalEntry, RoundRecord, TaskHistory } from './journal.ts';

@@ -1,6 +1,7 @@
-import type { ClientId, CryptoSuite } from '@tutti/secure-aggregation';
-import { FederatedError, toHex } from '@tutti/base';
+import { FederatedError, toHex, type RandomWords } from '@tutti/base';
 import type { CoordinatorMessage } from '@tutti/protocol';
+import type { ClientId, CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
+import type { CoordinationEvent } from './events.ts';
 import type { JournalEntry } from './journal.ts';
 
 /** What a task's history and a coordinator's few durable values are kept in. */
@@ -56,6 +57,21 @@ export interface GroupSums {
 export interface Traffic {
   readonly upBytes: number;
   readonly downBytes: number;
+}
+
+/** What a task runs on. */
+export interface RunnerPorts {
+  readonly store: Store;
+  readonly blobs: Blobs;
+  readonly clock: Clock;
+  /** Draws who is selected. */
+  readonly selection: RandomWords;
+  readonly crypto: CryptoSuite;
+  readonly outbox: Outbox;
+  readonly sums: GroupSums;
+  readonly traffic: () => Traffic;
+  readonly keyPair: KeyPair;
+  readonly emit: (event: CoordinationEvent) => void;
 }
 
 /** Another process wrote to the journal: this one is out of date and must not go on. */

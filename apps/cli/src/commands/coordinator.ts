@@ -81,9 +81,12 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
     for (const task of server.coordination.taskNames)
       screen.line(`task ${task}: ${server.coordination.rounds(task).length} rounds done`);
     screen.line(headingLine(columns));
-    await new Promise<void>((done) => {
+    await new Promise<void>((done, fail) => {
       if (signal.aborted) done();
       signal.addEventListener('abort', () => done(), { once: true });
+      server.coordination.subscribe((event) => {
+        if (event.type === 'failed' && event.fatal) fail(event.error as Error);
+      });
     });
   } finally {
     await storage.close();

@@ -106,6 +106,11 @@ async function watchRounds({ coordinator, screen, signal }: Federation): Promise
   if (coordinator.roundsDone() >= coordinator.target) return;
   await new Promise<void>((resolve, reject) => {
     const stop = coordinator.subscribe((event: CoordinationEvent) => {
+      if (event.type === 'failed' && event.fatal) {
+        stop();
+        reject(event.error as Error);
+        return;
+      }
       if (event.type === 'committed' || event.type === 'aborted')
         screen.line(cellsLine(columns, roundCells(reportOf(event))));
       const done = coordinator.roundsDone();

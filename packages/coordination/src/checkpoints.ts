@@ -1,0 +1,44 @@
+import { MissingBlobError } from './errors.ts';
+import { nextModel, type Summed } from './commit.ts';
+import type { TaskHistory } from './journal.ts';
+import type { Blobs } from './ports.ts';
+import type { TaskConfig } from './task-config.ts';
+
+/**
+ * Makes the model that follows the history's from a sum, and keeps it and the strategy's next state.
+ * @throws {MissingBlobError} when the current model or strategy state is gone.
+ */
+export async function commitModel(
+  config: TaskConfig,
+  history: TaskHistory,
+  { update }: Summed,
+  blobs: Blobs,
+): Promise<{ modelHash: string; strategyHash: string }> {
+  const checkpoint = await fetchBlob(blobs, history.modelHash ?? '');
+  const strategy =
+    history.strategyHash === undefined ? undefined : await fetchBlob(blobs, history.strategyHash);
+  const next = nextModel(config, update, history.round + 1, checkpoint, strategy);
+  return { modelHash: await blobs.put(next.checkpoint), strategyHash: await blobs.put(next.strategy) };
+}
+
+/** Keeps the newest checkpoints; a journalled round whose checkpoint is gone still names it by its hash. */
+export async function pruneCheckpoints(
+  before: TaskHistory,
+  now: TaskHistory,
+  keep: number,
+  blobs: Blobs,
+): Promise<void> {
+  if (before.strategyHash !== undefined && before.strategyHash !== now.strategyHash)
+    await blobs.delete(before.strategyHash);
+  const { rounds, created } = now;
+  const kept = new Set(rounds.slice(-keep).map(({ modelHash }) => modelHash));
+  const outdated = rounds.at(-1 - keep)?.modelHash;
+  const gone = outdated ?? (rounds.length === keep ? created?.modelHash : undefined);
+  if (gone !== undefined && !kept.has(gone)) await blobs.delete(gone);
+}
+
+async function fetchBlob(blobs: Blobs, hash: string): Promise<Uint8Array> {
+  const bytes = await blobs.get(hash);
+  if (bytes === undefined) throw new MissingBlobError(hash);
+  return bytes;
+}

@@ -1,0 +1,78 @@
+import { phaseDigest, type CoordinatorMessage, type RoundAbortReason } from '@tutti/protocol';
+import type { ClientId, CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
+import { survivorsOf, type Attempt, type Outgoing } from './attempt.ts';
+import type { RoundRecord } from './journal.ts';
+import type { Outbox } from './ports.ts';
+
+/** Sends what an attempt has to say, signed with the coordinator's key. */
+export class Post {
+  constructor(
+    private readonly outbox: Outbox,
+    private readonly crypto: CryptoSuite,
+    private readonly keyPair: KeyPair,
+  ) {}
+
+  /** Phase 0: the description. */
+  describe({ description, digest }: Attempt, clients: Iterable<ClientId>): void {
+    const signature = this.crypto.sign(
+      phaseDigest('describe', digest, [], this.crypto),
+      this.keyPair.secretKey,
+    );
+    for (const client of clients)
+      this.outbox.send(client, { type: 'describe', description: structuredClone(description), signature });
+  }
+
+  /** A message of a phase, signed over the round digest, the group and its body. */
+  send(attempt: Attempt, client: ClientId, message: Outgoing): void {
+    this.outbox.send(client, this.#signed(attempt, message));
+  }
+
+  /** The round counts: those in the sum hear so, the other selected ones that it went on without them. */
+  committed(attempt: Attempt, { round, modelHash, reported }: RoundRecord): void {
+    const survivors = new Set(survivorsOf(attempt));
+    const outcome = { type: 'outcome', attempt: attempt.description.attempt } as const;
+    for (const client of attempt.selected)
+      this.outbox.send(
+        client,
+        survivors.has(client)
+          ? { ...outcome, outcome: 'committed', round, modelHash, survivors: reported }
+          : { ...outcome, outcome: 'not-included' },
+      );
+  }
+
+  /** A measurement is over. */
+  evaluated({ selected, description }: Attempt): void {
+    for (const client of selected)
+      this.outbox.send(client, {
+        type: 'outcome',
+        outcome: 'not-included',
+        attempt: description.attempt,
+      });
+  }
+
+  aborted({ selected, description }: Attempt, reason: RoundAbortReason): void {
+    for (const client of selected)
+      this.outbox.send(client, {
+        type: 'outcome',
+        outcome: 'aborted',
+        attempt: description.attempt,
+        reason,
+      });
+  }
+
+  #signed({ description, digest }: Attempt, message: Outgoing): CoordinatorMessage {
+    const { attempt } = description;
+    if (message.type === 'not-included') return { type: 'outcome', outcome: 'not-included', attempt };
+    const group = Uint8Array.of(message.group & 0xff, message.group >>> 8);
+    const sign = (body: Uint8Array): Uint8Array =>
+      this.crypto.sign(phaseDigest(message.type, digest, [group, body], this.crypto), this.keyPair.secretKey);
+    switch (message.type) {
+      case 'roster':
+        return { ...message, attempt, signature: sign(message.bundles) };
+      case 'relay-shares':
+        return { ...message, attempt, signature: sign(message.shares) };
+      case 'survivors':
+        return { ...message, attempt, signature: sign(message.survivors) };
+    }
+  }
+}

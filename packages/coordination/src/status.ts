@@ -1,0 +1,59 @@
+import { toHex } from '@tutti/base';
+import { PROTOCOL_VERSION, type TaskInfo } from '@tutti/protocol';
+import { progressOf, type Attempt } from './attempt.ts';
+import type { TaskStatus } from './events.ts';
+import type { TaskHistory } from './journal.ts';
+import type { Lobby } from './lobby.ts';
+import type { TaskConfig } from './task-config.ts';
+import type { TaskLog } from './task-log.ts';
+
+/** Clients that a training attempt asks. */
+export function clientsAsked({ cohort }: TaskConfig): number {
+  return Math.ceil(cohort.planned * cohort.overselection);
+}
+
+/** Whether every update that was asked for is made. */
+export function isFinished({ rounds }: TaskConfig, { round }: TaskHistory): boolean {
+  return round >= rounds;
+}
+
+/** What a client reads before it takes part. */
+export function taskInfo(
+  { name, model }: TaskConfig,
+  history: TaskHistory,
+  hashes: { readonly layoutHash: string; readonly catalogueHash: string },
+  coordinatorKey: Uint8Array,
+): TaskInfo {
+  return {
+    protocol: PROTOCOL_VERSION,
+    task: name,
+    coordinatorKey: toHex(coordinatorKey),
+    model: { ...model.config },
+    items: model.items,
+    ...hashes,
+    round: history.round,
+    modelHash: history.modelHash ?? '',
+  };
+}
+
+/** What a task is doing now. `attempt` is the one that is going on. */
+export function taskStatus(
+  config: TaskConfig,
+  { history, epsilon }: Pick<TaskLog, 'history' | 'epsilon'>,
+  { connected, waiting }: Pick<Lobby, 'connected' | 'waiting'>,
+  attempt: Attempt | undefined,
+): TaskStatus {
+  const total = clientsAsked(config);
+  return {
+    task: config.name,
+    round: history.round,
+    target: config.rounds,
+    attempt: history.attempt,
+    phase: attempt?.phase ?? (isFinished(config, history) ? 'finished' : 'select'),
+    progress: attempt === undefined ? { done: Math.min(waiting, total), total } : progressOf(attempt),
+    connected,
+    waiting,
+    modelHash: history.modelHash ?? '',
+    epsilon,
+  };
+}

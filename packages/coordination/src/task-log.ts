@@ -1,0 +1,68 @@
+import { EMPTY_LEDGER, spent, type Ledger } from '@tutti/privacy';
+import { JournalWriteError } from './errors.ts';
+import {
+  applyEntry,
+  decodeJournalEntry,
+  EMPTY_HISTORY,
+  type JournalEntry,
+  type ReleaseRecord,
+  type TaskHistory,
+} from './journal.ts';
+import type { Store } from './ports.ts';
+import { addRelease } from './record.ts';
+
+/** ε from both points of view. */
+type Epsilon = { readonly coordinator: number; readonly readers: number | null };
+
+/** A task's history and the ε that it spent. Nothing is known here that the journal does not hold. */
+export class TaskLog {
+  #history: TaskHistory = EMPTY_HISTORY;
+  #ledger: Ledger = EMPTY_LEDGER;
+  #epsilon: Epsilon | null = null;
+
+  /** @param dpDelta δ at which ε is told; undefined where ε is not counted. */
+  constructor(
+    private readonly task: string,
+    private readonly store: Store,
+    private readonly dpDelta: number | undefined,
+  ) {}
+
+  get history(): TaskHistory {
+    return this.#history;
+  }
+
+  /** ε spent so far; null where it is not counted. */
+  get epsilon(): Epsilon | null {
+    return this.#epsilon;
+  }
+
+  /** Replays the journal. @throws {DecodeError} naming the entry's field that is wrong. */
+  async replay(): Promise<void> {
+    const entries = await this.store.readJournal(this.task);
+    this.#history = entries.map(decodeJournalEntry).reduce(applyEntry, EMPTY_HISTORY);
+    this.#ledger = this.#history.releases.reduce(addRelease, EMPTY_LEDGER);
+    this.#epsilon = this.#spent(this.#ledger);
+  }
+
+  /** Writes an entry; it counts from when it is durable. @throws {JournalWriteError} */
+  async append(entry: JournalEntry): Promise<void> {
+    try {
+      await this.store.appendJournal(this.task, this.#history.length, [entry]);
+    } catch (cause) {
+      throw new JournalWriteError(this.task, { cause });
+    }
+    this.#history = applyEntry(this.#history, entry);
+    if (!('release' in entry) || entry.release === null) return;
+    this.#ledger = addRelease(this.#ledger, entry.release);
+    this.#epsilon = this.#spent(this.#ledger);
+  }
+
+  /** ε as it will be when `release` is out. */
+  epsilonWith(release: ReleaseRecord): Epsilon | null {
+    return release === null ? null : this.#spent(addRelease(this.#ledger, release));
+  }
+
+  #spent(ledger: Ledger): Epsilon | null {
+    return this.dpDelta === undefined ? null : spent(ledger, this.dpDelta);
+  }
+}

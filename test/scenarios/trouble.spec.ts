@@ -1,0 +1,99 @@
+import { memoryBlobs, memoryStore, type CoordinationEvent, type Store } from '@tutti/coordination';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { describe, expect, it } from 'vitest';
+import { openStory, taskConfig } from './federation.ts';
+
+/** What is left when the coordinator's own house is on fire: a full disk, a lost file, a spent budget. */
+
+const failures = (events: readonly CoordinationEvent[]): boolean[] =>
+  events.flatMap((event) => (event.type === 'failed' ? [event.fatal] : []));
+
+describe('a privacy budget', () => {
+  const noisy = (epsilonBudget: number) =>
+    taskConfig({
+      rounds: 50,
+      noise: { multiplier: 8, metricMultiplier: 24, accounting: { dpDelta: 1e-5, epsilonBudget } },
+    });
+
+  it('is never exceeded: the task stops before the round that would', async () => {
+    const story = await openStory({ count: 8, config: noisy(1.5) });
+    let ended: CoordinationEvent | undefined;
+    for (let round = 0; round < 50; round++) {
+      await story.gather();
+      ended = story.events.find(({ type }) => type === 'finished');
+      if (ended !== undefined) break;
+      await story.untilEnd();
+    }
+    expect(ended).toMatchObject({ reason: 'privacy-budget-spent' });
+    const rounds = story.coordination.rounds('films');
+    expect(rounds.length).toBeGreaterThan(1);
+    for (const { epsilon } of rounds) expect(epsilon?.coordinator).toBeLessThanOrEqual(1.5);
+  });
+
+  it('that is spent refuses a measurement instead of letting it wait', async () => {
+    const story = await openStory({ count: 8, config: noisy(0.01) });
+    await story.gather();
+    expect(story.events).toMatchObject([{ type: 'finished', reason: 'privacy-budget-spent' }]);
+    await expect(story.coordination.evaluate('films')).rejects.toMatchObject({
+      code: 'coordination/task-stopped',
+      reason: 'privacy-budget-spent',
+    });
+  });
+
+  it('is still spent after a restart', async () => {
+    const [store, blobs] = [memoryStore(), memoryBlobs(nodeCrypto)];
+    const config = noisy(1.5);
+    const before = await openStory({ count: 8, config, store, blobs });
+    await before.gather();
+    await before.untilEnd();
+    const spent = before.coordination.status('films')?.epsilon;
+    const after = await openStory({ count: 8, config, store, blobs });
+    expect(after.coordination.status('films')?.epsilon).toEqual(spent);
+    expect(spent?.coordinator).toBeGreaterThan(0);
+  });
+});
+
+describe('a store that fails', () => {
+  it('ends a round whose model is gone by name, and does not hang', async () => {
+    const blobs = memoryBlobs(nodeCrypto);
+    const story = await openStory({ count: 8, config: taskConfig({ rounds: 2 }), blobs });
+    await blobs.delete(story.coordination.taskInfo('films')?.modelHash ?? '');
+    await story.gather();
+    expect(await story.untilEnd()).toMatchObject({ type: 'aborted', reason: 'internal-error' });
+    expect(failures(story.events)).toEqual([false]);
+    expect(story.coordination.rounds('films')).toEqual([]);
+    await story.gather();
+    expect(await story.untilEnd()).toMatchObject({ type: 'aborted', record: { attempt: 2 } });
+  });
+
+  it('stands still, says so, and acknowledges nothing once the journal cannot be written', async () => {
+    const whole = memoryStore();
+    let full = false;
+    const store: Store = {
+      ...whole,
+      appendJournal: (...entry) =>
+        full ? Promise.reject(new Error('no space left on device')) : whole.appendJournal(...entry),
+    };
+    const blobs = memoryBlobs(nodeCrypto);
+    const story = await openStory({ count: 8, store, blobs });
+    await story.gather();
+    full = true;
+    await expect(story.untilEnd()).rejects.toThrow('cannot be written: no space left');
+    expect(failures(story.events)).toEqual([true]);
+    expect(story.events[0]).toMatchObject({ error: { code: 'coordination/journal-write' } });
+    const heard = story.clients.flatMap((client) => client.heard);
+    expect(heard.filter(({ type }) => type === 'outcome')).toEqual([]);
+    full = false;
+    const again = await openStory({ count: 8, store, blobs });
+    await again.gather();
+    expect(await again.untilEnd()).toMatchObject({ type: 'committed', record: { round: 1, attempt: 2 } });
+  });
+
+  it('gives up a measurement when the coordinator closes', async () => {
+    const story = await openStory({ count: 3, config: taskConfig({ rounds: 0 }) });
+    const measured = story.coordination.evaluate('films');
+    const outcome = expect(measured).rejects.toMatchObject({ reason: 'stopped' });
+    await story.coordination.close();
+    await outcome;
+  });
+});
