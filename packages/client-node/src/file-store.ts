@@ -1,7 +1,8 @@
 import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concatBytes, FederatedError, systemRandom, toHex, utf8 } from '@tutti/base';
+import { ensureFolder } from '@tutti/base/node';
 import type { ClientStore } from '@tutti/client';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 
@@ -32,7 +33,7 @@ export async function fileStore(
   folder: string,
   options: { sealingKey?: Uint8Array } = {},
 ): Promise<ClientStore> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  ensureFolder(folder, 0o700);
   const random = systemRandom();
   const key = options.sealingKey ?? (await keptKey(folder));
   const pathOf = (kind: 'value' | 'log', name: string): string =>

@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentError, FederatedError } from '@tutti/base';
+import { ensureFolder } from '@tutti/base/node';
 import {
   blobHash,
   decodeJournalEntry,
@@ -46,10 +38,11 @@ const MAP_BYTES = 2 ** 36;
 
 /**
  * Opens the storage in `folder`, making it where it is missing. Every write is on the disk before its promise resolves.
+ * @throws {EnvironmentError} if the folder cannot be made or the storage in it cannot be opened.
  * @throws {StorageLockedError} if a living process holds it; the lock of one that is gone is taken over.
  */
 export async function openLmdbStorage(folder: string, crypto: CryptoSuite): Promise<LmdbStorage> {
-  mkdirSync(folder, { recursive: true });
+  ensureFolder(folder);
   const unlock = lock(folder);
   let root: RootDatabase;
   try {

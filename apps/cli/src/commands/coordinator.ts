@@ -85,7 +85,7 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
       if (signal.aborted) done();
       signal.addEventListener('abort', () => done(), { once: true });
       server.coordination.subscribe((event) => {
-        if (event.type === 'failed' && event.fatal) fail(event.error as Error);
+        if (event.type === 'failed' && event.fatal) fail(event.error);
       });
     });
   } finally {

@@ -1,5 +1,6 @@
-import { appendFile, mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ensureFolder } from '@tutti/base/node';
 import type { RoundReport, SimulationResult } from '@tutti/simulation';
 import { figure } from '../ui/table.ts';
 import { bytes } from '../ui/screen.ts';
@@ -14,7 +15,7 @@ export interface RunFolder {
 
 /** Makes the folder (and its parents); an existing metrics file is begun anew. */
 export async function openRunFolder(path: string): Promise<RunFolder> {
-  await mkdir(join(path, 'checkpoints'), { recursive: true });
+  ensureFolder(join(path, 'checkpoints'));
   await writeFile(join(path, 'metrics.jsonl'), '');
   let writes: Promise<void> = Promise.resolve();
   return {

@@ -108,7 +108,7 @@ async function watchRounds({ coordinator, screen, signal }: Federation): Promise
     const stop = coordinator.subscribe((event: CoordinationEvent) => {
       if (event.type === 'failed' && event.fatal) {
         stop();
-        reject(event.error as Error);
+        reject(event.error);
         return;
       }
       if (event.type === 'committed' || event.type === 'aborted')

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '@tutti/base';
+import { ensureFolder } from '@tutti/base/node';
 import { CommandError } from '../exit-codes.ts';
 
 /** What a federation in a folder was begun with: a second run must ask for the same, or start afresh. */
@@ -35,7 +36,7 @@ export async function claimFolder(folder: string, settings: StartSettings, fresh
     }
     return true;
   }
-  await mkdir(folder, { recursive: true });
+  ensureFolder(folder);
   await writeFile(path, `${canonicalJson(settings)}\n`);
   return false;
 }

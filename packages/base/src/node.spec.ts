@@ -1,0 +1,38 @@
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EnvironmentError } from './errors.ts';
+import { ensureFolder } from './node.ts';
+
+describe('ensureFolder', () => {
+  let root = '';
+  beforeEach(() => void (root = mkdtempSync(join(tmpdir(), 'tutti-folder-'))));
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  it('makes what is missing, with the permissions asked for, and is content with what is there', () => {
+    const folder = join(root, 'a', 'b c', 'd');
+    ensureFolder(folder, 0o700);
+    ensureFolder(folder);
+    expect(statSync(join(root, 'a')).mode & 0o777).toBe(0o700);
+    expect(statSync(folder).isDirectory()).toBe(true);
+  });
+
+  it('names the file that stands where a folder should', () => {
+    const file = join(root, 'file');
+    writeFileSync(file, '');
+    for (const path of [file, join(file, 'below')]) {
+      expect(() => ensureFolder(path)).toThrow(EnvironmentError);
+      expect(() => ensureFolder(path)).toThrow(`${file} is a file; a folder is needed`);
+    }
+  });
+
+  it.runIf(existsSync('/proc/self'))(
+    'refuses at once where nothing can be made, instead of trying for ever',
+    () => {
+      expect(() => ensureFolder('/proc/tutti-nowhere/below')).toThrow(
+        /the folder \/proc\/tutti-nowhere cannot be made: \w+/,
+      );
+    },
+  );
+});
