@@ -35,4 +35,4 @@ export type CoordinationEvent =
       readonly reason: 'rounds-done' | 'privacy-budget-spent' | 'stopped';
     }
   /** `fatal`: the journal cannot be written; the task stands still until the coordinator is started again. */
-  | { readonly type: 'failed'; readonly task: string; readonly error: unknown; readonly fatal: boolean };
+  | { readonly type: 'failed'; readonly task: string; readonly error: Error; readonly fatal: boolean };

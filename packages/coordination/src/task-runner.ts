@@ -423,9 +423,10 @@ export class TaskRunner {
   }
 
   #emitFailure(error: unknown): void {
-    this.#failWaiters(error instanceof Error ? error : new Error(String(error)));
     const fatal = error instanceof JournalWriteError;
-    this.ports.emit({ type: 'failed', task: this.config.name, error, fatal });
+    const told = error instanceof Error ? error : new Error(String(error));
+    this.#failWaiters(told);
+    this.ports.emit({ type: 'failed', task: this.config.name, error: told, fatal });
   }
 
   #failWaiters(error: Error): void {

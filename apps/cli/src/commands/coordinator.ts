@@ -67,10 +67,7 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
     const emit = (event: unknown): void =>
       void (flags.json === true && process.stdout.write(`${JSON.stringify(event)}\n`));
     server.coordination.subscribe((event) => {
-      if (event.type === 'failed')
-        screen.line(
-          `a task failed: ${event.error instanceof Error ? event.error.message : String(event.error)}`,
-        );
+      if (event.type === 'failed') screen.line(`a task failed: ${event.error.message}`);
       else if (event.type !== 'progress') emit(event);
       if (event.type === 'committed' || event.type === 'aborted')
         screen.line(cellsLine(columns, roundCells(reportOf(event))));
