@@ -9,6 +9,7 @@ const bin = fileURLToPath(import.meta.resolve('@tutti/cli/package.json')).replac
   /package\.json$/,
   'bin/tutti.js',
 );
+const docs = fileURLToPath(new URL('../../docs/cli.md', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tutti-cli-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -35,15 +36,38 @@ function tutti(
 }
 
 describe('the command line', () => {
-  it.each(['start', 'simulate', 'coordinator', 'client', 'evaluate', 'status'])(
+  it.each(['start', 'simulate', 'coordinator', 'client', 'evaluate', 'status', 'privacy'])(
     '%s --help shows examples and ends with 0',
     async (command) => {
       const { code, stdout } = await tutti([command, '--help']);
       expect(code).toBe(0);
       expect(stdout).toContain('Examples:');
       expect(stdout).toContain('--json');
+      expect(readFileSync(docs, 'utf8'), 'docs/cli.md shows it').toContain(stdout.trim());
     },
   );
+
+  it.each<[string, string[], object]>([
+    [
+      'ε of a noise',
+      ['--noise-multiplier', '2', '--rounds', '1'],
+      { noiseMultiplier: 2, unamplified: { epsilon: expect.closeTo(2.25408465, 6) as number } },
+    ],
+    [
+      'the noise for an ε',
+      ['--epsilon', '8', '--rounds', '30', '--cohort', '100', '--population', '6040'],
+      { noiseMultiplier: expect.any(Number) as number, pld: { epsilon: expect.closeTo(8, 3) as number } },
+    ],
+    [
+      'trees',
+      ['--mechanism', 'tree', '--noise-multiplier', '8.83', '--steps-per-tree', '1600'],
+      { rdp: { epsilon: expect.closeTo(1.77319244962, 8) as number, order: expect.any(Number) as number } },
+    ],
+  ])('tutti privacy answers %s', async (_name, args, expected) => {
+    const { code, stdout } = await tutti(['privacy', '--delta', '1e-6', ...args, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject(expected);
+  });
 
   it.each<[string, string[], RegExp]>([
     [
@@ -63,6 +87,16 @@ describe('the command line', () => {
     ],
     ['a name that is not on the list', ['simulate', '--strategy', 'sgd'], /Allowed choices are fedavg/],
     ['a cohort that masks do not protect', ['simulate', '--cohort', '5'], /5 is below 16/],
+    [
+      'an ε without rounds',
+      ['privacy', '--epsilon', '8', '--delta', '1e-5'],
+      /--mechanism gaussian needs --rounds/,
+    ],
+    [
+      'a cohort above its population',
+      ['privacy', '--epsilon', '8', '--delta', '1e-5', '--rounds', '3', '--cohort', '9', '--population', '4'],
+      /a cohort of 9 out of a population of 4/,
+    ],
     ['a coordinator without a catalogue', ['coordinator'], /--catalogue FILE, or --config FILE/],
   ])('refuses %s, exit code 2, one message, no stack', async (_name, args, message) => {
     const { code, stderr } = await tutti(args);
@@ -125,7 +159,7 @@ describe('tutti simulate', () => {
       },
       clientsPerSecond: expect.any(Number) as number,
       wallSeconds: expect.any(Number) as number,
-      seed: '3',
+      seed: 3,
     });
     expect(result.rounds.length).toBe(4);
     expect(readdirSync(out).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'report.html']);

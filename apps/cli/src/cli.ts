@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { clientCommand } from './commands/client.ts';
 import { coordinatorCommand } from './commands/coordinator.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
+import { privacyCommand } from './commands/privacy.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
@@ -27,6 +28,7 @@ export function buildProgram(): Command {
     clientCommand(),
     evaluateCommand(),
     statusCommand(),
+    privacyCommand(),
   ];
   for (const command of commands) program.addCommand(command.showSuggestionAfterError(true));
   for (const command of [program, ...commands]) command.exitOverride();

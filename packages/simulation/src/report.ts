@@ -62,7 +62,7 @@ export interface SimulationResult {
   readonly bytes: { readonly upPerClientRound: number; readonly downPerClientRound: number };
   readonly clientsPerSecond: number;
   readonly wallSeconds: number;
-  readonly seed: string;
+  readonly seed: string | number;
   readonly checkpointHash: string;
   readonly backend: string;
   readonly notes: readonly string[];

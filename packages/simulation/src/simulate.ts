@@ -71,7 +71,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       },
       clientsPerSecond: reported / trainingSeconds,
       wallSeconds: (performance.now() - started) / 1_000,
-      seed: resolved.seed,
+      seed: options.seed ?? 1,
       checkpointHash: run.modelHash(),
       backend: run.pool.backend,
       notes: [...run.pool.notes, ...notesOf(resolved, population)],

@@ -1,0 +1,159 @@
+import { UsageError } from '@tutti/base';
+import { calibrateNoiseMultiplier } from './calibrate.ts';
+import { checkCount, checkDpDelta, checkPositive, checkSampling } from './checks.ts';
+import { analyticGaussianEpsilon, leastThatHolds } from './gaussian.ts';
+import { pldEpsilon } from './pld.ts';
+import {
+  composeRdp,
+  gaussianRdp,
+  rdpToEpsilon,
+  roundedSensitivity,
+  skellamRdp,
+  subsampledRdp,
+  treeRdp,
+  type Rdp,
+} from './rdp.ts';
+
+/** How noise is added, before it is known how much. */
+export type NoiseMechanism =
+  | { readonly mechanism: 'gaussian' }
+  | {
+      readonly mechanism: 'skellam';
+      /** C·S: the clipping norm in ring units. */
+      readonly scaledClip: number;
+      /** Lanes that carry the update. */
+      readonly dimension: number;
+    }
+  | {
+      readonly mechanism: 'tree';
+      /** Releases of one tree, in which each user takes part once. */
+      readonly stepsPerTree: number;
+      /** Trees, one after another. */
+      readonly trees: number;
+    };
+
+/** What is planned to be released, as data. */
+export interface ReleasePlan {
+  readonly noise: NoiseMechanism;
+  /** Releases; for trees this is `trees`, and not read. */
+  readonly rounds: number;
+  /** q in (0, 1]: the chance of being asked, Poisson and secret; 1 where it is neither. Trees know no sampling: 1. */
+  readonly sampling: number;
+  /** Most rounds (trees, for trees) that one user takes part in, where clients keep to it. */
+  readonly participations?: number;
+  /** δ in (0, 1). */
+  readonly dpDelta: number;
+}
+
+/** ε at δ by each accountant. The first two against readers of the model, the last against the coordinator. */
+export interface PlanAccount {
+  readonly rdp: { readonly epsilon: number; readonly order: number };
+  /** null for Skellam noise, of which no privacy loss distribution is known here: RDP answers. */
+  readonly pld: { readonly epsilon: number | null };
+  /** Without amplification by sampling, of as many releases as one user takes part in. */
+  readonly unamplified: { readonly epsilon: number };
+}
+
+/**
+ * What a plan will have cost when it is carried out with this noise.
+ *
+ * @param noiseMultiplier z > 0: standard deviation of the sum's noise over its sensitivity; of each node, for trees.
+ * @throws {UsageError} for values outside the ranges that {@link ReleasePlan} gives.
+ */
+export function accountPlan(plan: ReleasePlan, noiseMultiplier: number): PlanAccount {
+  checkPlan(plan);
+  checkPositive('noise multiplier', noiseMultiplier);
+  const { noise, sampling, dpDelta } = plan;
+  const releases = releasesOf(plan);
+  const own = Math.min(plan.participations ?? releases, releases);
+  const once = rdpOf(noise, noiseMultiplier);
+  const epsilonOf = (rdp: Rdp, times: number): { epsilon: number; order: number } =>
+    rdpToEpsilon(composeRdp([{ rdp, times }]), dpDelta);
+  const gaussian = (times: number): number =>
+    analyticGaussianEpsilon(equalSigma(noise, noiseMultiplier) / Math.sqrt(times), dpDelta);
+  if (noise.mechanism === 'skellam') {
+    const unamplified = epsilonOf(once, own).epsilon;
+    return {
+      rdp: least(epsilonOf(subsampledRdp(once, sampling), releases), epsilonOf(once, own)),
+      pld: { epsilon: null },
+      unamplified: { epsilon: unamplified },
+    };
+  }
+  const unamplified = gaussian(own);
+  const sampled =
+    sampling === 1 ? unamplified : pldEpsilon({ noiseMultiplier, sampling, rounds: releases }, dpDelta);
+  return {
+    rdp: least(epsilonOf(subsampledRdp(once, sampling), releases), epsilonOf(once, own)),
+    pld: { epsilon: Math.min(sampled, unamplified) },
+    unamplified: { epsilon: unamplified },
+  };
+}
+
+/**
+ * The least noise multiplier at which a plan's ε against readers is at most `epsilon`: by PLD for Gaussian noise, analytic for
+ * trees, by RDP for Skellam noise.
+ *
+ * @throws {UsageError} for values out of range, or a target that no noise multiplier up to 1e9 reaches.
+ */
+export function calibratePlan(plan: ReleasePlan, epsilon: number): number {
+  checkPlan(plan);
+  checkPositive('ε', epsilon);
+  const { noise, sampling, dpDelta } = plan;
+  const own = Math.min(plan.participations ?? releasesOf(plan), releasesOf(plan));
+  if (noise.mechanism === 'gaussian' && own === plan.rounds)
+    return calibrateNoiseMultiplier({ epsilon, dpDelta, rounds: own, sampling, accountant: 'pld' });
+  const enough = (z: number): boolean => {
+    const { rdp, pld } = accountPlan(plan, z);
+    return (pld.epsilon ?? rdp.epsilon) <= epsilon;
+  };
+  return leastThatHolds(enough, 1e-6);
+}
+
+type WithOrder = PlanAccount['rdp'];
+const least = (a: WithOrder, b: WithOrder): WithOrder => (b.epsilon < a.epsilon ? b : a);
+
+const releasesOf = ({ noise, rounds }: ReleasePlan): number =>
+  noise.mechanism === 'tree' ? noise.trees : rounds;
+
+function rdpOf(noise: NoiseMechanism, noiseMultiplier: number): Rdp {
+  switch (noise.mechanism) {
+    case 'gaussian':
+      return gaussianRdp(noiseMultiplier);
+    case 'tree':
+      return treeRdp(noiseMultiplier, noise.stepsPerTree);
+    case 'skellam': {
+      // Every rounding keeps to this sensitivity: ln 1/β is infinite.
+      const l2 = roundedSensitivity(noise.scaledClip, noise.dimension, Number.POSITIVE_INFINITY);
+      const l1 = Math.min(Math.sqrt(noise.dimension) * l2, l2 * l2);
+      return skellamRdp({ l1, l2, variance: (noiseMultiplier * l2) ** 2 });
+    }
+  }
+}
+
+/** The σ of the one Gaussian release that one release of this mechanism is: a tree's user stands in `depth` nodes. */
+function equalSigma(noise: NoiseMechanism, noiseMultiplier: number): number {
+  if (noise.mechanism !== 'tree') return noiseMultiplier;
+  return noiseMultiplier / Math.sqrt(Math.floor(Math.log2(noise.stepsPerTree)) + 1);
+}
+
+function checkPlan({ noise, rounds, sampling, participations, dpDelta }: ReleasePlan): void {
+  checkDpDelta(dpDelta);
+  checkSampling(sampling);
+  if (participations !== undefined) checkCount('participations', participations);
+  switch (noise.mechanism) {
+    case 'tree':
+      checkCount('steps of a tree', noise.stepsPerTree);
+      checkCount('trees', noise.trees);
+      if (sampling !== 1)
+        throw new UsageError(
+          `a sampling rate of ${sampling} with trees; they are for clients that nobody samples`,
+        );
+      return;
+    case 'skellam':
+      checkPositive('scaled clipping norm', noise.scaledClip);
+      checkCount('dimension', noise.dimension);
+      break;
+    case 'gaussian':
+  }
+  checkCount('rounds', rounds);
+}
