@@ -71,3 +71,19 @@ export class RingBudgetError extends FederatedError {
     super(`a sum can reach ${largestSum}; it must stay below ${limit}`);
   }
 }
+
+/** No k-regular graph keeps its promises under so much loss. */
+export class NoGraphError extends FederatedError {
+  override readonly name = 'NoGraphError';
+  readonly code = 'secure-aggregation/no-graph';
+  readonly fault = 'caller' as const;
+  constructor(
+    readonly members: number,
+    readonly corrupt: number,
+    readonly dropped: number,
+  ) {
+    super(
+      `no graph over ${members} members survives ${corrupt} corrupt and ${dropped} dropped ones; ask for fewer, or for a larger group`,
+    );
+  }
+}
