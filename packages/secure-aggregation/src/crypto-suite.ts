@@ -1,4 +1,5 @@
 import type { Brand, SecureRandom } from '@tutti/base';
+import type { AddKeystream } from './keystream.ts';
 
 /** A public key and its secret key. */
 export interface KeyPair {
@@ -35,5 +36,5 @@ export interface CryptoSuite {
   /** The plaintext, or nothing where the sealed bytes are not authentic. */
   open(sealed: Uint8Array, nonce: Uint8Array, key: Uint8Array): Uint8Array | undefined;
   /** Adds (or takes away) the ChaCha20 stream of `seed` to `target`, word by word, modulo 2³², in place. */
-  addKeystream(target: Uint32Array, seed: Uint8Array, sign: 1 | -1): void;
+  readonly addKeystream: AddKeystream;
 }

@@ -26,8 +26,19 @@ export type {
   ClientShared,
 } from './client-state.ts';
 export type { ClientId, CohortDigest, CryptoSuite, KeyPair, RoundDigest } from './crypto-suite.ts';
-export { ABORT_REASONS, InvalidKeyError, REFUSAL_REASONS, RefusalError, RingBudgetError } from './errors.ts';
+export {
+  ABORT_REASONS,
+  InvalidKeyError,
+  NoGraphError,
+  REFUSAL_REASONS,
+  RefusalError,
+  RingBudgetError,
+} from './errors.ts';
 export type { AbortReason, RefusalReason } from './errors.ts';
+export { findGraph } from './find-graph.ts';
+export type { GraphParameters, GraphQuestion } from './find-graph.ts';
+export { fastestKeystream, portableKeystreams, typescriptKeystream, wasmKeystream } from './keystream.ts';
+export type { AddKeystream, KeystreamGenerator } from './keystream.ts';
 export { LARGEST_COMPLETE_GRAPH, SMALLEST_COHORT, thresholdFor } from './graph.ts';
 export { clientIdOf, parseClientId } from './ids.ts';
 export { decodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES } from './key-bundle.ts';

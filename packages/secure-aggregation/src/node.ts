@@ -11,6 +11,7 @@ import {
 import { concatBytes, wipe } from '@tutti/base';
 import type { CryptoSuite } from './crypto-suite.ts';
 import { InvalidKeyError } from './errors.ts';
+import { measuredKeystream, portableKeystreams, type KeystreamGenerator } from './keystream.ts';
 import { digestInput, isCanonicalSignature, keyFromShared, portableCrypto } from './portable-crypto.ts';
 
 /** The same primitives through node:crypto where it has them; results are equal to the portable ones, faster. */
@@ -50,7 +51,10 @@ const rawPublic = (key: KeyObject): Uint8Array =>
 const CHUNK_BYTES = 65_536;
 const ZEROS = new Uint8Array(CHUNK_BYTES);
 
-function addKeystream(target: Uint32Array, seed: Uint8Array, sign: 1 | -1): void {
+/** The stream of OpenSSL. */
+export const nodeKeystream: KeystreamGenerator = { name: 'node', add: addNatively };
+
+function addNatively(target: Uint32Array, seed: Uint8Array, sign: 1 | -1): void {
   const cipher = createCipheriv('chacha20', seed, new Uint8Array(16));
   for (let at = 0; at < target.length; at += CHUNK_BYTES / 4) {
     const end = Math.min(target.length, at + CHUNK_BYTES / 4);
@@ -109,5 +113,5 @@ export const nodeCrypto: CryptoSuite = {
     wipe(raw);
     return shared;
   },
-  addKeystream,
+  addKeystream: measuredKeystream(() => [nodeKeystream, ...portableKeystreams()]),
 };

@@ -1,8 +1,8 @@
 import { concatBytes, utf8, wipe } from '@tutti/base';
 import nacl from 'tweetnacl';
-import { addChaCha20 } from './chacha20.ts';
 import type { CryptoSuite, KeyPair } from './crypto-suite.ts';
 import { InvalidKeyError } from './errors.ts';
+import { measuredKeystream, portableKeystreams } from './keystream.ts';
 
 /** The one file that touches tweetnacl. It closes its two traps: malleable signatures, and low-order points. */
 
@@ -80,5 +80,5 @@ export const portableCrypto: CryptoSuite = {
   },
   seal: (plaintext, nonce, key) => nacl.secretbox(plaintext, nonce, key),
   open: (sealed, nonce, key) => nacl.secretbox.open(sealed, nonce, key) ?? undefined,
-  addKeystream: addChaCha20,
+  addKeystream: measuredKeystream(portableKeystreams),
 };
