@@ -17,6 +17,7 @@ export default tseslint.config(
       '.nx/**',
       '**/coverage/**',
       'docs/api/**',
+      '**/assembly/**',
       '**/vitest.config.ts',
       '**/*.mjs',
       '**/*.js',

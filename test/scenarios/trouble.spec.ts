@@ -53,6 +53,25 @@ describe('a privacy budget', () => {
   });
 });
 
+describe('a round of several groups', () => {
+  it('is accounted with the noise of its smallest group, whose sum the coordinator sees apart', async () => {
+    const config = taskConfig({
+      cohort: { planned: 9, smallest: 4, largestGroup: 5, overselection: 1 },
+      noise: { multiplier: 8, metricMultiplier: 24, accounting: { dpDelta: 1e-5 } },
+    });
+    const story = await openStory({ count: 9, config });
+    await story.gather();
+    expect(await story.untilEnd()).toMatchObject({ record: { reported: 9, groups: 2 } });
+    const heard = story.clients[0]?.heard.find((message) => message.type === 'describe');
+    const noise = heard?.type === 'describe' ? heard.description.noise : undefined;
+    if (noise?.mechanism !== 'skellam') throw new Error('no noise was asked for');
+    const journal = await story.store.readJournal('films');
+    expect(journal.find(({ type }) => type === 'round-committed')).toMatchObject({
+      release: { variance: 4 * noise.deltaVariance, metricVariance: 4 * noise.metricVariance },
+    });
+  });
+});
+
 describe('a store that fails', () => {
   it('ends a round whose model is gone by name, and does not hang', async () => {
     const blobs = memoryBlobs(nodeCrypto);

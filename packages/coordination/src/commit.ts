@@ -20,6 +20,8 @@ export interface Summed {
   readonly update: AggregatedUpdate;
   readonly survivors: number;
   readonly groups: number;
+  /** Survivors of the smallest group that was summed: the coordinator sees each group's sum, with its noise alone. */
+  readonly fewestInGroup: number;
   /** Clients whose unmask shares did not fit. */
   readonly culprits: readonly ClientId[];
 }
@@ -33,12 +35,12 @@ export async function sumAttempt(
   const { description } = attempt;
   const signed: Int32Array[] = [];
   const culprits: ClientId[] = [];
-  let survivors = 0;
+  const survivorsOfGroups: number[] = [];
   for (const [group, state] of attempt.groups.entries()) {
     const key = { attempt: description.attempt, group };
     if (state.phase === 'plain-done') {
       signed.push(toSigned(await sums.take(key)));
-      survivors += state.counted.size;
+      survivorsOfGroups.push(state.counted.size);
       continue;
     }
     const recovered = state.phase === 'unmask' ? recoverMasks(state) : undefined;
@@ -50,13 +52,15 @@ export async function sumAttempt(
     applyCorrections(sum, recovered.corrections, attempt.crypto);
     culprits.push(...recovered.culprits);
     signed.push(toSigned(sum));
-    survivors += state.survivorIds.length;
+    survivorsOfGroups.push(state.survivorIds.length);
   }
   if (signed.length === 0) return undefined;
+  const survivors = survivorsOfGroups.reduce((sum, count) => sum + count, 0);
   const update = decodeSum(lanesOf(config, description.purpose), description.scale, signed, survivors, {
     rowTables: rowTablesOf(config),
   });
-  return { update, survivors, groups: signed.length, culprits };
+  const fewestInGroup = Math.min(...survivorsOfGroups);
+  return { update, survivors, groups: signed.length, fewestInGroup, culprits };
 }
 
 /** Means of the metric lanes; a lane's sum under noise can leave its range, and is brought back into it. */
@@ -99,7 +103,10 @@ export function nextModel(
   };
 }
 
-/** What this round released, with the survivors there actually were; nothing where ε is not counted. */
+/**
+ * What this round released, with the noise of the survivors that there actually were in a group: each person is in one group,
+ * whose sum the coordinator sees apart. Nothing where ε is not counted.
+ */
 export function releaseOf(
   config: TaskConfig,
   description: RoundDescription,

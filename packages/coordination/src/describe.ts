@@ -7,8 +7,9 @@ import {
   type LaneScale,
 } from '@tutti/aggregation';
 import { layoutFingerprint } from '@tutti/model';
+import { LARGEST_NOISE_VARIANCE } from '@tutti/privacy';
 import { PROTOCOL_VERSION, type RoundDescription } from '@tutti/protocol';
-import { checkRingBudget, thresholdFor, type CryptoSuite } from '@tutti/secure-aggregation';
+import { checkRingBudget, fewestSurvivors, type CryptoSuite } from '@tutti/secure-aggregation';
 import type { TaskConfig } from './task-config.ts';
 
 /** Names of the metric lanes, in order. */
@@ -19,6 +20,9 @@ export const LARGEST_LOSS = 4;
 
 /** Deviations that noise stays within, but for a chance below 1e-14 a lane. */
 const NOISE_TAIL_DEVIATIONS = 8;
+
+/** Keeps float64 rounding from lifting a variance above the largest one. */
+const ROUNDING = 1e-9;
 
 /** Digest of the model's configuration and parameter layout. */
 export function layoutHashOf(config: TaskConfig, crypto: CryptoSuite): string {
@@ -56,12 +60,16 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
   const lanes = lanesOf(config, purpose);
   const groupSize = Math.min(planned, config.cohort.largestGroup);
   const noisy = config.noise.multiplier > 0 && purpose === 'train';
-  const scale = chooseLaneScale({
-    cohort: groupSize,
-    clippingNorm: config.clippingNorm,
-    noise: noisy,
-    deltaLength: lanes.deltaLength,
-  });
+  const scale = fitNoise(
+    config,
+    fewestOf(config, planned),
+    chooseLaneScale({
+      cohort: groupSize,
+      clippingNorm: config.clippingNorm,
+      noise: noisy,
+      deltaLength: lanes.deltaLength,
+    }),
+  );
   const noise = noiseOf(
     config,
     scale,
@@ -108,6 +116,18 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
   };
 }
 
+/** Coarser scales where the noise is so strong that a device could not draw its part of it; it then drowns the rounding. */
+function fitNoise({ noise, clippingNorm }: TaskConfig, fewest: number, scale: LaneScale): LaneScale {
+  const strongest = Math.sqrt(LARGEST_NOISE_VARIANCE * fewest);
+  const { multiplier, metricMultiplier } = noise;
+  const unit = Math.min(scale.metric, 2 ** Math.floor(Math.log2(strongest / metricMultiplier)));
+  return {
+    delta: Math.min(scale.delta, ((1 - ROUNDING) * strongest) / (multiplier * clippingNorm)),
+    weight: Math.min(scale.weight, unit),
+    metric: unit,
+  };
+}
+
 /**
  * Each client's part of the noise: a variance, so that the noise of the fewest survivors that can be summed already has the
  * deviation z·C. More survivors only add to it.
@@ -119,7 +139,7 @@ function noiseOf(
   noisy: boolean,
 ): RoundDescription['noise'] {
   if (!noisy) return { mechanism: 'none' };
-  const fewest = fewestSurvivors(config, planned);
+  const fewest = fewestOf(config, planned);
   const { multiplier, metricMultiplier } = config.noise;
   return {
     mechanism: 'skellam',
@@ -129,11 +149,10 @@ function noiseOf(
   };
 }
 
-/** Fewest clients that a sum can be over: the threshold of one group of the smallest cohort. */
-export function fewestSurvivors(config: TaskConfig, planned: number): number {
-  const smallest = Math.min(planned, config.cohort.smallest);
-  const groups = Math.ceil(smallest / config.cohort.largestGroup);
-  return config.protection === 'plain' || smallest < 2
+/** Fewest clients that a group's sum can be over; without masks it can be one. */
+export function fewestOf({ protection, cohort }: TaskConfig, planned: number): number {
+  const { largestGroup } = cohort;
+  return protection === 'plain'
     ? 1
-    : thresholdFor(Math.max(2, Math.floor(smallest / groups)));
+    : fewestSurvivors({ planned, smallest: Math.min(planned, cohort.smallest), largestGroup });
 }

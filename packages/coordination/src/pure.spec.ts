@@ -2,6 +2,8 @@ import { seededRandom, utf8 } from '@tutti/base';
 import fc from 'fast-check';
 import { createModel, resolveModelConfig } from '@tutti/model';
 import { describe, expect, it } from 'vitest';
+import { LARGEST_NOISE_VARIANCE } from '@tutti/privacy';
+import { decodeDescription } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
 import { splitIntoGroups } from './groups.ts';
 import { describeAttempt } from './describe.ts';
@@ -86,10 +88,38 @@ describe('a description', () => {
     });
   });
 
-  it('is an error when the noise would not fit the ring', () => {
-    expect(() =>
-      describeAttempt({ ...config, noise: { multiplier: 1e5, metricMultiplier: 0 } }, facts),
-    ).toThrow('must stay below');
+  it('grows coarser where a device could not draw its part of the noise, and says what noise that is', () => {
+    for (const [multiplier, metricMultiplier] of [
+      [0.01, 0.01],
+      [8, 24],
+      [400, 1_000],
+    ] as const) {
+      const described = describeAttempt({ ...config, noise: { multiplier, metricMultiplier } }, facts);
+      const { noise, scale } = decodeDescription(structuredClone(described));
+      if (noise.mechanism !== 'skellam') throw new Error('no noise');
+      expect(noise.deltaVariance).toBeLessThanOrEqual(LARGEST_NOISE_VARIANCE);
+      expect(noise.metricVariance).toBeLessThanOrEqual(LARGEST_NOISE_VARIANCE);
+      expect(noise.deltaVariance * 11).toBeCloseTo((multiplier * config.clippingNorm * scale.delta) ** 2, -6);
+      expect(Number.isInteger(scale.metric)).toBe(true);
+      expect(scale.weight).toBeLessThanOrEqual(scale.metric);
+    }
+    const beyond = describeAttempt({ ...config, noise: { multiplier: 1, metricMultiplier: 1 } }, facts);
+    const loud = { ...beyond, noise: { ...beyond.noise, deltaVariance: 2 * LARGEST_NOISE_VARIANCE } };
+    expect(() => decodeDescription(loud)).toThrow('noise.deltaVariance');
+  });
+
+  it('always fits the ring, whatever noise and cohort a configuration may ask for', () => {
+    const asked = fc.record({
+      multiplier: fc.double({ min: 0, max: 1e6, noNaN: true }),
+      metricMultiplier: fc.double({ min: 0, max: 1e6, noNaN: true }),
+      planned: fc.integer({ min: 16, max: 100_000 }),
+    });
+    fc.assert(
+      fc.property(asked, ({ planned, ...noise }) => {
+        const cohort = { ...config.cohort, planned };
+        expect(() => describeAttempt({ ...config, cohort, noise }, { ...facts, planned })).not.toThrow();
+      }),
+    );
   });
 
   it('of an evaluation holds metric lanes alone', () => {

@@ -1,7 +1,7 @@
 import { UsageError } from '@tutti/base';
 import { createStrategy, type StrategyConfig } from '@tutti/aggregation';
 import type { Model } from '@tutti/model';
-import { SMALLEST_COHORT } from '@tutti/secure-aggregation';
+import { smallestGroup, SMALLEST_COHORT } from '@tutti/secure-aggregation';
 
 /** What a task is run with. Every field is checked at once; see {@link checkTaskConfig}. */
 export interface TaskConfig {
@@ -107,6 +107,12 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
   for (const [name, value] of Object.entries(deadlinesMs)) whole(`deadlinesMs.${name}`, value, 1, 3_600_000);
   if (config.protection === 'secure' && config.insecureSmallCohort !== true) {
     const below = `is below ${SMALLEST_COHORT}, the smallest cohort for semi-honest secure aggregation (set insecureSmallCohort to override)`;
+    const group = smallestGroup(cohort);
+    ask(
+      'cohort.largestGroup',
+      cohort.smallest > cohort.planned || group >= Math.min(SMALLEST_COHORT, cohort.smallest),
+      `groups of at most ${cohort.largestGroup} can leave ${group} members in one; at least ${SMALLEST_COHORT} are needed (${2 * SMALLEST_COHORT - 1} or more always fit)`,
+    );
     ask('cohort.planned', cohort.planned >= SMALLEST_COHORT, `${cohort.planned} ${below}`);
     ask('cohort.smallest', cohort.smallest >= SMALLEST_COHORT, `${cohort.smallest} ${below}`);
     ask('cohort.largestGroup', cohort.largestGroup >= SMALLEST_COHORT, `${cohort.largestGroup} ${below}`);

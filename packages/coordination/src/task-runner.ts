@@ -21,7 +21,7 @@ import {
 } from './attempt.ts';
 import { commitModel, pruneCheckpoints } from './checkpoints.ts';
 import { metricsOf, releaseOf, sumAttempt, type Summed } from './commit.ts';
-import { describeAttempt, fewestSurvivors, layoutHashOf } from './describe.ts';
+import { describeAttempt, fewestOf, layoutHashOf } from './describe.ts';
 import { JournalWriteError, StaleTaskError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
@@ -341,7 +341,7 @@ export class TaskRunner {
     const { description } = attempt;
     const before = this.#log.history;
     const { modelHash, strategyHash } = await commitModel(this.config, before, summed, this.ports.blobs);
-    const release = releaseOf(this.config, description, summed.survivors);
+    const release = releaseOf(this.config, description, summed.fewestInGroup);
     const record: RoundRecord = {
       ...this.#funnel(running, summed),
       ...metricsOf(summed.update),
@@ -365,7 +365,7 @@ export class TaskRunner {
       ...metricsOf(summed.update),
       modelHash: attempt.description.modelHash,
     };
-    const release = releaseOf(this.config, attempt.description, summed.survivors);
+    const release = releaseOf(this.config, attempt.description, summed.fewestInGroup);
     await this.#log.append({ v: JOURNAL_VERSION, type: 'evaluated', record, release });
     this.#running = undefined;
     this.#post.evaluated(attempt);
@@ -400,7 +400,7 @@ export class TaskRunner {
   /** Whether the noise of the fewest survivors would spend more than the budget; the task then stops. */
   #wouldOverspend(description: RoundDescription): boolean {
     const budget = this.config.noise.accounting?.epsilonBudget;
-    const fewest = fewestSurvivors(this.config, description.cohort.planned);
+    const fewest = fewestOf(this.config, description.cohort.planned);
     const after = this.#log.epsilonWith(releaseOf(this.config, description, fewest));
     const over = budget !== undefined && after !== null && after.coordinator > budget;
     if (over) this.#stopped ??= 'privacy-budget-spent';

@@ -11,6 +11,9 @@ export const PURPOSES = ['train', 'evaluate'] as const;
 /** `plain` is the same integer pipeline without masks: simulation only, and a client refuses it unless told otherwise. */
 export const PROTECTIONS = ['secure', 'plain'] as const;
 
+/** What devices can draw (privacy's LARGEST_NOISE_VARIANCE). */
+const LARGEST_VARIANCE = 2 ** 40;
+
 const noise = z.discriminatedUnion('mechanism', [
   z.strictObject({ mechanism: z.literal('none') }),
   z.strictObject({
@@ -18,9 +21,9 @@ const noise = z.discriminatedUnion('mechanism', [
     /** Noise multiplier z that the survivors' noise adds up to: standard deviation of the sum's noise over C. */
     multiplier: positive(1e6),
     /** Variance that each client adds to each delta lane, in squared ring units. */
-    deltaVariance: positive(2 ** 52),
+    deltaVariance: positive(LARGEST_VARIANCE),
     /** The same for each metric lane; 0 where metrics carry no noise (no ε is claimed then). */
-    metricVariance: z.number().check(z.gte(0), z.lte(2 ** 52)),
+    metricVariance: z.number().check(z.gte(0), z.lte(LARGEST_VARIANCE)),
   }),
 ]);
 

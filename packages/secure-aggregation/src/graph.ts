@@ -13,6 +13,31 @@ export function thresholdFor(groupSize: number): number {
   return Math.floor((2 * (groupSize - 1)) / 3) + 1;
 }
 
+/** How many clients are asked to mask together. */
+export interface CohortSizes {
+  /** Clients wanted; more are never in a cohort. */
+  readonly planned: number;
+  /** Fewer end the attempt. */
+  readonly smallest: number;
+  /** Members of a group at most; a larger cohort is split into groups of nearly equal size. */
+  readonly largestGroup: number;
+}
+
+/** Members of the smallest group that a cohort between smallest and planned can be split into. */
+export function smallestGroup({ planned, smallest, largestGroup }: CohortSizes): number {
+  const groups = Math.ceil(smallest / largestGroup);
+  const whole = Math.floor(smallest / groups);
+  // Just above a multiple of the largest group there is one group more; with many groups that shrinks them less.
+  const split = groups * largestGroup + 1;
+  return split > planned ? whole : Math.min(whole, Math.floor(split / (groups + 1)));
+}
+
+/** Fewest clients that one group's unmasked sum, which the coordinator sees, can be over: the smallest group's threshold. */
+export function fewestSurvivors(sizes: CohortSizes): number {
+  const members = smallestGroup(sizes);
+  return members < 2 ? 1 : thresholdFor(members);
+}
+
 /** Whether bit `index` of a bitmap over the roster is set. */
 export function bitAt(bitmap: Uint8Array, index: number): boolean {
   return (((bitmap[index >> 3] ?? 0) >> (index & 7)) & 1) === 1;

@@ -39,7 +39,13 @@ export { findGraph } from './find-graph.ts';
 export type { GraphParameters, GraphQuestion } from './find-graph.ts';
 export { fastestKeystream, portableKeystreams, typescriptKeystream, wasmKeystream } from './keystream.ts';
 export type { AddKeystream, KeystreamGenerator } from './keystream.ts';
-export { LARGEST_COMPLETE_GRAPH, SMALLEST_COHORT, thresholdFor } from './graph.ts';
+export {
+  fewestSurvivors,
+  smallestGroup,
+  LARGEST_COMPLETE_GRAPH,
+  SMALLEST_COHORT,
+  thresholdFor,
+} from './graph.ts';
 export { clientIdOf, parseClientId } from './ids.ts';
 export { decodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES } from './key-bundle.ts';
 export type { KeyBundle, Member } from './key-bundle.ts';

@@ -1,0 +1,75 @@
+import type { RoundDescription, TaskInfo } from '@tutti/protocol';
+import { fewestSurvivors } from '@tutti/secure-aggregation';
+import { describe, expect, it } from 'vitest';
+import { declineReason, DEFAULT_POLICY, type Policy } from './policy.ts';
+
+const task = { task: 'films', layoutHash: 'aa' } as TaskInfo;
+const cohort = { planned: 40, smallest: 20, largestGroup: 128 };
+const scale = { delta: 1_000, weight: 1, metric: 1 };
+
+/** A description whose noise reaches `multiplier` with the fewest survivors, unless `over` says otherwise. */
+function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundDescription {
+  const deltaVariance = (multiplier * 3 * scale.delta) ** 2 / fewestSurvivors(cohort);
+  return {
+    task: 'films',
+    attempt: 8,
+    purpose: 'train',
+    protection: 'secure',
+    layoutHash: 'aa',
+    lanes: { delta: 10, rowCounts: 0, metrics: [], length: 12 },
+    scale,
+    clippingNorm: 3,
+    noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance: 0 },
+    cohort,
+    ...over,
+  } as RoundDescription;
+}
+
+const answer = (description: RoundDescription, policy: Partial<Policy> = {}): string | undefined =>
+  declineReason({ ...DEFAULT_POLICY, ...policy }, task, description, 7);
+
+const skellam = (multiplier: number, deltaVariance: number): Partial<RoundDescription> => ({
+  noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance: 0 },
+});
+
+describe('the policy', () => {
+  it('takes what it asks for, and no less', () => {
+    expect(answer(described())).toBeUndefined();
+    expect(answer(described(), { leastNoiseMultiplier: 2 })).toBeUndefined();
+    expect(answer(described(), { leastNoiseMultiplier: 2.01 })).toBe('noise-too-weak');
+    expect(answer(described({ noise: { mechanism: 'none' } }))).toBeUndefined();
+    expect(answer(described({ noise: { mechanism: 'none' } }), { leastNoiseMultiplier: 0.1 })).toBe(
+      'noise-too-weak',
+    );
+  });
+
+  it('believes the noise that it is told to add, not what the coordinator calls it', () => {
+    expect(answer(described(skellam(2, 1)))).toBe('noise-too-weak');
+    expect(answer(described(skellam(2, 1)), { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
+    const enough = (2 * 3 * scale.delta) ** 2 / fewestSurvivors(cohort);
+    expect(answer(described(skellam(1, enough)), { leastNoiseMultiplier: 2 })).toBeUndefined();
+  });
+
+  it('counts the fewest survivors that the cohort can shrink to, not the cohort', () => {
+    const planned = (2 * 3 * scale.delta) ** 2 / cohort.planned;
+    expect(answer(described(skellam(2, planned)))).toBe('noise-too-weak');
+  });
+
+  it('refuses row counts, which carry no noise, where it asks for noise', () => {
+    const lanes = { delta: 10, rowCounts: 4, metrics: [], length: 16 };
+    expect(answer(described({ lanes }))).toBeUndefined();
+    expect(answer(described({ lanes }), { leastNoiseMultiplier: 1 })).toBe('noise-too-weak');
+  });
+
+  it.each<[string, Partial<RoundDescription>]>([
+    ['stale-description', { attempt: 7 }],
+    ['stale-description', { task: 'books' }],
+    ['wrong-model', { layoutHash: 'bb' }],
+    ['plain-refused', { protection: 'plain' }],
+    ['cohort-too-small', { cohort: { ...cohort, smallest: 15 } }],
+    ['cohort-too-small', { cohort: { ...cohort, largestGroup: 15 } }],
+    ['clip-too-large', { clippingNorm: 1_001 }],
+  ])('declines by name: %s', (reason, over) => {
+    expect(answer(described(over))).toBe(reason);
+  });
+});
