@@ -1,4 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@tutti/client-node';
@@ -137,6 +139,55 @@ describe('a federation over real sockets', () => {
     expect((await fetch(`${federation.url}/v1/blobs/nothing`)).status).toBe(404);
     expect((await fetch(`${federation.url}/v1/tasks/other`)).status).toBe(404);
     expect((await fetch(`${federation.url}/v1/tasks/films/rounds?from=x`)).status).toBe(400);
+  });
+
+  it('is closed to those who hold many streams open or send a body, and stays up', async () => {
+    federation = await openWireFederation();
+    const stop = new AbortController();
+    const streams = Array.from({ length: 300 }, () =>
+      fetch(`${federation.url}/v1/events`, { signal: stop.signal }),
+    );
+    const statuses = (await Promise.all(streams)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(256);
+    expect(statuses.filter((status) => status === 503)).toHaveLength(44);
+    stop.abort();
+    const large = await fetch(`${federation.url}/v1/status`, { method: 'POST', body: 'x'.repeat(1_000_000) });
+    expect(large.status).toBeGreaterThanOrEqual(400);
+    expect((await fetch(`${federation.url}/healthz`)).status).toBe(200);
+  });
+
+  it('reads no more of a coordinator than it takes, whatever that says of its length', async () => {
+    federation = await openWireFederation();
+    const flood = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const send = (): void => {
+        if (!response.destroyed) response.write('x'.repeat(65_536), send);
+      };
+      send();
+    });
+    await new Promise<void>((resolve) => flood.listen(0, '127.0.0.1', resolve));
+    const { port } = flood.address() as AddressInfo;
+    const coordinator = `http://127.0.0.1:${port}`;
+    const store = mkdtempSync(join(tmpdir(), 'tutti-flood-'));
+    await expect(createClient({ coordinator, task: 'films', store })).rejects.toThrow(
+      /more than the 1048576 bytes/,
+    );
+    flood.closeAllConnections();
+    flood.close();
+  });
+
+  it('forgets for good: a client that was forgotten keeps and does nothing any more', async () => {
+    federation = await openWireFederation();
+    const client = await federation.client('person', FILMS.slice(0, 5));
+    await client.forget();
+    for (const use of [
+      () => client.record({ item: 'film-1' }),
+      () => client.recommend(),
+      () => client.refresh(),
+      () => client.participate(),
+    ])
+      await expect(use()).rejects.toThrow('this client was forgotten');
+    expect(await client.history()).toEqual([]);
   });
 
   it('refuses a wrong configuration at once, every problem with its path', async () => {

@@ -84,7 +84,7 @@ export interface Client extends AsyncDisposable {
   participate(options?: { signal?: AbortSignal }): Promise<void>;
   stop(): Promise<void>;
   on<Type extends keyof ClientEvents>(type: Type, listener: (event: ClientEvents[Type]) => void): () => void;
-  /** Stops, and removes everything that this client keeps: interactions, vector, identity. */
+  /** Stops, and removes everything that this client keeps: interactions, vector, identity. It is of no more use then. */
   forget(): Promise<void>;
   close(): Promise<void>;
 }
@@ -139,6 +139,7 @@ class NodeClient implements Client {
   readonly id: ClientId;
   readonly #device: Device;
   readonly #listeners = new Map<string, Set<(event: never) => void>>();
+  #forgotten = false;
   #history: readonly Interaction[] | undefined;
   #running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
 
@@ -166,6 +167,7 @@ class NodeClient implements Client {
     const list: readonly Interaction[] = Array.isArray(interactions)
       ? (interactions as readonly Interaction[])
       : [interactions as Interaction];
+    this.#checkKept();
     if (list.length === 0) return;
     const stamped = list.map((interaction) => ({ ...interaction, at: interaction.at ?? Date.now() }));
     await this.parts.store.append(INTERACTIONS, encodeInteractions(stamped));
@@ -182,6 +184,7 @@ class NodeClient implements Client {
   > {
     if (!Number.isInteger(k) || k < 1 || k > 10_000)
       throw new UsageError(`k is ${k}; a whole number from 1 to 10000 is needed`);
+    this.#checkKept();
     const { catalogue } = this.parts;
     const loaded = await this.#newestHere();
     const scores = await loaded.score(await this.#device.vector(loaded));
@@ -198,6 +201,7 @@ class NodeClient implements Client {
   }
 
   async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#checkKept();
     const { coordinator, task } = this.parts.options;
     const info = await fetchTask(coordinator, task, signal);
     checkPinned(info, this.parts.task.coordinatorKey);
@@ -205,6 +209,7 @@ class NodeClient implements Client {
   }
 
   async participate({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#checkKept();
     if (this.#running !== undefined) throw new UsageError('this client takes part already');
     const { options, task, identity } = this.parts;
     const stop = new AbortController();
@@ -241,6 +246,7 @@ class NodeClient implements Client {
   }
 
   async forget(): Promise<void> {
+    this.#forgotten = true;
     await this.stop();
     this.#device.leave();
     this.#history = [];
@@ -255,6 +261,10 @@ class NodeClient implements Client {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #checkKept(): void {
+    if (this.#forgotten) throw new UsageError('this client was forgotten; create another one');
   }
 
   #emit(event: ParticipationEvent): void {

@@ -1,6 +1,6 @@
-import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { concatBytes, FederatedError, systemRandom, toHex, utf8 } from '@tutti/base';
 import { ensureFolder } from '@tutti/base/node';
 import type { ClientStore } from '@tutti/client';
@@ -38,6 +38,8 @@ export async function fileStore(
   const key = options.sealingKey ?? (await keptKey(folder));
   const pathOf = (kind: 'value' | 'log', name: string): string =>
     join(folder, `${kind}-${toHex(utf8(name))}`);
+  /** Bytes of each log whose last record is known to be whole, so that it is not read again for every record. */
+  const whole = new Map<string, number>();
   let queue: Promise<unknown> = Promise.resolve();
   const inOrder = <T>(work: () => Promise<T>): Promise<T> => {
     const done = queue.then(work, work);
@@ -73,11 +75,12 @@ export async function fileStore(
         const length = new Uint8Array(4);
         new DataView(length.buffer).setUint32(0, sealed.length, true);
         const path = pathOf('log', log);
-        await dropTornTail(path);
+        if (whole.get(path) !== sizeOf(path)) await dropTornTail(path);
         const file = await open(path, 'a', 0o600);
         try {
-          await file.write(concatBytes(length, sealed));
+          await file.writeFile(concatBytes(length, sealed));
           await file.datasync();
+          whole.set(path, sizeOf(path));
         } finally {
           await file.close();
         }
@@ -117,6 +120,8 @@ function recordsOf(bytes: Uint8Array): { records: Uint8Array[]; wholeBytes: numb
   return { records, wholeBytes: at };
 }
 
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
 /** Cuts a torn last record off before more is added behind it. */
 async function dropTornTail(path: string): Promise<void> {
   if (!existsSync(path)) return;
@@ -136,12 +141,23 @@ async function replaceFile(path: string, content: Uint8Array): Promise<void> {
   const aside = `${path}.new`;
   const file = await open(aside, 'w', 0o600);
   try {
-    await file.write(content);
+    await file.writeFile(content);
     await file.datasync();
   } finally {
     await file.close();
   }
   await rename(aside, path);
+  await flushFolder(dirname(path));
+}
+
+/** Makes a rename durable: without it a power cut may bring the old file back. */
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function keptKey(folder: string): Promise<Uint8Array> {

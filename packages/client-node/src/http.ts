@@ -1,9 +1,12 @@
-import { EnvironmentError, toHex } from '@tutti/base';
+import { concatBytes, DecodeError, EnvironmentError, toHex } from '@tutti/base';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 
 /** How long one fetch may take, in milliseconds. */
 const FETCH_TIMEOUT_MS = 30_000;
+
+/** Most bytes of what a coordinator says about a task. */
+const LARGEST_TASK_BYTES = 2 ** 20;
 
 /** Most bytes of a blob: a checkpoint or a catalogue. */
 const LARGEST_BLOB_BYTES = 2 ** 28;
@@ -12,7 +15,13 @@ const LARGEST_BLOB_BYTES = 2 ** 28;
 export async function fetchTask(coordinator: string, task: string, signal?: AbortSignal): Promise<TaskInfo> {
   const response = await get(`${coordinator}/v1/tasks/${encodeURIComponent(task)}`, {}, signal);
   if (response.status === 404) throw new EnvironmentError(`${coordinator} has no task ${task}`);
-  return decodeTaskInfo(await response.json());
+  const bytes = await bodyOf(response, LARGEST_TASK_BYTES);
+  try {
+    return decodeTaskInfo(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    if (cause instanceof SyntaxError) throw new DecodeError('task', 'is not JSON', { cause });
+    throw cause;
+  }
 }
 
 /**
@@ -26,15 +35,23 @@ export async function fetchBlob(
 ): Promise<Uint8Array> {
   const response = await get(`${coordinator}/v1/blobs/${hash}`, {}, signal);
   if (!response.ok) throw new EnvironmentError(`${coordinator} has no blob ${hash.slice(0, 16)}`);
-  const announced = Number(response.headers.get('content-length') ?? 0);
-  if (announced > LARGEST_BLOB_BYTES)
-    throw new EnvironmentError(
-      `blob ${hash.slice(0, 16)} has ${announced} bytes; at most ${LARGEST_BLOB_BYTES} are taken`,
-    );
-  const bytes = new Uint8Array(await response.arrayBuffer());
+  const bytes = await bodyOf(response, LARGEST_BLOB_BYTES);
   if (toHex(nodeCrypto.digest('blob', bytes)) !== hash)
     throw new EnvironmentError(`what ${coordinator} sent is not blob ${hash.slice(0, 16)}`);
   return bytes;
+}
+
+/** A body of at most `most` bytes; whatever its headers say, no more of it is read. */
+async function bodyOf(response: Response, most: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of response.body ?? []) {
+    length += (part as Uint8Array).length;
+    if (length > most)
+      throw new EnvironmentError(`${response.url} answers with more than the ${most} bytes that are taken`);
+    parts.push(part);
+  }
+  return concatBytes(...parts);
 }
 
 async function get(

@@ -72,21 +72,27 @@ function connectionOf(socket: Socket): Connection {
     async request(message, { timeoutMs, signal }) {
       signal.throwIfAborted();
       const bytes = encodeMessage<never>(message as never);
-      const answer = await new Promise<unknown>((resolve, reject) => {
-        const end = (error: Error): void => reject(error);
-        const onAbort = (): void => end(new EnvironmentError('stopped while waiting for an answer'));
-        const onClose = (reason: string): void =>
-          end(new EnvironmentError(`the connection closed: ${reason}`));
-        signal.addEventListener('abort', onAbort, { once: true });
-        socket.once('disconnect', onClose);
-        socket.timeout(timeoutMs).emit('m', bytes, (error: Error | null, reply: unknown) => {
-          signal.removeEventListener('abort', onAbort);
-          socket.off('disconnect', onClose);
-          if (error === null) resolve(reply);
-          else end(new EnvironmentError(`no answer to ${message.type} in ${timeoutMs} ms`, { cause: error }));
+      const over = new AbortController();
+      try {
+        const answer = await new Promise<unknown>((resolve, reject) => {
+          const onAbort = (): void => reject(new EnvironmentError('stopped while waiting for an answer'));
+          const onClose = (reason: string): void =>
+            reject(new EnvironmentError(`the connection closed: ${reason}`));
+          signal.addEventListener('abort', onAbort, { once: true, signal: over.signal });
+          socket.once('disconnect', onClose);
+          over.signal.addEventListener('abort', () => socket.off('disconnect', onClose));
+          socket.timeout(timeoutMs).emit('m', bytes, (error: Error | null, reply: unknown) => {
+            if (error === null) resolve(reply);
+            else
+              reject(
+                new EnvironmentError(`no answer to ${message.type} in ${timeoutMs} ms`, { cause: error }),
+              );
+          });
         });
-      });
-      return decodeReply(answer);
+        return decodeReply(answer);
+      } finally {
+        over.abort();
+      }
     },
     close: () => void socket.disconnect(),
   };

@@ -14,6 +14,9 @@ import { openHttp } from './http.ts';
 import { openSockets, type SocketLimits } from './sockets.ts';
 import { systemClock } from './system-clock.ts';
 
+/** How long open HTTP connections may end by themselves, in milliseconds. */
+const CLOSE_MS = 2_000;
+
 /** What a coordinator is made of. */
 export interface CoordinatorOptions {
   readonly config: CoordinatorConfigInput;
@@ -70,7 +73,10 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     closed = true;
     await coordination.close();
     await sockets.close();
+    // A peer that keeps a connection open does not keep the coordinator.
+    const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS);
     await http.close();
+    clearTimeout(impatient);
   }
   return {
     coordination,

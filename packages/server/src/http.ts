@@ -2,6 +2,15 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
 import type { Sockets } from './sockets.ts';
 
+/** Time for a whole request to arrive in, in milliseconds. */
+const REQUEST_MS = 30_000;
+
+/** Nothing here takes a body. */
+const LARGEST_BODY_BYTES = 65_536;
+
+/** Event streams that may be open at a time. */
+const MOST_STREAMS = 256;
+
 /** HTTP for people and bulk: health, what is going on, and immutable blobs by their hash. */
 export function openHttp(options: {
   coordination: Coordination;
@@ -10,10 +19,11 @@ export function openHttp(options: {
   logger?: FastifyBaseLogger;
 }): FastifyInstance {
   const { coordination, blobs, sockets, logger } = options;
+  const bounds = { requestTimeout: REQUEST_MS, bodyLimit: LARGEST_BODY_BYTES };
   const app =
     logger === undefined
-      ? Fastify({ logger: false })
-      : (Fastify({ loggerInstance: logger }) as unknown as FastifyInstance);
+      ? Fastify({ ...bounds, logger: false })
+      : (Fastify({ ...bounds, loggerInstance: logger }) as unknown as FastifyInstance);
   const streams = new Set<() => void>();
 
   app.addHook('onSend', async (_request, reply) => {
@@ -88,12 +98,21 @@ export function openHttp(options: {
     return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
   });
   app.get('/v1/events', (request, reply) => {
+    if (streams.size >= MOST_STREAMS) {
+      void reply
+        .code(503)
+        .header('retry-after', '60')
+        .send({ error: { code: 'http/too-busy', message: `${MOST_STREAMS} event streams are open` } });
+      return;
+    }
     reply.hijack();
     reply.raw.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
       'access-control-allow-origin': '*',
     });
+    // A first line, so that who listens hears at once that they do.
+    reply.raw.write(': listening\n\n');
     const stop = coordination.subscribe((event) => {
       if (event.type !== 'failed' && !reply.raw.writableNeedDrain)
         reply.raw.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
