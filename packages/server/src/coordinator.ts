@@ -72,9 +72,9 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     if (closed) return;
     closed = true;
     await coordination.close();
-    await sockets.close();
     // A peer that keeps a connection open does not keep the coordinator.
     const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS);
+    await sockets.close();
     await http.close();
     clearTimeout(impatient);
   }
