@@ -9,7 +9,7 @@ import { roundColumns, roundCells } from '../ui/rounds.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
 import { qualityLines } from '../ui/quality.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
-import { abortOnSignals } from '../signals.ts';
+import { abortOnSignals, unlessAborted } from '../signals.ts';
 
 /** The options of `tutti simulate` as commander hands them over. */
 interface SimulateFlags {
@@ -120,7 +120,7 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
   screen.line(`data: ${describeData(dataset, flags)}`);
   const folder = flags.out === undefined ? undefined : await openRunFolder(flags.out);
   screen.line(headingLine(roundColumns()));
-  const result = await simulate({
+  const simulation = simulate({
     ...optionsOf(flags, dataset),
     signal,
     onRound: (report) => {
@@ -139,6 +139,7 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
       ? {}
       : { onCheckpoint: (round: number, bytes: Uint8Array) => folder.addCheckpoint(round, bytes) }),
   });
+  const result = await unlessAborted(signal, simulation);
   screen.finish();
   await closeFolder(folder, flags, result);
   return result;

@@ -17,6 +17,7 @@ export async function centralQuality(
   data: SplitDataset,
   people: number,
   settings: StartSettings,
+  signal: AbortSignal,
   onProgress: (share: number) => void,
 ): Promise<{ hr10: number; ndcg10: number }> {
   const { tf, backend } = await openNodeTensorflow();
@@ -40,6 +41,7 @@ export async function centralQuality(
     const sum = new Float32Array(parameters.length);
     let members = 0;
     for (let user = step % batches; user < people; user += batches) {
+      await breathe(signal);
       const vector = await loaded.personalize(vectors.get(user), own(user), random.fork('fit', step, user));
       const update = await loaded.train(vector, own(user), random.fork(step, user));
       vectors.set(user, update.local);
@@ -54,6 +56,7 @@ export async function centralQuality(
   const loaded = await engine.load(parameters);
   const ranks: number[] = [];
   for (let user = 0; user < people; user++) {
+    await breathe(signal);
     const positive = data.test.positives[user] as number;
     if (positive < 0) continue;
     const scores = await loaded.score(
@@ -65,4 +68,10 @@ export async function centralQuality(
   const mean = (of: (rank: number) => number): number =>
     ranks.reduce((total, rank) => total + of(rank), 0) / Math.max(1, ranks.length);
   return { hr10: mean((rank) => hitRate(rank, K)), ndcg10: mean((rank) => ndcg(rank, K)) };
+}
+
+/** Lets sockets, timers and Ctrl-C have their turn: training itself never gives one away. */
+async function breathe(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
 }

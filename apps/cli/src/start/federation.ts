@@ -59,7 +59,7 @@ export async function runFederation(federation: Federation): Promise<FederationR
   const started = performance.now();
   await watchRounds(federation);
   federation.signal.throwIfAborted();
-  const { coordinator, screen, data, people, settings } = federation;
+  const { coordinator, screen, data, people, settings, signal } = federation;
   screen.progress(0, 1, 'measuring everybody through a secure sum');
   const evaluation = await coordinator.evaluate();
   screen.progress(1, 2, 'training the same model centrally, to compare');
@@ -75,7 +75,7 @@ export async function runFederation(federation: Federation): Promise<FederationR
       itemKnn({ ...data.train, users: data.users, items: data.items }),
     ),
     'this federation': evaluation,
-    'trained centrally': await centralQuality(data, people, settings, (share) =>
+    'trained centrally': await centralQuality(data, people, settings, signal, (share) =>
       screen.progress(1 + share, 2, 'training the same model centrally, to compare'),
     ),
   };

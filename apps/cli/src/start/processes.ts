@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { unlessAborted } from '../signals.ts';
 import type { FromPopulation, PopulationSetup, ToPopulation } from './ipc.ts';
 
 /** The population's processes, seen from the main process. */
@@ -20,10 +21,11 @@ const entry = fileURLToPath(new URL(fromSource ? './population.ts' : './populati
 /** How long a process may take to close its clients before it is killed, in milliseconds. */
 const STOP_TIMEOUT_MS = 5_000;
 
-/** Starts `count` processes that share the people of `setup`, and waits until every client is open. */
+/** Starts `count` processes that share the people of `setup`, and waits until every client is open; none is left where that fails. */
 export async function startPopulation(
   count: number,
   setup: Omit<PopulationSetup, 'first' | 'step'>,
+  signal: AbortSignal,
   onPreparing: (done: number, total: number) => void,
 ): Promise<PopulationProcesses> {
   const children = Array.from({ length: count }, () => startProcess());
@@ -62,7 +64,7 @@ export async function startPopulation(
         return answer;
       }),
     );
-    const [first] = await Promise.race([ready, failed]);
+    const [first] = await unlessAborted(signal, Promise.race([ready, failed]));
     let nextId = 0;
     return {
       backend: first?.backend ?? 'none',

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { abortOnSignals } from '../signals.ts';
+import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { DEFAULT_PEOPLE, describeData, openData } from '../data.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
 import { openCoordinator, type OpenedCoordinator } from './coordinator.ts';
@@ -77,16 +77,15 @@ export async function runStart(flags: StartFlags): Promise<void> {
         backend: flags.backend,
         allowSmallCohort: 16,
       },
+      signal,
       (done, total) => screen.progress(done, total, `opening clients ${done}/${total}`),
     );
     screen.finish();
     screen.line(
       `clients train with TensorFlow.js (${population.backend})${population.notes.map((note) => `; ${note}`).join('')}`,
     );
-    const result = await Promise.race([
-      runFederation({ coordinator, population, data, people, settings, screen, signal }),
-      population.failed,
-    ]);
+    const federation = { coordinator, population, data, people, settings, screen, signal };
+    const result = await unlessAborted(signal, Promise.race([runFederation(federation), population.failed]));
     await show(result, flags, screen);
     if (flags.keep === true) await stayUp(screen, coordinator, signal, population);
   } finally {
