@@ -94,7 +94,7 @@ describe('leaving one out', () => {
     [{ candidates: -1 }, 'candidates is -1; a whole number from 1 to 10000 is needed'],
     [{ minimumRating: Number.NaN }, 'minimumRating is NaN; a number is needed'],
     [{ minimumRating: 3 }, 'minimumRating is 3, but the data holds no ratings'],
-    [{ minimumInteractions: 5 }, 'nobody in few has 5 interactions; lower the minimum'],
+    [{ minimumInteractions: 5 }, 'nobody in few has 5 interactions, the fewest that a person needs'],
   ])('refuses %j', (options, message) => {
     const split = (): SplitDataset =>
       leaveOneOut(ratingsOf([0, 0], [0, 1], [0, 2]), { name: 'few', ...options });

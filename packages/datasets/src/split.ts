@@ -48,7 +48,7 @@ export function leaveOneOut(ratings: Ratings, options: LeaveOneOutOptions): Spli
   const { rows, itemIds } = compact(all, minimumInteractions, ratings.itemIds, options.keepItems ?? false);
   if (rows.users === 0) {
     throw new UsageError(
-      `nobody in ${options.name} has ${minimumInteractions} interactions; lower the minimum`,
+      `nobody in ${options.name} has ${minimumInteractions} interactions, the fewest that a person needs`,
     );
   }
   const random = seededRandom(options.seed ?? 1).fork('candidates');

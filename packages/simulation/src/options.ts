@@ -87,7 +87,9 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
   };
   const problems = [
     integerProblem('rounds', resolved.rounds, 1, 1_000_000),
-    integerProblem('cohort', resolved.cohort, 1, users),
+    resolved.cohort > users
+      ? `cohort: ${resolved.cohort} are asked for; the data set has ${users} people`
+      : integerProblem('cohort', resolved.cohort, 1, users),
     integerProblem('groupSize', resolved.groupSize, 2, 1_024),
     integerProblem('workers', resolved.workers, 1, 256),
     integerProblem('checkpointEvery', resolved.checkpointEvery, 1, 1_000_000),
