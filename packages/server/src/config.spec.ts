@@ -28,4 +28,11 @@ describe('the configuration', () => {
     );
     expect(() => decodeConfig(null)).toThrow('config');
   });
+
+  it('refuses a catalogue that names an item twice, or has too few titles', () => {
+    const catalogue = { ids: ['a', 'b', 'a'], titles: ['A'], genres: [[], [], []] };
+    expect(() => decodeConfig({ tasks: [{ name: 'films', catalogue }] })).toThrow(
+      /catalogue\.ids: a stands there twice[^]*catalogue\.titles: has 1 entries; there are 3 ids/,
+    );
+  });
 });

@@ -7,15 +7,26 @@ import { ConfigError } from './errors.ts';
 
 /** What a coordinator is run with: one JSON file. Every field says what it means, and the JSON schema is made from here. */
 
-const catalogue = z.strictObject({
-  ids: z
-    .array(z.string().min(1).max(200))
-    .min(1)
-    .max(1_048_576)
-    .describe('the app’s own item ids; their order is the order of the item table'),
-  titles: z.array(z.string().max(500)).optional(),
-  genres: z.array(z.array(z.string().max(100)).max(50)).optional(),
-});
+const catalogue = z
+  .strictObject({
+    ids: z
+      .array(z.string().min(1).max(200))
+      .min(1)
+      .max(1_048_576)
+      .describe('the app’s own item ids; their order is the order of the item table'),
+    titles: z.array(z.string().max(500)).optional(),
+    genres: z.array(z.array(z.string().max(100)).max(50)).optional(),
+  })
+  .check(({ value: { ids, titles, genres }, issues }) => {
+    const refuse = (name: string, message: string): void =>
+      void issues.push({ code: 'custom', input: undefined, path: [name], message });
+    const seen = new Set<string>();
+    const twice = ids.find((id) => seen.has(id) || !seen.add(id));
+    if (twice !== undefined) refuse('ids', `${twice} stands there twice`);
+    for (const [name, list] of Object.entries({ titles, genres }))
+      if (list !== undefined && list.length !== ids.length)
+        refuse(name, `has ${list.length} entries; there are ${ids.length} ids`);
+  });
 
 const model = z
   .looseObject({ family: z.enum(['embedding-mlp', 'mlp', 'mf']) })
