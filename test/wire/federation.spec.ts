@@ -176,6 +176,34 @@ describe('a federation over real sockets', () => {
     flood.close();
   });
 
+  it('refuses options and interactions that are not what they must be, by name, and keeps nothing of them', async () => {
+    federation = await openWireFederation();
+    const store = mkdtempSync(join(tmpdir(), 'tutti-options-'));
+    const good = { coordinator: federation.url, task: 'films', store };
+    for (const [wrong, message] of [
+      [{ coordinator: 'nonsense' }, /coordinator is nonsense/],
+      [{ coordinator: 'ftp://x' }, /coordinator is ftp/],
+      [{ sealingKey: new Uint8Array(5) }, /sealingKey has 5 bytes; 32/],
+      [{ coordinatorKey: 'zz' }, /coordinatorKey: 64/],
+      [{ policy: { smallestCohort: 1.5 } }, /policy\.smallestCohort is 1\.5/],
+    ] as const)
+      await expect(createClient({ ...good, ...wrong })).rejects.toThrow(message);
+    expect(readdirSync(store)).toEqual([]);
+    const client = await federation.client('person', FILMS.slice(0, 5));
+    for (const wrong of [
+      null,
+      'film-1',
+      {},
+      { item: 5 },
+      { item: '' },
+      { item: 'a', kind: 3 },
+      { item: 'a', at: Number.NaN },
+    ])
+      await expect(client.record([{ item: 'film-9' }, wrong] as never)).rejects.toThrow(/needed|is \{ item/);
+    await expect(client.recommend({ exclude: 'film-1' as never })).rejects.toThrow('a list of item ids');
+    expect(await client.history()).toHaveLength(5);
+  });
+
   it('forgets for good: a client that was forgotten keeps and does nothing any more', async () => {
     federation = await openWireFederation();
     const client = await federation.client('person', FILMS.slice(0, 5));

@@ -12,7 +12,7 @@ import {
 import {
   createDevice,
   createParticipation,
-  DEFAULT_POLICY,
+  resolvePolicy,
   type ClientStore,
   type Conditions,
   type Device,
@@ -28,7 +28,12 @@ import { decodeCatalogue, type Catalogue } from './catalogue.ts';
 import { WrongCoordinatorError } from './errors.ts';
 import { fileStore } from './file-store.ts';
 import { fetchBlob, fetchTask } from './http.ts';
-import { decodeInteractions, encodeInteractions, type Interaction } from './interactions.ts';
+import {
+  checkInteractions,
+  decodeInteractions,
+  encodeInteractions,
+  type Interaction,
+} from './interactions.ts';
 import { createSharedEngine, type SharedEngine } from './shared-engine.ts';
 import { systemClientClock } from './clock.ts';
 import { socketTransport } from './transport.ts';
@@ -105,9 +110,11 @@ const LEAST_FOR_HELD_OUT = 4;
 
 /**
  * Opens a person's client. It needs the network once, to learn the task; from then on it opens without one.
+ * @throws {UsageError} for an option that is not what it must be, before anything is opened.
  * @throws {WrongCoordinatorError} if the coordinator's key is not the one that is pinned.
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
+  checkOptions(options);
   const store =
     typeof options.store === 'string'
       ? await fileStore(
@@ -122,6 +129,22 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const ownEngine = options.engine === undefined;
   const engine = options.engine ?? (await createSharedEngine());
   return new NodeClient({ options, store, identity, task, model, catalogue, engine, ownEngine });
+}
+
+/** Bytes of a key that seals a folder. */
+const SEALING_KEY_BYTES = 32;
+
+function checkOptions({ coordinator, task, sealingKey, coordinatorKey, policy }: ClientOptions): void {
+  if (!URL.canParse(coordinator) || !/^https?:$/.test(new URL(coordinator).protocol))
+    throw new UsageError(
+      `coordinator is ${coordinator}; an address such as https://fl.example.org is needed`,
+    );
+  if (typeof task !== 'string' || task === '') throw new UsageError('task: a name is needed');
+  if (sealingKey !== undefined && sealingKey.length !== SEALING_KEY_BYTES)
+    throw new UsageError(`sealingKey has ${sealingKey.length} bytes; ${SEALING_KEY_BYTES} are needed`);
+  if (coordinatorKey !== undefined && !/^[0-9a-f]{64}$/.test(coordinatorKey))
+    throw new UsageError('coordinatorKey: 64 lower-case hexadecimal digits are needed');
+  resolvePolicy(policy);
 }
 
 interface Parts {
@@ -159,7 +182,7 @@ class NodeClient implements Client {
       words: () => secureWords(random),
       seeds: (attempt) =>
         attempt === 0 ? seededRandom(`personalize ${this.id}`) : seededRandom(toHex(random.bytes(16))),
-      policy: { ...DEFAULT_POLICY, ...options.policy },
+      policy: resolvePolicy(options.policy),
     });
   }
 
@@ -169,6 +192,7 @@ class NodeClient implements Client {
       : [interactions as Interaction];
     this.#checkKept();
     if (list.length === 0) return;
+    checkInteractions(list);
     const stamped = list.map((interaction) => ({ ...interaction, at: interaction.at ?? Date.now() }));
     await this.parts.store.append(INTERACTIONS, encodeInteractions(stamped));
     if (this.#history !== undefined) this.#history = [...this.#history, ...stamped];
@@ -185,6 +209,7 @@ class NodeClient implements Client {
     if (!Number.isInteger(k) || k < 1 || k > 10_000)
       throw new UsageError(`k is ${k}; a whole number from 1 to 10000 is needed`);
     this.#checkKept();
+    if (typeof exclude === 'string') throw new UsageError('exclude: a list of item ids is needed');
     const { catalogue } = this.parts;
     const loaded = await this.#newestHere();
     const scores = await loaded.score(await this.#device.vector(loaded));

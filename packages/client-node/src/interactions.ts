@@ -10,16 +10,25 @@ export interface Interaction {
   readonly at?: number;
 }
 
-/** Interactions as one record of a log. @throws {UsageError} when an id is empty or too long. */
-export function encodeInteractions(list: readonly Interaction[]): Uint8Array {
-  for (const { item, kind = '', at = 0 } of list) {
+/** @throws {UsageError} naming what is not as {@link Interaction} says; the whole list is refused then. */
+export function checkInteractions(list: readonly unknown[]): asserts list is readonly Interaction[] {
+  for (const entry of list) {
+    if (typeof entry !== 'object' || entry === null)
+      throw new UsageError(
+        `an interaction is { item, kind?, at? }, not ${entry === null ? 'null' : typeof entry}`,
+      );
+    const { item, kind, at } = entry as Record<string, unknown>;
     if (typeof item !== 'string' || item.length < 1 || item.length > 200)
-      throw new UsageError('an item id has 1 to 200 characters');
-    if (kind.length > 50) throw new UsageError(`a kind of ${kind.length} characters; at most 50 are allowed`);
-    if (!Number.isFinite(at)) throw new UsageError('the time of an interaction is not a number');
+      throw new UsageError('item: an id of 1 to 200 characters is needed');
+    if (kind !== undefined && (typeof kind !== 'string' || kind.length > 50))
+      throw new UsageError('kind: a text of at most 50 characters is needed');
+    if (at !== undefined && !Number.isFinite(at))
+      throw new UsageError('at: a time in milliseconds since the epoch is needed');
   }
-  return utf8(JSON.stringify(list));
 }
+
+/** Interactions as one record of a log. */
+export const encodeInteractions = (list: readonly Interaction[]): Uint8Array => utf8(JSON.stringify(list));
 
 /** Interactions of one record. @throws {DecodeError} when it is not one. */
 export function decodeInteractions(bytes: Uint8Array): Interaction[] {

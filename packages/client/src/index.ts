@@ -15,7 +15,7 @@ export type { Device } from './device.ts';
 export { memoryClientStore } from './memory-store.ts';
 export { createParticipation } from './participation.ts';
 export type { Participation, ParticipationEvent, ParticipationOptions } from './participation.ts';
-export { declineReason, DEFAULT_POLICY } from './policy.ts';
+export { declineReason, DEFAULT_POLICY, resolvePolicy } from './policy.ts';
 export type { Policy } from './policy.ts';
 export type {
   ClientClock,

@@ -1,7 +1,8 @@
+import { UsageError } from '@tutti/base';
 import type { RoundDescription, TaskInfo } from '@tutti/protocol';
 import { fewestSurvivors } from '@tutti/secure-aggregation';
 import { describe, expect, it } from 'vitest';
-import { declineReason, DEFAULT_POLICY, type Policy } from './policy.ts';
+import { declineReason, DEFAULT_POLICY, resolvePolicy, type Policy } from './policy.ts';
 
 const task = { task: 'films', layoutHash: 'aa' } as TaskInfo;
 const cohort = { planned: 40, smallest: 20, largestGroup: 128 };
@@ -30,6 +31,18 @@ const answer = (description: RoundDescription, policy: Partial<Policy> = {}): st
 
 const skellam = (multiplier: number, deltaVariance: number): Partial<RoundDescription> => ({
   noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance: 0 },
+});
+
+describe('resolvePolicy', () => {
+  it('fills in the defaults and names everything that is wrong', () => {
+    expect(resolvePolicy()).toEqual(DEFAULT_POLICY);
+    expect(resolvePolicy({ smallestCohort: 40 })).toEqual({ ...DEFAULT_POLICY, smallestCohort: 40 });
+    const wrong = { smallestCohort: -1, allowPlain: 'yes', lestNoise: 3 } as never;
+    expect(() => resolvePolicy(wrong)).toThrow(
+      /smallestCohort is -1; a whole number from 2[^]*allowPlain is yes; true or false[^]*lestNoise is not known; there are smallestCohort/,
+    );
+    expect(() => resolvePolicy({ leastNoiseMultiplier: Number.NaN })).toThrow(UsageError);
+  });
 });
 
 describe('the policy', () => {

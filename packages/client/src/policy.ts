@@ -1,3 +1,4 @@
+import { UsageError } from '@tutti/base';
 import type { DeclineReason, RoundDescription, TaskInfo } from '@tutti/protocol';
 import { fewestSurvivors, SMALLEST_COHORT } from '@tutti/secure-aggregation';
 
@@ -20,6 +21,30 @@ export const DEFAULT_POLICY: Policy = {
   leastNoiseMultiplier: 0,
   allowPlain: false,
 };
+
+/** What each field of a policy may be. */
+const ALLOWED: { readonly [Name in keyof Policy]: [(value: unknown) => boolean, string] } = {
+  smallestCohort: [(value) => Number.isInteger(value) && (value as number) >= 2, 'a whole number from 2'],
+  largestClippingNorm: [(value) => typeof value === 'number' && value > 0, 'a number above 0'],
+  leastNoiseMultiplier: [(value) => typeof value === 'number' && value >= 0, 'a number from 0'],
+  allowPlain: [(value) => typeof value === 'boolean', 'true or false'],
+};
+
+/**
+ * The default policy with what an app asks for instead.
+ * @throws {UsageError} naming every field that is unknown or out of range, with what it may be.
+ */
+export function resolvePolicy(asked: Partial<Policy> = {}): Policy {
+  const problems = Object.entries(asked).flatMap(([name, value]) => {
+    const rule = Object.hasOwn(ALLOWED, name) ? ALLOWED[name as keyof Policy] : undefined;
+    if (rule === undefined)
+      return [`policy.${name} is not known; there are ${Object.keys(ALLOWED).join(', ')}`];
+    const [fits, allowed] = rule;
+    return fits(value) ? [] : [`policy.${name} is ${String(value)}; ${allowed} is needed`];
+  });
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
+  return { ...DEFAULT_POLICY, ...asked };
+}
 
 /** What float arithmetic may lose between coordinator and device. */
 const ROUNDING = 1e-9;
