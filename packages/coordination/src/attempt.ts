@@ -69,13 +69,7 @@ export interface Failed extends Common {
 export type Attempt = Training | Exchanging | Summing | Failed;
 
 /** What can happen to an attempt. */
-export type AttemptEvent =
-  | { readonly type: 'ready'; readonly client: ClientId; readonly bundle: Uint8Array }
-  | { readonly type: 'declined'; readonly client: ClientId; readonly reason: DeclineReason }
-  | { readonly type: 'shares'; readonly client: ClientId; readonly shares: Uint8Array }
-  | { readonly type: 'input-counted'; readonly client: ClientId }
-  | { readonly type: 'unmask'; readonly client: ClientId; readonly shares: Uint8Array }
-  | { readonly type: 'deadline'; readonly phase: Attempt['phase'] };
+export type AttemptEvent = ClientEvent | { readonly type: 'deadline'; readonly phase: Attempt['phase'] };
 
 /** A message to a client, before it is signed. */
 export type Outgoing =

@@ -1,5 +1,5 @@
 import { assertNever } from '@tutti/base';
-import type { Reply } from '@tutti/protocol';
+import type { DeclineReason, Reply } from '@tutti/protocol';
 import {
   addShares,
   addUnmaskReply,
@@ -13,7 +13,6 @@ import {
   type Sharing,
   type Unmasking,
 } from '@tutti/secure-aggregation';
-import type { AttemptEvent } from './attempt.ts';
 
 /** A group of an attempt without masks: the same integers, counted the same way. */
 export interface PlainGroup {
@@ -26,7 +25,12 @@ export interface PlainGroup {
 export type Group = Sharing | Collecting | Unmasking | Aborted | PlainGroup;
 
 /** What a client does, as an event. */
-export type ClientEvent = Exclude<AttemptEvent, { type: 'deadline' }>;
+export type ClientEvent =
+  | { readonly type: 'ready'; readonly client: ClientId; readonly bundle: Uint8Array }
+  | { readonly type: 'declined'; readonly client: ClientId; readonly reason: DeclineReason }
+  | { readonly type: 'shares'; readonly client: ClientId; readonly shares: Uint8Array }
+  | { readonly type: 'input-counted'; readonly client: ClientId }
+  | { readonly type: 'unmask'; readonly client: ClientId; readonly shares: Uint8Array };
 
 /** How a shuffle is drawn: an integer in [0, bound). */
 export type DrawInt = (bound: number) => number;

@@ -39,3 +39,5 @@ export type {
   Tensorflow,
   TrainingEngine,
 } from './types.ts';
+export { drawExamples } from './examples.ts';
+export type { Examples } from './examples.ts';
