@@ -163,7 +163,7 @@ async function openClient(
     task: 'films',
     store,
     engine,
-    policy: { smallestCohort: 2 },
+    policy: { smallestCohort: 2, insecureSmallCohort: true },
     backOff: { firstMs: 50, mostMs: 400 },
     answerEveryMs: 10,
   });

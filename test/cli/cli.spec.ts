@@ -116,7 +116,7 @@ describe('the command line', () => {
   });
 
   it('refuses a table with a line that is not like the others, naming file and line', async () => {
-    const file = join(folder, 'broken.csv');
+    const file = join(mkdtempSync(join(folder, 'data-')), 'broken.csv');
     writeFileSync(file, 'user,item\n1,a\n1\n');
     const { code, stderr } = await tutti(['simulate', '--dataset', file]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('broken.csv, line 3')]);

@@ -163,6 +163,7 @@ export async function openStory(options: {
         policy: {
           ...DEFAULT_POLICY,
           smallestCohort: 2,
+          insecureSmallCohort: true,
           allowPlain: config.protection === 'plain',
           ...options.policy,
         },

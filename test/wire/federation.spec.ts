@@ -52,7 +52,7 @@ describe('a federation over real sockets', () => {
         task: 'films',
         store: folder,
         engine: federation.engine,
-        policy: { smallestCohort: 2 },
+        policy: { smallestCohort: 2, insecureSmallCohort: true },
       });
     const first = await open();
     await first.record([{ item: 'film-1' }, { item: 'film-2', kind: 'watch' }]);

@@ -36,7 +36,7 @@ describe('every byte that leaves a client', () => {
           task: 'films',
           store: join(folder, String(likes)),
           engine: federation.engine,
-          policy: { smallestCohort: 2 },
+          policy: { smallestCohort: 2, insecureSmallCohort: true },
           answerEveryMs: 20,
         });
         await client.record(WIDE.slice(0, likes).map((item) => ({ item, kind: 'like' })));

@@ -44,7 +44,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** Overwrites secrets with zeros. Call it where the one owner of a secret is done with it. */
-export function wipe(...secrets: readonly (Uint8Array | Uint32Array | Uint16Array)[]): void {
+export function wipe(...secrets: readonly (Uint8Array | Uint32Array | Uint16Array | Float32Array)[]): void {
   for (const secret of secrets) secret.fill(0);
 }
 

@@ -20,7 +20,14 @@ import {
   type ParticipationEvent,
   type Policy,
 } from '@tutti/client';
-import { createModel, decodeCheckpoint, decodeModelConfig, type LoadedModel, type Model } from '@tutti/model';
+import {
+  createModel,
+  decodeCheckpoint,
+  decodeModelConfig,
+  layoutFingerprint,
+  type LoadedModel,
+  type Model,
+} from '@tutti/model';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
 import { clientIdOf, type ClientId, type KeyPair } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -125,7 +132,10 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const identity = options.identity ?? (await keptIdentity(store));
   const task = await learnTask(options, store);
   const model = createModel(decodeModelConfig(task.model), task.items);
+  if (toHex(nodeCrypto.digest('layout', utf8(layoutFingerprint(model)))) !== task.layoutHash)
+    throw new DecodeError('task.layoutHash', 'is not that of the model that the task names');
   const catalogue = await learnCatalogue(options, store, task);
+  await store.set(TASK, utf8(JSON.stringify(task)));
   const ownEngine = options.engine === undefined;
   const engine = options.engine ?? (await createSharedEngine());
   return new NodeClient({ options, store, identity, task, model, catalogue, engine, ownEngine });
@@ -230,7 +240,7 @@ class NodeClient implements Client {
     const { coordinator, task } = this.parts.options;
     const info = await fetchTask(coordinator, task, signal);
     checkPinned(info, this.parts.task.coordinatorKey);
-    await this.#open(info.modelHash);
+    await this.#open(info.modelHash, signal);
   }
 
   async participate({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
@@ -272,10 +282,13 @@ class NodeClient implements Client {
 
   async forget(): Promise<void> {
     this.#forgotten = true;
-    await this.stop();
-    this.#device.leave();
-    this.#history = [];
-    await this.parts.store.clear();
+    try {
+      await this.stop();
+    } finally {
+      this.#device.leave();
+      this.#history = [];
+      await this.parts.store.clear();
+    }
   }
 
   async close(): Promise<void> {
@@ -294,16 +307,23 @@ class NodeClient implements Client {
 
   #emit(event: ParticipationEvent): void {
     for (const listener of this.#listeners.get(event.type) ?? [])
-      (listener as (event: ParticipationEvent) => void)(event);
+      try {
+        (listener as (event: ParticipationEvent) => void)(event);
+      } catch (error) {
+        // An app's mistake is the app's to hear of; it does not end taking part.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
   }
 
   /** The checkpoint of this hash, kept in the store so that it is here without a network. */
-  #open(modelHash: string): Promise<LoadedModel> {
+  #open(modelHash: string, signal?: AbortSignal): Promise<LoadedModel> {
     const { engine, model, task, store, options } = this.parts;
     const fetched = async (): Promise<Uint8Array> => {
       const kept = await keptCheckpoint(store);
       if (kept?.hash === modelHash) return kept.bytes;
-      const bytes = await fetchBlob(options.coordinator, modelHash);
+      const bytes = await fetchBlob(options.coordinator, modelHash, signal);
       await keepCheckpoint(store, modelHash, bytes);
       return bytes;
     };
@@ -372,11 +392,14 @@ async function learnTask(options: ClientOptions, store: ClientStore): Promise<Ta
   } catch (error) {
     const kept = await store.get(TASK);
     if (kept === undefined || error instanceof DecodeError) throw error;
-    return decodeTaskInfo(JSON.parse(textOf(kept) as string));
+    info = decodeTaskInfo(JSON.parse(textOf(kept) as string));
   }
+  if (info.task !== options.task)
+    throw new UsageError(
+      `this store belongs to task ${info.task}; task ${options.task} needs one of its own`,
+    );
   if (pinned !== undefined) checkPinned(info, pinned);
   else await store.set(PINNED_KEY, utf8(info.coordinatorKey));
-  await store.set(TASK, utf8(JSON.stringify(info)));
   return info;
 }
 

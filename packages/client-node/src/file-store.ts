@@ -1,7 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { appendFile, chmod, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { concatBytes, FederatedError, systemRandom, toHex, utf8 } from '@tutti/base';
+import { concatBytes, FederatedError, systemRandom, toHex, UsageError, utf8, wipe } from '@tutti/base';
 import { ensureFolder } from '@tutti/base/node';
 import type { ClientStore } from '@tutti/client';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -18,6 +18,9 @@ export class SealedStoreError extends FederatedError {
 
 const NONCE_BYTES = 24;
 const KEY_FILE = 'key';
+
+/** Bytes that sealing adds: the nonce, and the tag of secretbox. */
+const SEAL_BYTES = NONCE_BYTES + 16;
 
 /** Longest record of a log, in bytes: a length beyond it is damage. */
 const LONGEST_RECORD = 16_777_216;
@@ -41,8 +44,13 @@ export async function fileStore(
   /** Bytes of each log whose last record is known to be whole, so that it is not read again for every record. */
   const whole = new Map<string, number>();
   let queue: Promise<unknown> = Promise.resolve();
+  let closed = false;
   const inOrder = <T>(work: () => Promise<T>): Promise<T> => {
-    const done = queue.then(work, work);
+    const open = async (): Promise<T> => {
+      if (closed) throw new UsageError(`the store in ${folder} is closed`);
+      return work();
+    };
+    const done = queue.then(open, open);
     queue = done.catch(() => undefined);
     return done;
   };
@@ -53,6 +61,7 @@ export async function fileStore(
   }
 
   function unseal(name: string, file: string, sealed: Uint8Array): Uint8Array {
+    if (sealed.length < SEAL_BYTES) throw new SealedStoreError(file);
     const plain = nodeCrypto.open(
       sealed.subarray(NONCE_BYTES),
       sealed.subarray(0, NONCE_BYTES),
@@ -71,6 +80,10 @@ export async function fileStore(
     set: (name, value) => inOrder(() => replaceFile(pathOf('value', name), seal(name, value))),
     append: (log, record) =>
       inOrder(async () => {
+        if (record.length > LONGEST_RECORD - SEAL_BYTES)
+          throw new UsageError(
+            `a record of ${record.length} bytes; at most ${LONGEST_RECORD - SEAL_BYTES} are kept`,
+          );
         const sealed = seal(log, record);
         const length = new Uint8Array(4);
         new DataView(length.buffer).setUint32(0, sealed.length, true);
@@ -97,7 +110,11 @@ export async function fileStore(
       inOrder(async () => {
         await rm(folder, { recursive: true, force: true });
       }),
-    close: () => inOrder(async () => undefined),
+    close: () =>
+      inOrder(async () => {
+        closed = true;
+        if (options.sealingKey === undefined) wipe(key);
+      }),
   };
 }
 
@@ -128,6 +145,8 @@ async function dropTornTail(path: string): Promise<void> {
   const bytes = new Uint8Array(await readFile(path));
   const { wholeBytes } = recordsOf(bytes);
   if (wholeBytes === bytes.length) return;
+  // Set aside, not thrown away: should it be damage and not a torn write, there may be records in it.
+  await appendFile(`${path}.torn`, bytes.subarray(wholeBytes), { mode: 0o600 });
   const file = await open(path, 'r+');
   try {
     await file.truncate(wholeBytes);
@@ -165,12 +184,11 @@ async function keptKey(folder: string): Promise<Uint8Array> {
   if (existsSync(path)) {
     const key = new Uint8Array(await readFile(path));
     if (key.length !== 32) throw new SealedStoreError(path);
+    await chmod(path, 0o600);
     return key;
   }
   const key = systemRandom().bytes(32);
-  const file = openSync(path, 'wx', 0o600);
-  writeSync(file, key);
-  fsyncSync(file);
-  closeSync(file);
+  // Whole or not there: a key file that a crash left empty would lock its owner out.
+  await replaceFile(path, key);
   return key;
 }

@@ -15,6 +15,7 @@ const LARGEST_BLOB_BYTES = 2 ** 28;
 export async function fetchTask(coordinator: string, task: string, signal?: AbortSignal): Promise<TaskInfo> {
   const response = await get(`${coordinator}/v1/tasks/${encodeURIComponent(task)}`, {}, signal);
   if (response.status === 404) throw new EnvironmentError(`${coordinator} has no task ${task}`);
+  if (!response.ok) throw new EnvironmentError(`${coordinator} answers with status ${response.status}`);
   const bytes = await bodyOf(response, LARGEST_TASK_BYTES);
   try {
     return decodeTaskInfo(JSON.parse(new TextDecoder().decode(bytes)));
@@ -45,12 +46,17 @@ export async function fetchBlob(
 async function bodyOf(response: Response, most: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const part of response.body ?? []) {
-    length += (part as Uint8Array).length;
-    if (length > most)
-      throw new EnvironmentError(`${response.url} answers with more than the ${most} bytes that are taken`);
-    parts.push(part);
+  try {
+    for await (const part of response.body ?? []) {
+      length += (part as Uint8Array).length;
+      if (length > most) break;
+      parts.push(part);
+    }
+  } catch (cause) {
+    throw new EnvironmentError(`${response.url} did not answer to the end`, { cause });
   }
+  if (length > most)
+    throw new EnvironmentError(`${response.url} answers with more than the ${most} bytes that are taken`);
   return concatBytes(...parts);
 }
 

@@ -71,6 +71,7 @@ function connectionOf(socket: Socket): Connection {
   return {
     async request(message, { timeoutMs, signal }) {
       signal.throwIfAborted();
+      if (!socket.connected) throw new EnvironmentError('the connection is gone');
       const bytes = encodeMessage<never>(message as never);
       const over = new AbortController();
       try {

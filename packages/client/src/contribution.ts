@@ -1,4 +1,4 @@
-import type { LocalOnly } from '@tutti/base';
+import { wipe, type LocalOnly } from '@tutti/base';
 import { layoutLanes, quantizeContribution, type ClientContribution } from '@tutti/aggregation';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
 import type { LoadedModel } from '@tutti/model';
@@ -54,6 +54,8 @@ export async function contribute(
     ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) }
     : {};
   const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
+  if (trained !== undefined) wipe(trained.delta);
+  if (clipped !== undefined) wipe(clipped.delta);
   if (noise.mechanism === 'skellam') {
     const words = options.words('noise', attempt);
     addSkellamNoise(input, 0, lanes.deltaLength, noise.deltaVariance, words);

@@ -14,6 +14,7 @@ import {
   maskInput,
   RefusalError,
   shareKeys,
+  smallestGroup,
   type ClientPhase,
   type QuantizedInput,
   type RoundDigest,
@@ -128,15 +129,23 @@ class ClientDevice implements Device {
     await store.set(LAST_ATTEMPT, u32(description.attempt));
     const loaded = await this.#open(description.modelHash, models);
     const { input, local } = await contribute(this.options, description, loaded, await this.#storedVector());
+    const running: Running = {
+      description,
+      digest,
+      keys: undefined,
+      input,
+      answered: { to: 'describe', messages: [] },
+    };
+    // From here on the attempt owns the input, and wipes it when anything below fails.
+    this.#running = running;
     if (description.purpose === 'train')
       await store.set(VECTOR, new Uint8Array(Float32Array.from(local).buffer));
     const secure = description.protection === 'secure';
     const keys = secure ? advertiseKeys({ roundDigest: digest, identity, random, crypto }) : undefined;
-    const messages: DeviceMessage[] = [
+    running.keys = keys?.state;
+    return this.#remember(running, 'describe', [
       { type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? new Uint8Array(0) },
-    ];
-    this.#running = { description, digest, keys: keys?.state, input, answered: { to: 'describe', messages } };
-    return messages;
+    ]);
   }
 
   async #open(modelHash: string, models: DeviceOptions['models']): Promise<LoadedModel> {
@@ -154,9 +163,11 @@ class ClientDevice implements Device {
   ): readonly DeviceMessage[] {
     this.#checkSignature('roster', running.digest, [u16(message.group), message.bundles], message.signature);
     if (running.keys?.phase !== 'advertised') return [];
-    const smallestCohort = Math.min(
-      running.description.cohort.largestGroup,
-      Math.max(2, this.options.policy.smallestCohort),
+    // The noise of the description is enough for groups of the size that it announces, not for smaller ones.
+    const smallestCohort = Math.max(
+      2,
+      this.options.policy.smallestCohort,
+      smallestGroup(running.description.cohort),
     );
     const { state, shares } = shareKeys(running.keys, message.bundles, { smallestCohort });
     running.keys = state;

@@ -13,7 +13,7 @@
 export { createDevice } from './device.ts';
 export type { Device } from './device.ts';
 export { memoryClientStore } from './memory-store.ts';
-export { createParticipation } from './participation.ts';
+export { createParticipation, leavesAfterMs } from './participation.ts';
 export type { Participation, ParticipationEvent, ParticipationOptions } from './participation.ts';
 export { declineReason, DEFAULT_POLICY, resolvePolicy } from './policy.ts';
 export type { Policy } from './policy.ts';

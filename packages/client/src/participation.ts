@@ -52,6 +52,12 @@ const REPLY_TIMEOUT_MS = 30_000;
 /** Messages that may wait to be handled; a coordinator that sends more is not one of ours. */
 const LONGEST_QUEUE = 64;
 
+/** Shortest pause that a coordinator can ask for, in milliseconds: one that asks for none gets no faster client. */
+const LEAST_PAUSE_MS = 1_000;
+
+/** Pause before a message goes again that the coordinator had no room for, in milliseconds. */
+const BUSY_MS = 250;
+
 /** Times that a frame may be sent again. */
 const MOST_RESENDS = 8;
 
@@ -66,21 +72,24 @@ export function createParticipation(options: ParticipationOptions): Participatio
   return {
     async run({ signal }) {
       let failures = 0;
-      while (!signal.aborted) {
-        try {
-          await untilEligible(options, signal);
-          const pauseMs = await session(options, signal, () => (failures = 0));
-          await options.clock.sleep(pauseMs, signal);
-        } catch (error) {
-          if (signal.aborted) break;
-          options.onEvent?.({
-            type: 'disconnected',
-            reason: error instanceof Error ? error.message : String(error),
-          });
-          await options.clock.sleep(backOffMs(options, failures++), signal).catch(() => undefined);
+      try {
+        while (!signal.aborted) {
+          try {
+            await untilEligible(options, signal);
+            const pauseMs = await session(options, signal, () => (failures = 0));
+            await options.clock.sleep(pauseMs, signal);
+          } catch (error) {
+            if (signal.aborted) break;
+            options.onEvent?.({
+              type: 'disconnected',
+              reason: error instanceof Error ? error.message : String(error),
+            });
+            await options.clock.sleep(backOffMs(options, failures++), signal).catch(() => undefined);
+          }
         }
+      } finally {
+        options.device.leave();
       }
-      options.device.leave();
     },
   };
 }
@@ -121,7 +130,7 @@ async function session(
       if (message === undefined || message.type === 'outcome')
         again = await checkIn(options, connection, signal);
     }
-    return again.pauseMs;
+    return Math.max(LEAST_PAUSE_MS, again.pauseMs);
   } finally {
     connection.close();
   }
@@ -175,7 +184,7 @@ async function checkIn(
         ? `${reply.reason}: ${reply.problem}`
         : `an answer of type ${reply.type} to a check-in`,
     );
-  const untilMs = options.clock.now() + reply.checkAgainMs;
+  const untilMs = options.clock.now() + Math.max(LEAST_PAUSE_MS, reply.checkAgainMs);
   options.onEvent?.({ type: 'waiting', untilMs });
   return { kind: 'waiting', untilMs };
 }
@@ -195,10 +204,10 @@ async function answer(
       phase: message.type,
     });
   }
-  const messages = await device.handle(message);
+  const messages = (await stillEligible(options, message)) ?? (await device.handle(message));
   if (message.type === 'describe' && answerEveryMs > 0) {
     const took = clock.now() - came;
-    await clock.sleep(Math.ceil((took + 1) / answerEveryMs) * answerEveryMs - took, signal);
+    await clock.sleep(leavesAfterMs(took, answerEveryMs) - took, signal);
   }
   for (const out of messages) await send(options, connection, out, signal);
   if (message.type === 'outcome') {
@@ -213,6 +222,31 @@ async function answer(
   }
 }
 
+/**
+ * When an answer that took `tookMs` leaves, counted from the description: at a power of two times `everyMs`, so that its time
+ * says little of how much there was to train on.
+ */
+export function leavesAfterMs(tookMs: number, everyMs: number): number {
+  return everyMs * 2 ** Math.max(0, Math.ceil(Math.log2((tookMs + 1) / everyMs)));
+}
+
+/** Messages after which something about the person would leave the device. */
+const ASKS: ReadonlySet<CoordinatorMessage['type']> = new Set(['describe', 'roster', 'relay-shares']);
+
+/** Nothing while conditions hold; a decline, and the end of the attempt, where consent or another condition is gone. */
+async function stillEligible(
+  { conditions, device }: ParticipationOptions,
+  message: CoordinatorMessage,
+): Promise<readonly DeviceMessage[] | undefined> {
+  if (!ASKS.has(message.type) || message.type === 'challenge') return undefined;
+  const answer = await conditions.check();
+  if (answer.eligible) return undefined;
+  device.leave();
+  const attempt = message.type === 'describe' ? message.description.attempt : message.attempt;
+  const reason = answer.reason === 'consent-withdrawn' ? 'consent-withdrawn' : 'not-eligible';
+  return [{ type: 'decline', attempt, reason }];
+}
+
 async function send(
   options: ParticipationOptions,
   connection: Connection,
@@ -223,10 +257,16 @@ async function send(
     return sendFrames(options, connection, message.attempt, message.words as MaskedInput, signal);
   if (message.type === 'decline')
     options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
-  const reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
+  let reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
+  for (let again = 0; isBusy(reply) && again < MOST_RESENDS; again++) {
+    await options.clock.sleep(BUSY_MS * 2 ** again, signal);
+    reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
+  }
   if (reply.type === 'refused')
     options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
 }
+
+const isBusy = (reply: Reply): boolean => reply.type === 'refused' && reply.reason === 'too-busy';
 
 /** Uploads frame by frame; the coordinator says which it expects, so an upload goes on where a lost connection left it. */
 async function sendFrames(
@@ -242,13 +282,14 @@ async function sendFrames(
       timeoutMs: REPLY_TIMEOUT_MS,
       signal,
     });
-    if (reply.type === 'accepted') {
+    if (reply.type === 'accepted' && (reply.next === undefined || reply.next > index)) {
       index = reply.next ?? count;
       continue;
     }
-    const expected =
-      reply.type === 'refused' && reply.reason === 'frame-out-of-order' ? reply.next : undefined;
-    if (expected === undefined || resends++ >= MOST_RESENDS) {
+    const busy = isBusy(reply);
+    if (busy) await options.clock.sleep(BUSY_MS * 2 ** resends, signal);
+    const expected = busy ? index : 'next' in reply ? reply.next : undefined;
+    if (expected === undefined || expected >= count || resends++ >= MOST_RESENDS) {
       if (reply.type === 'refused')
         options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
       return;
@@ -277,9 +318,11 @@ function openInbox(): Inbox {
     },
     close(reason) {
       closed ??= reason;
+      queue.length = 0;
       wake();
     },
     async next(timeoutMs, clock, signal) {
+      signal.throwIfAborted();
       if (queue.length === 0 && closed === undefined) {
         const over = new AbortController();
         const came = new Promise<void>((resolve) => (wake = resolve));

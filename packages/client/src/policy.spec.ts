@@ -1,26 +1,33 @@
 import { UsageError } from '@tutti/base';
+import { roundedSensitivity } from '@tutti/privacy';
 import type { RoundDescription, TaskInfo } from '@tutti/protocol';
 import { fewestSurvivors } from '@tutti/secure-aggregation';
 import { describe, expect, it } from 'vitest';
 import { declineReason, DEFAULT_POLICY, resolvePolicy, type Policy } from './policy.ts';
 
-const task = { task: 'films', layoutHash: 'aa' } as TaskInfo;
+const task = { task: 'films', layoutHash: 'aa', catalogueHash: 'cc' } as TaskInfo;
 const cohort = { planned: 40, smallest: 20, largestGroup: 128 };
 const scale = { delta: 1_000, weight: 1, metric: 1 };
 
+/** What a delta of ten lanes within C = 3 can be after rounding, in ring units. */
+const SENSITIVITY = roundedSensitivity(3 * scale.delta, 10);
+
 /** A description whose noise reaches `multiplier` with the fewest survivors, unless `over` says otherwise. */
 function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundDescription {
-  const deltaVariance = (multiplier * 3 * scale.delta) ** 2 / fewestSurvivors(cohort);
+  const fewest = fewestSurvivors(cohort);
+  const deltaVariance = (multiplier * SENSITIVITY) ** 2 / fewest;
+  const metricVariance = (multiplier * scale.metric) ** 2 / fewest;
   return {
     task: 'films',
     attempt: 8,
     purpose: 'train',
     protection: 'secure',
     layoutHash: 'aa',
+    catalogueHash: 'cc',
     lanes: { delta: 10, rowCounts: 0, metrics: [], length: 12 },
     scale,
     clippingNorm: 3,
-    noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance: 0 },
+    noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance },
     cohort,
     ...over,
   } as RoundDescription;
@@ -29,8 +36,12 @@ function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundD
 const answer = (description: RoundDescription, policy: Partial<Policy> = {}): string | undefined =>
   declineReason({ ...DEFAULT_POLICY, ...policy }, task, description, 7);
 
-const skellam = (multiplier: number, deltaVariance: number): Partial<RoundDescription> => ({
-  noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance: 0 },
+const skellam = (
+  multiplier: number,
+  deltaVariance: number,
+  metricVariance = 1e9,
+): Partial<RoundDescription> => ({
+  noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance },
 });
 
 describe('resolvePolicy', () => {
@@ -42,6 +53,8 @@ describe('resolvePolicy', () => {
       /smallestCohort is -1; a whole number from 2[^]*allowPlain is yes; true or false[^]*lestNoise is not known; there are smallestCohort/,
     );
     expect(() => resolvePolicy({ leastNoiseMultiplier: Number.NaN })).toThrow(UsageError);
+    expect(() => resolvePolicy({ smallestCohort: 15 })).toThrow('set insecureSmallCohort to override');
+    expect(resolvePolicy({ smallestCohort: 2, insecureSmallCohort: true }).smallestCohort).toBe(2);
   });
 });
 
@@ -59,13 +72,34 @@ describe('the policy', () => {
   it('believes the noise that it is told to add, not what the coordinator calls it', () => {
     expect(answer(described(skellam(2, 1)))).toBe('noise-too-weak');
     expect(answer(described(skellam(2, 1)), { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
-    const enough = (2 * 3 * scale.delta) ** 2 / fewestSurvivors(cohort);
+    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort);
     expect(answer(described(skellam(1, enough)), { leastNoiseMultiplier: 2 })).toBeUndefined();
   });
 
   it('counts the fewest survivors that the cohort can shrink to, not the cohort', () => {
-    const planned = (2 * 3 * scale.delta) ** 2 / cohort.planned;
+    const planned = (2 * SENSITIVITY) ** 2 / cohort.planned;
     expect(answer(described(skellam(2, planned)))).toBe('noise-too-weak');
+  });
+
+  it('asks for noise on everything that is released, measurements included', () => {
+    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort);
+    expect(answer(described(skellam(2, enough, 0)), { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
+    expect(answer(described(skellam(2, enough, 0)))).toBeUndefined();
+    const lanes = { delta: 0, rowCounts: 0, metrics: ['hr10'], length: 3 };
+    for (const noise of [{ mechanism: 'none' } as const, skellam(2, 1, 0).noise])
+      expect(
+        answer(described({ purpose: 'evaluate', lanes, ...(noise && { noise }) }), {
+          leastNoiseMultiplier: 1,
+        }),
+      ).toBe('noise-too-weak');
+  });
+
+  it('is not fooled by a scale so coarse that rounding outgrows the clipping norm', () => {
+    const coarse = { delta: 1 / 3, weight: 1, metric: 1 };
+    const lanes = { delta: 100_000, rowCounts: 0, metrics: [], length: 100_002 };
+    const claimed = (1 * 3 * coarse.delta) ** 2 / fewestSurvivors(cohort);
+    const lying = described({ scale: coarse, lanes, ...skellam(1, claimed) });
+    expect(answer(lying, { leastNoiseMultiplier: 1 })).toBe('noise-too-weak');
   });
 
   it('refuses row counts, which carry no noise, where it asks for noise', () => {
@@ -78,8 +112,10 @@ describe('the policy', () => {
     ['stale-description', { attempt: 7 }],
     ['stale-description', { task: 'books' }],
     ['wrong-model', { layoutHash: 'bb' }],
+    ['wrong-model', { catalogueHash: 'bb' }],
     ['plain-refused', { protection: 'plain' }],
     ['cohort-too-small', { cohort: { ...cohort, smallest: 15 } }],
+    ['cohort-too-small', { cohort: { ...cohort, smallest: 1_000 } }],
     ['cohort-too-small', { cohort: { ...cohort, largestGroup: 15 } }],
     ['clip-too-large', { clippingNorm: 1_001 }],
   ])('declines by name: %s', (reason, over) => {

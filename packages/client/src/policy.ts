@@ -1,14 +1,17 @@
 import { UsageError } from '@tutti/base';
+import { roundedSensitivity } from '@tutti/privacy';
 import type { DeclineReason, RoundDescription, TaskInfo } from '@tutti/protocol';
 import { fewestSurvivors, SMALLEST_COHORT } from '@tutti/secure-aggregation';
 
 /** What a device asks of a round before it takes part. */
 export interface Policy {
-  /** Fewest clients in a group; below 16 masks do not protect. */
+  /** Fewest clients in a group; below 16, where masks do not protect, only beside `insecureSmallCohort`. */
   readonly smallestCohort: number;
+  /** Allows a smallest cohort below 16: for tests and simulations. */
+  readonly insecureSmallCohort: boolean;
   /** Largest clipping norm: bounds what one device can add. */
   readonly largestClippingNorm: number;
-  /** Least noise multiplier of the sum over the fewest survivors there can be. */
+  /** Least noise multiplier of the sum over the fewest survivors there can be, of every lane that is released. */
   readonly leastNoiseMultiplier: number;
   /** Whether an attempt without masks is acceptable: in simulations only. */
   readonly allowPlain: boolean;
@@ -17,6 +20,7 @@ export interface Policy {
 /** What a device asks unless its app asks for more. */
 export const DEFAULT_POLICY: Policy = {
   smallestCohort: SMALLEST_COHORT,
+  insecureSmallCohort: false,
   largestClippingNorm: 1_000,
   leastNoiseMultiplier: 0,
   allowPlain: false,
@@ -27,6 +31,7 @@ const ALLOWED: { readonly [Name in keyof Policy]: [(value: unknown) => boolean, 
   smallestCohort: [(value) => Number.isInteger(value) && (value as number) >= 2, 'a whole number from 2'],
   largestClippingNorm: [(value) => typeof value === 'number' && value > 0, 'a number above 0'],
   leastNoiseMultiplier: [(value) => typeof value === 'number' && value >= 0, 'a number from 0'],
+  insecureSmallCohort: [(value) => typeof value === 'boolean', 'true or false'],
   allowPlain: [(value) => typeof value === 'boolean', 'true or false'],
 };
 
@@ -42,8 +47,13 @@ export function resolvePolicy(asked: Partial<Policy> = {}): Policy {
     const [fits, allowed] = rule;
     return fits(value) ? [] : [`policy.${name} is ${String(value)}; ${allowed} is needed`];
   });
+  const policy = { ...DEFAULT_POLICY, ...asked };
+  if (policy.smallestCohort < SMALLEST_COHORT && !policy.insecureSmallCohort)
+    problems.push(
+      `policy.smallestCohort is ${policy.smallestCohort}; below ${SMALLEST_COHORT} masks do not protect (set insecureSmallCohort to override)`,
+    );
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
-  return { ...DEFAULT_POLICY, ...asked };
+  return policy;
 }
 
 /** What float arithmetic may lose between coordinator and device. */
@@ -56,26 +66,37 @@ export function declineReason(
   description: RoundDescription,
   lastAttempt: number,
 ): DeclineReason | undefined {
-  const { purpose, cohort, protection, clippingNorm } = description;
+  const { cohort, protection, clippingNorm } = description;
   if (description.task !== task.task || description.attempt <= lastAttempt) return 'stale-description';
-  if (description.layoutHash !== task.layoutHash) return 'wrong-model';
+  if (description.layoutHash !== task.layoutHash || description.catalogueHash !== task.catalogueHash)
+    return 'wrong-model';
   if (protection === 'plain' && !policy.allowPlain) return 'plain-refused';
+  if (cohort.smallest > cohort.planned) return 'cohort-too-small';
   if (cohort.smallest < policy.smallestCohort || cohort.largestGroup < policy.smallestCohort)
     return 'cohort-too-small';
   if (clippingNorm > policy.largestClippingNorm) return 'clip-too-large';
-  if (purpose === 'train' && isTooQuiet(policy, description)) return 'noise-too-weak';
+  if (isTooQuiet(policy, description)) return 'noise-too-weak';
   return undefined;
 }
 
 /**
  * Whether this device's own part of the noise is less than the policy asks for, or than the description says: what a
- * coordinator calls its noise multiplier protects nobody, what each device adds does. Row counts carry no noise at all.
+ * coordinator calls its noise multiplier protects nobody, what each device adds does. The delta is noised for what it can be
+ * after rounding, which on a coarse scale is far more than C; every lane that is released counts, and row counts carry no noise.
  */
 function isTooQuiet({ leastNoiseMultiplier }: Policy, description: RoundDescription): boolean {
-  const { noise, cohort, protection, clippingNorm, scale, lanes } = description;
+  const { noise, cohort, clippingNorm, scale, lanes } = description;
   if (noise.mechanism === 'none') return leastNoiseMultiplier > 0;
-  const fewest = protection === 'plain' ? 1 : fewestSurvivors(cohort);
-  const asked = Math.max(leastNoiseMultiplier, noise.multiplier);
-  const needed = (asked * clippingNorm * scale.delta) ** 2 / fewest;
-  return noise.deltaVariance < needed * (1 - ROUNDING) || (leastNoiseMultiplier > 0 && lanes.rowCounts > 0);
+  const fewest = fewestSurvivors(cohort);
+  const isBelow = (variance: number, multiplier: number, sensitivity: number): boolean =>
+    variance < ((multiplier * sensitivity) ** 2 / fewest) * (1 - ROUNDING);
+  if (lanes.delta > 0) {
+    const sensitivity = roundedSensitivity(clippingNorm * scale.delta, lanes.delta);
+    if (isBelow(noise.deltaVariance, Math.max(leastNoiseMultiplier, noise.multiplier), sensitivity))
+      return true;
+  }
+  return (
+    isBelow(noise.metricVariance, leastNoiseMultiplier, scale.metric) ||
+    (leastNoiseMultiplier > 0 && lanes.rowCounts > 0)
+  );
 }

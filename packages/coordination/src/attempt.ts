@@ -153,11 +153,10 @@ function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): S
 }
 
 function advertising(attempt: Training, largest: number): Advertising {
-  const { crypto, digest, description } = attempt;
+  const { crypto, digest } = attempt;
   return collectKeys({
     crypto,
     roundDigest: digest,
-    vectorLength: description.lanes.length,
     largest,
     smallest: 2,
   });

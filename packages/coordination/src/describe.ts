@@ -1,4 +1,4 @@
-import { toHex, utf8 } from '@tutti/base';
+import { toHex, UsageError, utf8 } from '@tutti/base';
 import {
   chooseLaneScale,
   largestLaneMagnitude,
@@ -7,7 +7,7 @@ import {
   type LaneScale,
 } from '@tutti/aggregation';
 import { layoutFingerprint } from '@tutti/model';
-import { LARGEST_NOISE_VARIANCE } from '@tutti/privacy';
+import { LARGEST_NOISE_VARIANCE, roundedSensitivity } from '@tutti/privacy';
 import { PROTOCOL_VERSION, type RoundDescription } from '@tutti/protocol';
 import { checkRingBudget, fewestSurvivors, type CryptoSuite } from '@tutti/secure-aggregation';
 import type { TaskConfig } from './task-config.ts';
@@ -47,6 +47,7 @@ export interface AttemptFacts {
   readonly previousDigest: string;
   readonly modelHash: string;
   readonly layoutHash: string;
+  readonly catalogueHash: string;
   /** Clients wanted: the planned cohort, or everybody for an evaluation. */
   readonly planned: number;
 }
@@ -63,6 +64,7 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
   const scale = fitNoise(
     config,
     fewestOf(config, planned),
+    noisy ? lanes.deltaLength : 0,
     chooseLaneScale({
       cohort: groupSize,
       clippingNorm: config.clippingNorm,
@@ -72,7 +74,7 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
   );
   const noise = noiseOf(
     config,
-    scale,
+    { scale, deltaLength: lanes.deltaLength },
     planned,
     noisy || (config.noise.accounting !== undefined && purpose === 'evaluate'),
   );
@@ -97,6 +99,7 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
     previousDigest: facts.previousDigest,
     modelHash: facts.modelHash,
     layoutHash: facts.layoutHash,
+    catalogueHash: facts.catalogueHash,
     lanes: {
       delta: lanes.deltaLength,
       rowCounts: lanes.rowCounts,
@@ -116,16 +119,38 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
   };
 }
 
-/** Coarser scales where the noise is so strong that a device could not draw its part of it; it then drowns the rounding. */
-function fitNoise({ noise, clippingNorm }: TaskConfig, fewest: number, scale: LaneScale): LaneScale {
+/**
+ * Coarser scales where the noise is so strong that a device could not draw its part of it; it then drowns the rounding.
+ * @throws {UsageError} where rounding alone is already too much for it.
+ */
+function fitNoise(
+  { noise, clippingNorm }: TaskConfig,
+  fewest: number,
+  deltaLength: number,
+  scale: LaneScale,
+): LaneScale {
   const strongest = Math.sqrt(LARGEST_NOISE_VARIANCE * fewest);
-  const { multiplier, metricMultiplier } = noise;
-  const unit = Math.min(scale.metric, 2 ** Math.floor(Math.log2(strongest / metricMultiplier)));
-  return {
-    delta: Math.min(scale.delta, ((1 - ROUNDING) * strongest) / (multiplier * clippingNorm)),
-    weight: Math.min(scale.weight, unit),
-    metric: unit,
-  };
+  const unit = Math.min(scale.metric, 2 ** Math.floor(Math.log2(strongest / noise.metricMultiplier)));
+  const largest = ((1 - ROUNDING) * strongest) / noise.multiplier;
+  const scaled = largestNorm(deltaLength, Math.min(clippingNorm * scale.delta, largest), largest);
+  if (!(scaled > 0) || unit < 1)
+    throw new UsageError(
+      `noise multipliers of ${noise.multiplier} and ${noise.metricMultiplier} over ${deltaLength} lanes are more than devices can draw`,
+    );
+  return { delta: scaled / clippingNorm, weight: Math.min(scale.weight, unit), metric: unit };
+}
+
+/** The largest norm up to `most`, in ring units, that rounding keeps within `limit`; 0 where none is. */
+function largestNorm(deltaLength: number, most: number, limit: number): number {
+  const fits = (norm: number): boolean => deltaLength === 0 || roundedSensitivity(norm, deltaLength) <= limit;
+  if (fits(most)) return most;
+  let [low, high] = [0, most];
+  for (let step = 0; step < 60; step++) {
+    const middle = (low + high) / 2;
+    if (middle > 0 && fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 /**
@@ -134,25 +159,26 @@ function fitNoise({ noise, clippingNorm }: TaskConfig, fewest: number, scale: La
  */
 function noiseOf(
   config: TaskConfig,
-  scale: LaneScale,
+  { scale, deltaLength }: { scale: LaneScale; deltaLength: number },
   planned: number,
   noisy: boolean,
 ): RoundDescription['noise'] {
   if (!noisy) return { mechanism: 'none' };
   const fewest = fewestOf(config, planned);
   const { multiplier, metricMultiplier } = config.noise;
+  // What the rounded delta keeps to; without delta lanes there is nothing to hide, and any variance does.
+  const scaled = config.clippingNorm * scale.delta;
+  const sensitivity = deltaLength === 0 ? scaled : roundedSensitivity(scaled, deltaLength);
   return {
     mechanism: 'skellam',
     multiplier,
-    deltaVariance: (multiplier * config.clippingNorm * scale.delta) ** 2 / fewest,
+    deltaVariance: (multiplier * sensitivity) ** 2 / fewest,
     metricVariance: (metricMultiplier * scale.metric) ** 2 / fewest,
   };
 }
 
-/** Fewest clients that a group's sum can be over; without masks it can be one. */
-export function fewestOf({ protection, cohort }: TaskConfig, planned: number): number {
+/** Fewest clients that a masked group's sum can be over; without masks the same, so that the pipeline is. */
+export function fewestOf({ cohort }: TaskConfig, planned: number): number {
   const { largestGroup } = cohort;
-  return protection === 'plain'
-    ? 1
-    : fewestSurvivors({ planned, smallest: Math.min(planned, cohort.smallest), largestGroup });
+  return fewestSurvivors({ planned, smallest: Math.min(planned, cohort.smallest), largestGroup });
 }

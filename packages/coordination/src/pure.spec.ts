@@ -2,7 +2,7 @@ import { seededRandom, utf8 } from '@tutti/base';
 import fc from 'fast-check';
 import { createModel, resolveModelConfig } from '@tutti/model';
 import { describe, expect, it } from 'vitest';
-import { LARGEST_NOISE_VARIANCE } from '@tutti/privacy';
+import { LARGEST_NOISE_VARIANCE, roundedSensitivity } from '@tutti/privacy';
 import { decodeDescription } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
 import { splitIntoGroups } from './groups.ts';
@@ -72,19 +72,20 @@ describe('a description', () => {
     previousDigest: '0'.repeat(64),
     modelHash: 'a'.repeat(64),
     layoutHash: 'b'.repeat(64),
+    catalogueHash: 'c'.repeat(64),
     planned: 40,
   } as const;
 
   it('splits the noise so that the fewest survivors already carry z·C', () => {
-    const { noise, scale } = describeAttempt(
+    const { noise, scale, lanes } = describeAttempt(
       { ...config, noise: { multiplier: 0.5, metricMultiplier: 0 } },
       facts,
     );
-    // The smallest cohort is 16: t = ⌊2·15/3⌋ + 1 = 11 survivors at least.
+    // C is what the delta keeps to before rounding; the noise is for what it keeps to afterwards. The smallest cohort is 16: t = ⌊2·15/3⌋ + 1 = 11, and one survivor more.
     expect(noise).toMatchObject({
       mechanism: 'skellam',
       multiplier: 0.5,
-      deltaVariance: (0.5 * scale.delta) ** 2 / 11,
+      deltaVariance: (0.5 * roundedSensitivity(config.clippingNorm * scale.delta, lanes.delta)) ** 2 / 12,
     });
   });
 
@@ -95,11 +96,12 @@ describe('a description', () => {
       [400, 1_000],
     ] as const) {
       const described = describeAttempt({ ...config, noise: { multiplier, metricMultiplier } }, facts);
-      const { noise, scale } = decodeDescription(structuredClone(described));
+      const { noise, scale, lanes } = decodeDescription(structuredClone(described));
       if (noise.mechanism !== 'skellam') throw new Error('no noise');
       expect(noise.deltaVariance).toBeLessThanOrEqual(LARGEST_NOISE_VARIANCE);
       expect(noise.metricVariance).toBeLessThanOrEqual(LARGEST_NOISE_VARIANCE);
-      expect(noise.deltaVariance * 11).toBeCloseTo((multiplier * config.clippingNorm * scale.delta) ** 2, -6);
+      const sensitivity = roundedSensitivity(config.clippingNorm * scale.delta, lanes.delta);
+      expect((noise.deltaVariance * 12) / (multiplier * sensitivity) ** 2).toBeCloseTo(1, 9);
       expect(Number.isInteger(scale.metric)).toBe(true);
       expect(scale.weight).toBeLessThanOrEqual(scale.metric);
     }
@@ -110,8 +112,8 @@ describe('a description', () => {
 
   it('always fits the ring, whatever noise and cohort a configuration may ask for', () => {
     const asked = fc.record({
-      multiplier: fc.double({ min: 0, max: 1e6, noNaN: true }),
-      metricMultiplier: fc.double({ min: 0, max: 1e6, noNaN: true }),
+      multiplier: fc.double({ min: 0, max: 1_000, noNaN: true }),
+      metricMultiplier: fc.double({ min: 0, max: 10_000, noNaN: true }),
       planned: fc.integer({ min: 16, max: 100_000 }),
     });
     fc.assert(

@@ -1,7 +1,7 @@
 import { UsageError } from '@tutti/base';
 import { createStrategy, type StrategyConfig } from '@tutti/aggregation';
 import type { Model } from '@tutti/model';
-import { smallestGroup, SMALLEST_COHORT } from '@tutti/secure-aggregation';
+import { LARGEST_COMPLETE_GRAPH, smallestGroup, SMALLEST_COHORT } from '@tutti/secure-aggregation';
 
 /** What a task is run with. Every field is checked at once; see {@link checkTaskConfig}. */
 export interface TaskConfig {
@@ -77,7 +77,7 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
   whole('rounds', config.rounds, 0, 0xffff_ffff);
   whole('cohort.planned', cohort.planned, 1, 1_000_000);
   whole('cohort.smallest', cohort.smallest, 1, 1_000_000);
-  whole('cohort.largestGroup', cohort.largestGroup, 2, 1_024);
+  whole('cohort.largestGroup', cohort.largestGroup, 2, LARGEST_COMPLETE_GRAPH);
   whole('keepCheckpoints', config.keepCheckpoints, 1, 1_000_000);
   ask(
     'cohort.smallest',
@@ -96,13 +96,13 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
   );
   ask(
     'noise.multiplier',
-    noise.multiplier >= 0 && noise.multiplier <= 1e6,
-    `${noise.multiplier} is not from 0 to 1e6`,
+    noise.multiplier >= 0 && noise.multiplier <= 1_000,
+    `${noise.multiplier} is not from 0 to 1000`,
   );
   ask(
     'noise.metricMultiplier',
-    noise.metricMultiplier >= 0 && noise.metricMultiplier <= 1e6,
-    `${noise.metricMultiplier} is not from 0 to 1e6`,
+    noise.metricMultiplier >= 0 && noise.metricMultiplier <= 10_000,
+    `${noise.metricMultiplier} is not from 0 to 10000`,
   );
   for (const [name, value] of Object.entries(deadlinesMs)) whole(`deadlinesMs.${name}`, value, 1, 3_600_000);
   if (config.protection === 'secure' && config.insecureSmallCohort !== true) {

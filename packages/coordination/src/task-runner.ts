@@ -318,6 +318,7 @@ export class TaskRunner {
       previousDigest: history.previousDigest,
       modelHash: history.modelHash ?? '',
       layoutHash: this.#layoutHash,
+      catalogueHash: this.#catalogueHash,
       planned: purpose === 'evaluate' ? count : this.config.cohort.planned,
     });
   }

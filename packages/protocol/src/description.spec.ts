@@ -113,6 +113,7 @@ describe('ranges of a description', () => {
     previousDigest: hex,
     modelHash: hex,
     layoutHash: hex,
+    catalogueHash: hex,
     'lanes.delta': integer(0, 4_194_304),
     'lanes.rowCounts': integer(0, 4_194_304),
     'lanes.length': integer(1, 4_194_304),
@@ -125,8 +126,8 @@ describe('ranges of a description', () => {
     'scale.metric': positive(2 ** 31),
     clippingNorm: positive(1e9),
     'noise.multiplier': positive(1e6),
-    'noise.deltaVariance': positive(2 ** 52),
-    'noise.metricVariance': { ok: [0, 2 ** 52], bad: [-1e-9, 2 ** 53, Number.NaN] },
+    'noise.deltaVariance': positive(2 ** 40),
+    'noise.metricVariance': { ok: [0, 2 ** 40], bad: [-1e-9, 2 ** 41, Number.NaN] },
     'noise.mechanism': { ok: ['skellam'], bad: ['gaussian', 'none', ''] },
     'cohort.planned': integer(1, 1_000_000),
     'cohort.smallest': integer(1, 1_000_000),
@@ -175,7 +176,9 @@ describe('digests', () => {
 
   it('the canonical text of a description is fixed', () => {
     expect(canonicalJson(DESCRIPTION)).toBe(
-      '{"attempt":5,"clippingNorm":1.5,"cohort":{"largestGroup":128,"planned":40,"smallest":16},' +
+      '{"attempt":5,"catalogueHash":"' +
+        '44'.repeat(32) +
+        '","clippingNorm":1.5,"cohort":{"largestGroup":128,"planned":40,"smallest":16},' +
         '"deadlinesMs":{"maskedInput":60000,"shareKeys":10000,"train":60000,"unmask":10000},"identity":"open",' +
         '"lanes":{"delta":6400,"length":6806,"metrics":["loss","hr10","ndcg10","evaluated"],"rowCounts":400},' +
         `"layoutHash":"${'22'.repeat(32)}","mode":"semi-honest","modelHash":"${'11'.repeat(32)}",` +

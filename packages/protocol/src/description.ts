@@ -46,6 +46,8 @@ export const roundDescriptionSchema = z.strictObject({
   modelHash: hex32,
   /** Digest of the model's configuration and parameter layout. */
   layoutHash: hex32,
+  /** Content address of the catalogue: which item each row of the model is. Devices that were shown different ones get masks that do not cancel. */
+  catalogueHash: hex32,
   /** The masked vector: delta lanes, row counts, weight, clip indicator, metrics. */
   lanes: z.strictObject({
     delta: integer(0, MAX_VECTOR_WORDS),

@@ -27,6 +27,7 @@ export const DESCRIPTION: RoundDescription = {
   previousDigest: '00'.repeat(32),
   modelHash: '11'.repeat(32),
   layoutHash: '22'.repeat(32),
+  catalogueHash: '44'.repeat(32),
   lanes: { delta: 6400, rowCounts: 400, metrics: ['loss', 'hr10', 'ndcg10', 'evaluated'], length: 6806 },
   scale: { delta: 16384, weight: 65536, metric: 65536 },
   clippingNorm: 1.5,
@@ -148,6 +149,7 @@ const description: fc.Arbitrary<RoundDescription> = fc.record({
   previousDigest: hex32,
   modelHash: hex32,
   layoutHash: hex32,
+  catalogueHash: hex32,
   lanes: fc.record({
     delta: words,
     rowCounts: words,
@@ -161,8 +163,8 @@ const description: fc.Arbitrary<RoundDescription> = fc.record({
     fc.record({
       mechanism: fc.constant('skellam' as const),
       multiplier: positive(1e6),
-      deltaVariance: positive(2 ** 52),
-      metricVariance: fc.double({ min: 0, max: 2 ** 52, noNaN: true }).map((value) => value + 0), // JSON has no -0
+      deltaVariance: positive(2 ** 40),
+      metricVariance: fc.double({ min: 0, max: 2 ** 40, noNaN: true }).map((value) => value + 0), // JSON has no -0
     }),
   ),
   cohort: fc.record({

@@ -61,7 +61,7 @@ function run(number: number): void {
       advertiseKeys({ roundDigest, identity: crypto.signKeyPair(random), random, crypto }),
     ),
   }));
-  let advertising = collectKeys({ crypto, roundDigest, vectorLength: D, largest: N, smallest: 2 });
+  let advertising = collectKeys({ crypto, roundDigest, largest: N, smallest: 2 });
   timed('coordinator: bundles', () => {
     for (const { bundle } of clients) advertising = good(addBundle(advertising, bundle));
   });

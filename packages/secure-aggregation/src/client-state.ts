@@ -1,4 +1,4 @@
-import { equalBytes, wipe, type SecureRandom } from '@tutti/base';
+import { equalBytes, UsageError, wipe, type SecureRandom } from '@tutti/base';
 import type { ClientId, CohortDigest, CryptoSuite, KeyPair, RoundDigest } from './crypto-suite.ts';
 import { RefusalError } from './errors.ts';
 import { bitAt, thresholdFor } from './graph.ts';
@@ -83,11 +83,24 @@ export interface AdvertiseOptions {
   readonly crypto: CryptoSuite;
 }
 
-/** Phase 1. Makes this attempt's keys, and the bundle that shows their public halves. */
+/** States that a transition used up, or that were abandoned: their secrets are wiped, and must not be used as zeros. */
+const spent = new WeakSet<ClientPhase>();
+
+function checkFresh(state: ClientPhase): void {
+  if (spent.has(state))
+    throw new RefusalError('already-answered', `phase ${state.phase} of this attempt is over`);
+}
+
+/**
+ * Phase 1. Makes this attempt's keys, and the bundle that shows their public halves.
+ * @throws {UsageError} for a token of another length than TOKEN_BYTES.
+ */
 export function advertiseKeys({ roundDigest, identity, token, random, crypto }: AdvertiseOptions): {
   state: ClientAdvertised;
   bundle: Uint8Array;
 } {
+  if (token !== undefined && token.length !== TOKEN_BYTES)
+    throw new UsageError(`a token of ${token.length} bytes; ${TOKEN_BYTES} are needed`);
   const encryption = crypto.boxKeyPair(random);
   const mask = crypto.boxKeyPair(random);
   const seed = random.bytes(32);
@@ -136,20 +149,21 @@ export function shareKeys(
     const neighbours = members.map((member, at) => ({ member, at })).filter(({ at }) => at !== index);
     const points = neighbours.map(({ at }) => at + 1);
     const draw = (length: number): Uint8Array => random.bytes(length);
+    // Before anything is split: a key that no secret can be agreed with ends the attempt here.
+    const sealingKeys = new Map(neighbours.map(({ member, at }) => [at, sharedWith(state, member)] as const));
     const seedShares = splitSecret(state.seed, threshold, points, draw);
     const keyShares = splitSecret(state.mask.secretKey, threshold, points, draw);
-    const sealingKeys = new Map<number, Uint8Array>();
     const records = neighbours.map(({ member, at }, i): Indexed => {
       const payload = new Uint8Array(64);
       payload.set(seedShares[i] as Uint8Array, 0);
       payload.set(keyShares[i] as Uint8Array, 32);
-      const key = sharedWith(state, member);
-      sealingKeys.set(at, key);
+      const key = sealingKeys.get(at) as Uint8Array;
       const body = crypto.seal(payload, shareNonce(cohort, state.id, member.id, crypto), key);
       wipe(payload);
       return { index: at, body };
     });
     wipe(...seedShares, ...keyShares);
+    spent.add(state);
     return {
       state: { phase: 'shared', own: state, cohort, members, index, threshold, sealingKeys },
       shares: encodeRecords(records),
@@ -207,7 +221,7 @@ function openShare(state: ClientShared, { index, body }: Indexed): ClientMasked[
   const payload = own.crypto.open(body, shareNonce(cohort, sender.id, own.id, own.crypto), key);
   if (payload === undefined)
     throw new RefusalError('share-unreadable', `the share from ${sender.id} does not open`);
-  return { index, seedShare: payload.slice(0, 32), keyShare: payload.slice(32, 64) };
+  return { index, seedShare: payload.subarray(0, 32), keyShare: payload.subarray(32, 64) };
 }
 
 function addPairMask({ own, cohort }: ClientShared, other: Member, target: Uint32Array): void {
@@ -248,8 +262,8 @@ export function answerUnmask(
     }
     if (!bitAt(survivors, state.index))
       throw new RefusalError('called-dropped', 'this client uploaded and is called dropped');
-    if (count < state.threshold)
-      throw new RefusalError('too-few-survivors', `${count} survivors; ${state.threshold} are needed`);
+    if (count <= state.threshold)
+      throw new RefusalError('too-few-survivors', `${count} survivors; ${state.threshold + 1} are needed`);
     const reply = encodeRecords(
       state.held.map(({ index, seedShare, keyShare }) => ({
         index,
@@ -263,6 +277,7 @@ export function answerUnmask(
 
 /** Wipes every secret of a phase. Call it when an attempt ends early. */
 export function abandon(state: ClientPhase): void {
+  spent.add(state);
   if (state.phase === 'advertised') wipeOwn(state);
   if (state.phase === 'shared') {
     wipeOwn(state.own);
@@ -276,6 +291,7 @@ function wipeOwn(own: ClientAdvertised): void {
 }
 
 function orAbandon<T>(state: ClientPhase, step: () => T): T {
+  checkFresh(state);
   try {
     return step();
   } catch (error) {

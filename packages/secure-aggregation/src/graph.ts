@@ -32,10 +32,13 @@ export function smallestGroup({ planned, smallest, largestGroup }: CohortSizes):
   return split > planned ? whole : Math.min(whole, Math.floor(split / (groups + 1)));
 }
 
-/** Fewest clients that one group's unmasked sum, which the coordinator sees, can be over: the smallest group's threshold. */
+/**
+ * Fewest clients that one group's unmasked sum, which the coordinator sees, can be over: one more than the threshold of the smallest group, since nobody
+ * holds a share of its own secret.
+ */
 export function fewestSurvivors(sizes: CohortSizes): number {
   const members = smallestGroup(sizes);
-  return members < 2 ? 1 : thresholdFor(members);
+  return members < 2 ? 1 : Math.min(members, thresholdFor(members) + 1);
 }
 
 /** Whether bit `index` of a bitmap over the roster is set. */

@@ -63,7 +63,6 @@ export {
   closeShares,
   collectKeys,
   countInput,
-  enoughReplies,
   isRefused,
 } from './server-state.ts';
 export type {

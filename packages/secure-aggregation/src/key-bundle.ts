@@ -1,6 +1,7 @@
-import { concatBytes, DecodeError, equalBytes } from '@tutti/base';
+import { concatBytes, DecodeError, equalBytes, toHex } from '@tutti/base';
 import type { ClientId, CohortDigest, CryptoSuite, RoundDigest } from './crypto-suite.ts';
 import { RefusalError } from './errors.ts';
+import { LARGEST_COMPLETE_GRAPH } from './graph.ts';
 import { clientIdOf } from './ids.ts';
 
 /** Room for an enrolment token; zeros where identity is open. */
@@ -68,8 +69,41 @@ export function checkBundle(bytes: Uint8Array, roundDigest: RoundDigest, crypto:
   return { id, bundle, bytes };
 }
 
+/** The points of small order: whoever computes a secret with one of them computes a value that everybody knows. */
+const LOW_ORDER = [
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+];
+
+/**
+ * Checks the keys that a member shows, on the coordinator and on every client alike: none of low order, none seen before.
+ * @param seen keys of the members before, as hexadecimal; this member's are added.
+ * @throws {RefusalError} with the reason.
+ */
+export function checkKeys({ id, bundle }: Member, seen: Set<string>): void {
+  for (const key of [bundle.encryptionKey, bundle.maskKey]) {
+    // X25519 leaves the highest bit out, so keys that differ in it alone are one key.
+    const reduced = key.slice();
+    reduced[31] = (reduced[31] as number) & 0x7f;
+    const name = toHex(reduced);
+    if (LOW_ORDER.includes(name)) throw new RefusalError('low-order-key', `a key of ${id} is of low order`);
+    if (seen.has(name)) throw new RefusalError('duplicate-key', `a key of ${id} stands in the group twice`);
+    seen.add(name);
+  }
+}
+
 /** Members of a roster, checked: signatures, order, no id or key twice. @throws {RefusalError} with the reason. */
 export function checkRoster(roster: Uint8Array, roundDigest: RoundDigest, crypto: CryptoSuite): Member[] {
+  if (roster.length > LARGEST_COMPLETE_GRAPH * KEY_BUNDLE_BYTES)
+    throw new RefusalError(
+      'malformed',
+      `a roster of ${roster.length} bytes; at most ${LARGEST_COMPLETE_GRAPH} members mask together`,
+    );
   if (roster.length === 0 || roster.length % KEY_BUNDLE_BYTES !== 0) {
     throw new RefusalError('malformed', `a roster of ${roster.length} bytes is no whole number of bundles`);
   }
@@ -82,12 +116,7 @@ export function checkRoster(roster: Uint8Array, roundDigest: RoundDigest, crypto
       throw new RefusalError('duplicate-member', `${member.id} stands in the roster twice`);
     if (previous !== undefined && previous.id > member.id)
       throw new RefusalError('unsorted-roster', 'bundles must stand in the order of client ids');
-    for (const key of [member.bundle.encryptionKey, member.bundle.maskKey]) {
-      const text = key.join(',');
-      if (keys.has(text))
-        throw new RefusalError('duplicate-key', `a key of ${member.id} stands in the roster twice`);
-      keys.add(text);
-    }
+    checkKeys(member, keys);
     members.push(member);
   }
   return members;

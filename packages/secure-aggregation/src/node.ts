@@ -74,7 +74,11 @@ export const nodeCrypto: CryptoSuite = {
   ...portableCrypto,
   name: 'node',
   digest(label, ...parts) {
-    return new Uint8Array(createHash('sha512').update(digestInput(label, parts)).digest().subarray(0, 32));
+    const input = digestInput(label, parts);
+    const hash = createHash('sha512').update(input).digest();
+    const digest = new Uint8Array(hash.subarray(0, 32));
+    wipe(input, hash);
+    return digest;
   },
   signKeyPairFromSeed(seed) {
     const publicBytes = rawPublic(privateKey(ED25519_PRIVATE, seed));

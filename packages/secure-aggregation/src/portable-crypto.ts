@@ -54,7 +54,11 @@ export function keyFromShared(raw: Uint8Array): Uint8Array {
 export const portableCrypto: CryptoSuite = {
   name: 'portable',
   digest(label, ...parts) {
-    return nacl.hash(digestInput(label, parts)).slice(0, 32);
+    const input = digestInput(label, parts);
+    const hash = nacl.hash(input);
+    const digest = hash.slice(0, 32);
+    wipe(input, hash);
+    return digest;
   },
   signKeyPair(random) {
     const seed = random.bytes(32);
@@ -68,7 +72,12 @@ export const portableCrypto: CryptoSuite = {
     if (publicKey.length !== 32 || !isCanonicalSignature(signature)) return false;
     return nacl.sign.detached.verify(message, signature, publicKey);
   },
-  boxKeyPair: (random) => nacl.box.keyPair.fromSecretKey(random.bytes(32)),
+  boxKeyPair(random) {
+    const drawn = random.bytes(32);
+    const pair = nacl.box.keyPair.fromSecretKey(drawn);
+    wipe(drawn);
+    return pair;
+  },
   publicKeyOf: (secretKey) => nacl.scalarMult.base(secretKey),
   sharedKey(publicKey, secretKey) {
     if (publicKey.length !== 32)

@@ -1,6 +1,7 @@
 import { equalBytes, wipe } from '@tutti/base';
 import type { ClientId, CryptoSuite } from './crypto-suite.ts';
 import type { Member } from './key-bundle.ts';
+import { wrongValues } from './reed-solomon.ts';
 import { combineShares, lagrangeAtZero } from './shamir.ts';
 import type { Aborted, Unmasking } from './server-state.ts';
 import { pairSeed, pairSign, selfSeed } from './share-records.ts';
@@ -24,12 +25,14 @@ interface Share {
   readonly body: Uint8Array;
 }
 
-/** Sets of t shares that are tried, at most, before a secret is given up: bounds the work a liar can cause. */
+/** Sets of shares that are tried, at most, where nobody can tell who lied: bounds the work a liar can cause. */
 const MOST_TRIES = 512;
 
 /**
  * Phase 6. Reconstructs the self seed of every survivor and the mask key of every dropped member of U2, checking each
- * against what its owner advertised; a wrong share is left out and its sender named.
+ * against what its owner advertised. Where that does not fit, wrong shares are found, left out, and their senders named: up to
+ * half of what there are beyond the threshold, which no colluders can turn against others. A wrong share may also be the doing
+ * of who dealt it.
  */
 export function recoverMasks(state: Unmasking): RecoveredMasks | Aborted {
   const sharesOf = collectShares(state);
@@ -37,17 +40,21 @@ export function recoverMasks(state: Unmasking): RecoveredMasks | Aborted {
   const culprits = new Set<ClientId>();
   const corrections: MaskCorrection[] = [];
   const { crypto, cohortDigest } = state;
+  const abort = (reason: Aborted['reason']): Aborted => {
+    wipe(...corrections.map(({ seed }) => seed));
+    return { phase: 'aborted', reason };
+  };
   for (const id of state.sharers) {
     const member = state.cohort[state.members.indexOf(id)] as Member;
     const survived = state.survivorIds.includes(id);
     const shares = sharesOf.get(id) ?? [];
-    if (shares.length < state.threshold) return { phase: 'aborted', reason: 'too-few-unmask-shares' };
+    if (shares.length < state.threshold) return abort('too-few-unmask-shares');
     const fits = survived
       ? (secret: Uint8Array) =>
           equalBytes(crypto.digest('commit-seed', state.roundDigest, secret), member.bundle.seedCommitment)
       : (secret: Uint8Array) => equalBytes(crypto.publicKeyOf(secret), member.bundle.maskKey);
     const secret = reconstruct(shares, state.threshold, fits, coefficients, culprits);
-    if (secret === undefined) return { phase: 'aborted', reason: 'unrecoverable-masks' };
+    if (secret === undefined) return abort('unrecoverable-masks');
     if (survived) corrections.push({ seed: selfSeed(cohortDigest, id, secret, crypto), sign: -1 });
     else corrections.push(...pairCorrections(state, id, secret));
     wipe(secret);
@@ -101,56 +108,65 @@ function reconstruct(
   coefficients: Coefficients,
   culprits: Set<ClientId>,
 ): Uint8Array | undefined {
-  const trusted = [
-    ...shares.filter(({ holder }) => !culprits.has(holder)),
-    ...shares.filter(({ holder }) => culprits.has(holder)),
-  ];
-  for (const chosen of candidateSets(trusted, threshold)) {
-    const secret = combine(chosen, coefficients);
-    if (!fits(secret)) {
-      wipe(secret);
-      continue;
+  const trusted = shares.filter(({ holder }) => !culprits.has(holder));
+  const known = tryShares(trusted, threshold, fits, coefficients);
+  if (known !== undefined) return known;
+  // Somebody lied, perhaps also about whom: what most shares agree on decides, as long as liars are few enough.
+  const wrong = wrongShares(shares, threshold);
+  const right = shares.filter((share) => !wrong.has(share));
+  const secret = tryShares(right, threshold, fits, coefficients);
+  if (secret === undefined) return leavingOut(trusted, threshold, fits, coefficients);
+  for (const { holder } of wrong) culprits.add(holder);
+  return secret;
+}
+
+/** With too few shares to say who lied: sets with one or two left out, until one fits. Nobody is named. */
+function leavingOut(
+  shares: readonly Share[],
+  threshold: number,
+  fits: (secret: Uint8Array) => boolean,
+  coefficients: Coefficients,
+): Uint8Array | undefined {
+  let tries = 0;
+  for (let one = 0; one < shares.length; one++)
+    for (let other = one; other < shares.length && tries < MOST_TRIES; other++, tries++) {
+      const kept = shares.filter((_, i) => i !== one && i !== other);
+      const secret = tryShares(kept, threshold, fits, coefficients);
+      if (secret !== undefined) return secret;
     }
-    if (chosen.some((share, i) => share !== trusted[i]))
-      nameCulprits(trusted, chosen, secret, coefficients, culprits);
-    return secret;
-  }
   return undefined;
 }
 
-const combine = (shares: readonly Share[], coefficients: Coefficients): Uint8Array =>
-  combineShares(
-    shares.map(({ body }) => body),
-    coefficients(shares.map(({ point }) => point)),
+/** The secret of the first t shares, if it is the one that its owner committed to. */
+function tryShares(
+  shares: readonly Share[],
+  threshold: number,
+  fits: (secret: Uint8Array) => boolean,
+  coefficients: Coefficients,
+): Uint8Array | undefined {
+  if (shares.length < threshold) return undefined;
+  const chosen = shares.slice(0, threshold);
+  const secret = combineShares(
+    chosen.map(({ body }) => body),
+    coefficients(chosen.map(({ point }) => point)),
   );
-
-/** The first t shares; then sets with one, then runs of others left out, up to the bound. */
-function* candidateSets(shares: readonly Share[], threshold: number): Generator<readonly Share[]> {
-  yield shares.slice(0, threshold);
-  const spare = shares.length - threshold;
-  let tries = 0;
-  for (let left = 1; left <= spare; left++) {
-    for (let start = 0; start + left <= shares.length && tries < MOST_TRIES; start++, tries++) {
-      const kept = [...shares.slice(0, start), ...shares.slice(start + left)];
-      yield kept.slice(0, threshold);
-    }
-  }
+  if (fits(secret)) return secret;
+  wipe(secret);
+  return undefined;
 }
 
-/** A share is wrong when, put in the place of one good share, it gives another secret. */
-function nameCulprits(
-  shares: readonly Share[],
-  good: readonly Share[],
-  secret: Uint8Array,
-  coefficients: Coefficients,
-  culprits: Set<ClientId>,
-): void {
-  for (const share of shares) {
-    if (good.includes(share)) continue;
-    const swapped = combine([...good.slice(1), share], coefficients);
-    if (!equalBytes(swapped, secret)) culprits.add(share.holder);
-    wipe(swapped);
+/** Shares that do not lie on the one polynomial that most others lie on, in any of their elements. */
+function wrongShares(shares: readonly Share[], threshold: number): Set<Share> {
+  const wrong = new Set<Share>();
+  const points = shares.map(({ point }) => point);
+  const elements = (shares[0]?.body.length ?? 0) / 2;
+  for (let element = 0; element < elements; element++) {
+    const values = shares.map(
+      ({ body }) => (body[2 * element] as number) | ((body[2 * element + 1] as number) << 8),
+    );
+    for (const at of wrongValues(points, values, threshold) ?? []) wrong.add(shares[at] as Share);
   }
+  return wrong;
 }
 
 /**

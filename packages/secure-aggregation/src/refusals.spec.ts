@@ -1,4 +1,4 @@
-import { systemRandom, utf8 } from '@tutti/base';
+import { fromHex, systemRandom, utf8 } from '@tutti/base';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   addBundle,
@@ -29,6 +29,7 @@ import {
   type Sharing,
   type Unmasking,
 } from './index.ts';
+import { bundleDigest } from './key-bundle.ts';
 import { combineShares, lagrangeAtZero, splitSecret } from './shamir.ts';
 import { nodeCrypto as crypto } from './node.ts';
 
@@ -75,7 +76,7 @@ const enter = (digest = roundDigest): Member => {
   const { state, bundle } = advertiseKeys({ roundDigest: digest, identity, random, crypto });
   return { identity, advertised: state, bundle };
 };
-const open = () => collectKeys({ crypto, roundDigest, vectorLength: 3, largest: N, smallest: 2 });
+const open = () => collectKeys({ crypto, roundDigest, largest: N, smallest: 2 });
 
 beforeEach(() => {
   const entered = Array.from({ length: N }, () => enter());
@@ -115,6 +116,28 @@ const rosterOf = (...bundles: Uint8Array[]): Uint8Array =>
 const flip = (bytes: Uint8Array, at: number): Uint8Array =>
   bytes.map((byte, i) => (i === at ? byte ^ 1 : byte));
 
+const LOW_ORDER = [
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}ff`,
+];
+
+const maskKeyOf = (bundle: Uint8Array): Uint8Array => bundle.slice(96, 128);
+
+/** A fresh member's bundle, signed, with other bytes for the key at `at`; its own mask key where none are given. */
+function withKey(at: number, key: Uint8Array | undefined): Uint8Array {
+  const { bundle, identity } = enter();
+  const changed = bundle.slice();
+  changed.set(key ?? maskKeyOf(bundle), at);
+  changed.set(crypto.sign(bundleDigest(changed, crypto), identity.secretKey), KEY_BUNDLE_BYTES - 64);
+  return changed;
+}
+
 describe('phase 1, on the coordinator', () => {
   it.each<[string, () => unknown, string]>([
     ['of another round', () => addBundle(open(), enter(digestOf('another')).bundle), 'wrong-round'],
@@ -134,6 +157,20 @@ describe('phase 1, on the coordinator', () => {
         ),
       'duplicate-member',
     ],
+    [
+      'whose encryption key is another member’s mask key',
+      () =>
+        addBundle(good(addBundle(open(), members[0]!.bundle)), withKey(64, maskKeyOf(members[0]!.bundle))),
+      'duplicate-key',
+    ],
+    ['whose two keys are one', () => addBundle(open(), withKey(64, undefined)), 'duplicate-key'],
+    ...LOW_ORDER.flatMap((point) =>
+      [64, 96].map((at): [string, () => unknown, string] => [
+        `with the low-order key ${point.slice(0, 6)}… at ${at}`,
+        () => addBundle(open(), withKey(at, fromHex(point))),
+        'low-order-key',
+      ]),
+    ),
     [
       'beyond the largest group',
       () =>
@@ -308,6 +345,7 @@ describe('phase 5, on the client', () => {
     ['calls it dropped after its upload', bitmap(1, 2, 3, 4, 5), 'called-dropped'],
     ['names one that is not in the roster', Uint8Array.of(0xff), 'survivors-outside-cohort'],
     ['is below the threshold', bitmap(0, 1), 'too-few-survivors'],
+    ['is at the threshold, so that nobody’s own secret comes back', bitmap(0, 1, 2, 3), 'too-few-survivors'],
     ['has another length', new Uint8Array(2), 'malformed'],
   ])('a survivor list that %s', (_name, survivors, reason) => {
     const { clients } = uploaded();
@@ -328,15 +366,64 @@ describe('phase 5, on the client', () => {
   });
 });
 
+describe('a state that was used', () => {
+  const seconds: [string, () => () => unknown][] = [
+    [
+      'sharing keys again, which would reuse a nonce',
+      () => {
+        const { advertised } = members[0]!;
+        shareKeys(advertised, sharing.roster, { smallestCohort: 2 });
+        return () => shareKeys(advertised, sharing.roster, { smallestCohort: 2 });
+      },
+    ],
+    [
+      'sharing keys after a refusal, with keys of zeros',
+      () => {
+        const { advertised } = members[0]!;
+        reasonOf(() => shareKeys(advertised, new Uint8Array(0), { smallestCohort: 2 }));
+        return () => shareKeys(advertised, sharing.roster, { smallestCohort: 2 });
+      },
+    ],
+    [
+      'masking another input',
+      () => {
+        const { collecting, clients } = shared();
+        const relay = collecting.relay(clients[0]!.own.id);
+        maskInput(clients[0]!, relay, input);
+        return () => maskInput(clients[0]!, relay, input);
+      },
+    ],
+    [
+      'answering for another U3',
+      () => {
+        const { unmasking, clients } = uploaded();
+        answerUnmask(clients[0]!, unmasking.survivors);
+        return () => answerUnmask(clients[0]!, Uint8Array.of(0b011111));
+      },
+    ],
+  ];
+  it.each(seconds)('refuses %s', (_name, prepare) => {
+    expect(reasonOf(prepare())).toBe('already-answered');
+  });
+
+  it('with a token of another length is never made', () => {
+    const { identity } = members[0]!;
+    for (const length of [0, 10, 200])
+      expect(() =>
+        advertiseKeys({ roundDigest, identity, token: new Uint8Array(length), random, crypto }),
+      ).toThrow('a token of');
+  });
+});
+
 describe('phase 6', () => {
-  it('leaves a wrong share out and names its sender', () => {
+  it('leaves a wrong share out, and names nobody where too few answered to tell who lied', () => {
     const { unmasking, clients } = uploaded();
     const state = clients.reduce((before, client, i) => {
       const { reply } = answerUnmask(client!, unmasking.survivors);
       return good(addUnmaskReply(before, members[i]!.advertised.id, i === 1 ? flip(reply, 5) : reply));
     }, unmasking);
     const recovered = recoverMasks(state);
-    expect(recovered).toMatchObject({ phase: 'recovered', culprits: [members[1]!.advertised.id] });
+    expect(recovered).toMatchObject({ phase: 'recovered', culprits: [] });
   });
 
   it('ends when too few answered', () => {

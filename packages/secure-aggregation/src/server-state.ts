@@ -1,8 +1,8 @@
 import type { ClientId, CohortDigest, CryptoSuite, RoundDigest } from './crypto-suite.ts';
 import { RefusalError, type AbortReason, type RefusalReason } from './errors.ts';
-import { bitmapOf, thresholdFor } from './graph.ts';
-import { checkBundle, cohortDigest, type Member } from './key-bundle.ts';
-import { concatBytes } from '@tutti/base';
+import { bitmapOf, LARGEST_COMPLETE_GRAPH, thresholdFor } from './graph.ts';
+import { checkBundle, checkKeys, cohortDigest, type Member } from './key-bundle.ts';
+import { concatBytes, UsageError } from '@tutti/base';
 import {
   decodeRecords,
   encodeRecords,
@@ -26,7 +26,6 @@ export interface Aborted {
 interface Common {
   readonly crypto: CryptoSuite;
   readonly roundDigest: RoundDigest;
-  readonly vectorLength: number;
 }
 
 /** Phase 1: bundles come in. */
@@ -35,6 +34,8 @@ export interface Advertising extends Common {
   readonly largest: number;
   readonly smallest: number;
   readonly bundles: ReadonlyMap<ClientId, Member>;
+  /** Keys that members showed; see checkKeys. */
+  readonly keys: ReadonlySet<string>;
 }
 
 interface InCohort extends Common {
@@ -84,11 +85,18 @@ export function isRefused<T>(answer: T | Refused): answer is Refused {
   return typeof answer === 'object' && answer !== null && 'refused' in answer;
 }
 
-/** Begins phase 1 for a group of `smallest` to `largest` clients whose vectors have `vectorLength` words. */
+/**
+ * Begins phase 1 for a group of `smallest` to `largest` clients.
+ * @throws {UsageError} for a group too large for the complete graph.
+ */
 export function collectKeys(
   options: Common & { readonly largest: number; readonly smallest: number },
 ): Advertising {
-  return { ...options, phase: 'advertise-keys', bundles: new Map() };
+  if (options.largest > LARGEST_COMPLETE_GRAPH)
+    throw new UsageError(
+      `a group of ${options.largest}; at most ${LARGEST_COMPLETE_GRAPH} mask together on the complete graph`,
+    );
+  return { ...options, phase: 'advertise-keys', bundles: new Map(), keys: new Set() };
 }
 
 /** Takes a bundle. A second, different one from the same client is refused; the same again changes nothing. */
@@ -106,15 +114,13 @@ export function addBundle(state: Advertising, bytes: Uint8Array): Advertising | 
       : refuse('duplicate-member', `${member.id} advertised other keys before`);
   if (state.bundles.size >= state.largest)
     return refuse('cohort-full', `the group holds ${state.largest} clients`);
-  for (const { bundle } of state.bundles.values()) {
-    if (
-      sameBytes(bundle.encryptionKey, member.bundle.encryptionKey) ||
-      sameBytes(bundle.maskKey, member.bundle.maskKey)
-    ) {
-      return refuse('duplicate-key', `a key of ${member.id} is another member's`);
-    }
+  const keys = new Set(state.keys);
+  try {
+    checkKeys(member, keys);
+  } catch (error) {
+    return refusalOf(error);
   }
-  return { ...state, bundles: new Map(state.bundles).set(member.id, member) };
+  return { ...state, bundles: new Map(state.bundles).set(member.id, member), keys };
 }
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
@@ -130,12 +136,11 @@ export function closeKeys(state: Advertising): Sharing | Aborted {
   if (state.bundles.size < Math.max(2, state.smallest))
     return { phase: 'aborted', reason: 'too-few-clients' };
   const cohort = [...state.bundles.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const { crypto, roundDigest, vectorLength } = state;
+  const { crypto, roundDigest } = state;
   return {
     phase: 'share-keys',
     crypto,
     roundDigest,
-    vectorLength,
     cohort,
     members: cohort.map(({ id }) => id),
     cohortDigest: cohortDigest(roundDigest, cohort, crypto),
@@ -191,13 +196,12 @@ export function closeShares(state: Sharing): Collecting | Aborted {
 function common({
   crypto,
   roundDigest,
-  vectorLength,
   members,
   cohort,
   cohortDigest: digest,
   threshold,
 }: InCohort): InCohort {
-  return { crypto, roundDigest, vectorLength, members, cohort, cohortDigest: digest, threshold };
+  return { crypto, roundDigest, members, cohort, cohortDigest: digest, threshold };
 }
 
 /** Counts a finished upload; its words were added to the group's running sum, once. */
@@ -211,7 +215,8 @@ export function countInput(state: Collecting, from: ClientId): Collecting | Refu
 /** Ends phase 3: who was counted is U3. */
 export function closeInputs(state: Collecting): Unmasking | Aborted {
   const survivorIds = state.sharers.filter((id) => state.counted.has(id));
-  if (survivorIds.length < state.threshold) return { phase: 'aborted', reason: 'too-few-survivors' };
+  // Nobody holds a share of its own secret: each survivor's comes back from t others.
+  if (survivorIds.length <= state.threshold) return { phase: 'aborted', reason: 'too-few-survivors' };
   return {
     ...common(state),
     phase: 'unmask',
@@ -241,12 +246,4 @@ export function addUnmaskReply(state: Unmasking, from: ClientId, bytes: Uint8Arr
   } catch (error) {
     return refusalOf(error);
   }
-}
-
-/** Whether every secret can be reconstructed: nobody holds a share of its own, so one more than t answers are enough. */
-export function enoughReplies(state: Unmasking): boolean {
-  return (
-    state.replies.size > state.threshold ||
-    (state.replies.size === state.survivorIds.length && state.replies.size >= state.threshold)
-  );
 }

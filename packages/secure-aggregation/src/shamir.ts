@@ -1,30 +1,10 @@
 import { UsageError } from '@tutti/base';
+import { divide, multiply } from './field.ts';
 
 /**
  * Shamir sharing over GF(2¹⁶), t of k. A secret is a run of 16-bit elements (little-endian); the share of the member at
- * roster index i is the polynomials' values at x = i + 1. Tables make multiplication fast; look-ups are not constant-time.
+ * roster index i is the polynomials' values at x = i + 1.
  */
-const ORDER = 65_535;
-/** x¹⁶ + x¹² + x³ + x + 1, primitive over GF(2), with generator x. */
-const POLYNOMIAL = 0x1100b;
-
-const EXP = new Uint16Array(2 * ORDER);
-const LOG = new Int32Array(65_536);
-for (let i = 0, value = 1; i < ORDER; i++) {
-  EXP[i] = EXP[i + ORDER] = value;
-  LOG[value] = i;
-  value <<= 1;
-  if (value & 0x10000) value ^= POLYNOMIAL;
-}
-
-function multiply(a: number, b: number): number {
-  return a === 0 || b === 0 ? 0 : (EXP[(LOG[a] as number) + (LOG[b] as number)] as number);
-}
-
-function divide(a: number, b: number): number {
-  return a === 0 ? 0 : (EXP[(LOG[a] as number) + ORDER - (LOG[b] as number)] as number);
-}
-
 const elementsOf = (bytes: Uint8Array): Uint16Array =>
   Uint16Array.from(
     { length: bytes.length / 2 },

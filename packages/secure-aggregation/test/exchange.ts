@@ -35,14 +35,22 @@ export function exchange(options: {
   readonly drops: readonly Drop[];
   readonly crypto: CryptoSuite;
   readonly random: SecureRandom;
-}): Aborted | { phase: 'summed'; sum: Uint32Array; culprits: readonly ClientId[] } {
-  const { inputs, drops, crypto, random } = options;
+  /** What becomes of an unmask answer on its way. */
+  readonly tamper?: (client: number, reply: Uint8Array) => Uint8Array;
+}):
+  | Aborted
+  | {
+      phase: 'summed';
+      sum: Uint32Array;
+      culprits: readonly ClientId[];
+      ids: readonly ClientId[];
+    } {
+  const { inputs, drops, crypto, random, tamper = (_client, reply) => reply } = options;
   const roundDigest = crypto.digest('round', utf8('test')) as RoundDigest;
   const length = inputs[0]?.length ?? 0;
   let advertising = collectKeys({
     crypto,
     roundDigest,
-    vectorLength: length,
     largest: inputs.length,
     smallest: 2,
   });
@@ -82,17 +90,16 @@ export function exchange(options: {
   const unmasking0 = closeInputs(collecting);
   if (unmasking0.phase === 'aborted') return unmasking0;
   let unmasking = unmasking0;
-  for (const client of clients) {
+  for (const [i, client] of clients.entries()) {
     const state = masked.get(client.id);
     if (state === undefined || client.drop === 'unmask') continue;
-    unmasking = accepted(
-      addUnmaskReply(unmasking, client.id, answerUnmask(state, unmasking.survivors).reply),
-    );
+    const reply = tamper(i, answerUnmask(state, unmasking.survivors).reply);
+    unmasking = accepted(addUnmaskReply(unmasking, client.id, reply));
   }
   const recovered = recoverMasks(unmasking);
   if (recovered.phase === 'aborted') return recovered;
   applyCorrections(sum, recovered.corrections, crypto);
-  return { phase: 'summed', sum, culprits: recovered.culprits };
+  return { phase: 'summed', sum, culprits: recovered.culprits, ids: clients.map(({ id }) => id) };
 }
 
 function accepted<T extends object>(answer: T | Refused): T {

@@ -56,7 +56,7 @@ const task = z.strictObject({
     .strictObject({
       cohort: z.int().min(1).max(1_000_000).default(100),
       smallestCohort: z.int().min(1).max(1_000_000).optional(),
-      largestGroup: z.int().min(2).max(1_024).default(128),
+      largestGroup: z.int().min(2).max(128).default(128),
       overselection: z.number().min(1).max(10).default(1.3),
       selectionMs: z.int().min(0).max(3_600_000).optional(),
       deadlines: z

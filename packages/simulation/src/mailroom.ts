@@ -159,7 +159,7 @@ function threadSums(pool: () => ThreadPool | undefined): GroupSums {
       const threads = pool();
       if (threads === undefined) return;
       for (let thread = 0; thread < threads.size; thread++)
-        void threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: 0 });
+        threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: 0 }).catch(() => undefined);
     },
   };
 }

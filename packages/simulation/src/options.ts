@@ -90,7 +90,7 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
     resolved.cohort > users
       ? `cohort: ${resolved.cohort} are asked for; the data set has ${users} people`
       : integerProblem('cohort', resolved.cohort, 1, users),
-    integerProblem('groupSize', resolved.groupSize, 2, 1_024),
+    integerProblem('groupSize', resolved.groupSize, 2, 128),
     integerProblem('workers', resolved.workers, 1, 256),
     integerProblem('checkpointEvery', resolved.checkpointEvery, 1, 1_000_000),
     rangeProblem('noiseMultiplier', resolved.noiseMultiplier, 0, 1_000),

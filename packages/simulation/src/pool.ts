@@ -9,6 +9,8 @@ export type FetchBlob = (hash: string) => Promise<Uint8Array | undefined>;
 interface Thread {
   readonly worker: Worker;
   readonly pending: Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>;
+  /** Why it answers nothing any more. */
+  gone?: Error;
 }
 
 /** Worker threads that host simulated devices: user u lives on thread u mod n, with its store and its vector. */
@@ -34,10 +36,12 @@ export async function openThreadPool(
   fetchBlob: FetchBlob,
 ): Promise<ThreadPool> {
   const execArgv = fromSource ? ['--import', import.meta.resolve('@tutti/base/source')] : [];
-  const started = await Promise.all(
-    Array.from({ length: size }, () =>
-      startThread(new Worker(workerUrl, { workerData: setup, execArgv }), fetchBlob),
-    ),
+  const workers = Array.from({ length: size }, () => new Worker(workerUrl, { workerData: setup, execArgv }));
+  const started = await Promise.all(workers.map((worker) => startThread(worker, fetchBlob))).catch(
+    async (error: unknown) => {
+      await Promise.all(workers.map((worker) => worker.terminate()));
+      throw error;
+    },
   );
   let nextId = 0;
   return {
@@ -45,7 +49,8 @@ export async function openThreadPool(
     backend: started[0]?.backend ?? 'none',
     notes: started[0]?.notes ?? [],
     ask(thread, request) {
-      const { worker, pending } = (started[thread] as (typeof started)[number]).thread;
+      const { worker, pending, gone } = (started[thread] as (typeof started)[number]).thread;
+      if (gone !== undefined) return Promise.reject(gone);
       const id = nextId++;
       return new Promise((resolve, reject) => {
         pending.set(id, { resolve: resolve as (answer: unknown) => void, reject });
@@ -65,6 +70,7 @@ function startThread(
   const thread: Thread = { worker, pending: new Map() };
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => {
+      thread.gone ??= cause;
       reject(cause);
       for (const { reject: refuse } of thread.pending.values()) refuse(cause);
       thread.pending.clear();
@@ -75,7 +81,7 @@ function startThread(
     worker.on('exit', (code) => fail(new EnvironmentError(`a simulation thread ended with code ${code}`)));
     worker.on('message', (message: FromThread) => {
       if ('ready' in message) resolve({ thread, backend: message.backend, notes: message.notes });
-      else if ('fetch' in message) void answerFetch(worker, message.fetch, fetchBlob);
+      else if ('fetch' in message) answerFetch(worker, message.fetch, fetchBlob).catch(fail);
       else settle(thread, message);
     });
   });

@@ -31,9 +31,10 @@ describe('a simulation', () => {
       const options: SimulationOptions = {
         ...base,
         model: { family, dimension: 8 },
-        cohort: 40,
+        cohort: 50,
         dropout: 0.1,
-        groupSize: 20,
+        groupSize: 31,
+        noiseMultiplier: 0.01,
       };
       const plain = await simulate({ ...options, protocol: 'plain' });
       const secure = await simulate({ ...options, protocol: 'secure' });
@@ -91,7 +92,7 @@ describe('a simulation', () => {
 
   it('refuses every wrong option at once, each with its range', async () => {
     await expect(simulate({ ...base, rounds: 0, cohort: 61, dropout: 2 })).rejects.toThrow(
-      /rounds: 0 .*\ncohort: 61 .*1 to 60\ndropout: 2/,
+      /rounds: 0 .*\ncohort: 61 .* has 60 people\ndropout: 2/,
     );
     await expect(simulate({ ...base, cohort: 5, protocol: 'secure' })).rejects.toThrow('5 is below 16');
   });

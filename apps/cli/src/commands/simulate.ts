@@ -77,7 +77,7 @@ export function simulateCommand(): Command {
     )
     .option('--seed <n>', 'same seed and options, same figures', wholeNumber(0), 1)
     .addOption(new Option('--fit <name>', 'what clients train on').choices([...FITS]).default('files'))
-    .option('--group-size <n>', 'clients that mask together at most', wholeNumber(2, 1_024))
+    .option('--group-size <n>', 'clients that mask together at most', wholeNumber(2, 128))
     .option('--clip <x>', 'L2 norm that each model delta is scaled down to', realNumber(1e-9, 1e9))
     .option(
       '--noise-multiplier <z>',
