@@ -90,6 +90,19 @@ describe('a federation over real sockets', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  it('holds to its pin and its task without a network too', async () => {
+    federation = await openWireFederation();
+    const store = mkdtempSync(join(tmpdir(), 'tutti-offline-'));
+    const { engine, url } = federation;
+    await (await createClient({ coordinator: url, task: 'films', store, engine })).close();
+    await federation.coordinator.close();
+    const open = (options: object) =>
+      createClient({ coordinator: url, task: 'films', store, engine, ...options });
+    await expect(open({ coordinatorKey: 'ab'.repeat(32) })).rejects.toThrow(/coordinator/);
+    await expect(open({ task: 'books' })).rejects.toThrow('belongs to task films');
+    await (await open({})).close();
+  });
+
   it('survives strangers: text, garbage, oversize and thousands of random messages', async () => {
     federation = await openWireFederation();
     const socket = io(federation.url, {

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -94,5 +95,42 @@ describe('a folder', () => {
       );
       await expect(store.get('vector')).rejects.toThrow(SealedStoreError);
     }
+  });
+
+  it('refuses a record that is too long, and keeps what is there', async () => {
+    const store = await fileStore(folder);
+    await store.append('likes', Uint8Array.of(1));
+    await expect(store.append('likes', new Uint8Array(17_000_000))).rejects.toThrow('at most');
+    await store.append('likes', Uint8Array.of(2));
+    expect(await store.readLog('likes')).toEqual([Uint8Array.of(1), Uint8Array.of(2)]);
+  });
+
+  it('sets aside what it cuts off, so that damage can be looked at', async () => {
+    const store = await fileStore(folder);
+    await store.append('likes', new Uint8Array(50));
+    await store.append('likes', new Uint8Array(60));
+    const log = join(folder, readdirSync(folder).find((name) => name.startsWith('log-')) as string);
+    const whole = readFileSync(log);
+    writeFileSync(log, whole.subarray(0, whole.length - 5));
+    const again = await fileStore(folder);
+    await again.append('likes', Uint8Array.of(7));
+    expect(await again.readLog('likes')).toHaveLength(2);
+    expect(readFileSync(`${log}.torn`).length).toBeGreaterThan(60);
+  });
+
+  it('makes a key file the owner’s alone that was open to others, and refuses one that is damaged', async () => {
+    await (await fileStore(folder)).close();
+    chmodSync(join(folder, 'key'), 0o644);
+    await fileStore(folder);
+    expect(statSync(join(folder, 'key')).mode & 0o777).toBe(0o600);
+    writeFileSync(join(folder, 'key'), '');
+    await expect(fileStore(folder)).rejects.toThrow(SealedStoreError);
+  });
+
+  it('is of no use once closed', async () => {
+    const store = await fileStore(folder);
+    await store.close();
+    await expect(store.get('x')).rejects.toThrow('is closed');
+    await expect(store.append('likes', Uint8Array.of(1))).rejects.toThrow('is closed');
   });
 });
