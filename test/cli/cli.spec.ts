@@ -36,7 +36,7 @@ function tutti(
 }
 
 describe('the command line', () => {
-  it.each(['start', 'simulate', 'coordinator', 'client', 'evaluate', 'status', 'privacy'])(
+  it.each(['start', 'simulate', 'coordinator', 'client', 'evaluate', 'status', 'privacy', 'audit'])(
     '%s --help shows examples and ends with 0',
     async (command) => {
       const { code, stdout } = await tutti([command, '--help']);
@@ -127,6 +127,20 @@ describe('the command line', () => {
     expect(code).not.toBe(0);
     expect(stderr).toContain('u.data');
     expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('tutti audit', () => {
+  it('attacks the product, and every verdict is as documented', { timeout: 240_000 }, async () => {
+    const { code, stdout } = await tutti(['audit', '--json']);
+    const { attacks } = JSON.parse(stdout) as {
+      attacks: { name: string; defence: string; value: number; bound: number; verdict: string }[];
+    };
+    expect(attacks.filter(({ verdict }) => verdict !== 'defended' && verdict !== 'exposed')).toEqual([]);
+    expect(code).toBe(0);
+    for (const part of ['regrouping', 'membership', 'attribute', 'sizes', 'time', 'lies']) {
+      expect(attacks.filter(({ name }) => name.includes(part)).length, part).toBeGreaterThan(0);
+    }
   });
 });
 

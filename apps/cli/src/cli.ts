@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { auditCommand } from './commands/audit.ts';
 import { clientCommand } from './commands/client.ts';
 import { coordinatorCommand } from './commands/coordinator.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
@@ -29,6 +30,7 @@ export function buildProgram(): Command {
     evaluateCommand(),
     statusCommand(),
     privacyCommand(),
+    auditCommand(),
   ];
   for (const command of commands) program.addCommand(command.showSuggestionAfterError(true));
   for (const command of [program, ...commands]) command.exitOverride();

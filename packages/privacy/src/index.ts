@@ -9,7 +9,7 @@
  * console.log(calibrateNoiseMultiplier({ epsilon: 8, dpDelta: 1e-5, rounds: 300, sampling: 100 / 6040 }));
  * ```
  */
-export { accountPlan, calibratePlan } from './account.ts';
+export { accountPlan, calibratePlan, DEFAULT_NOISE_MULTIPLIER } from './account.ts';
 export type { NoiseMechanism, PlanAccount, ReleasePlan } from './account.ts';
 export { calibrateNoiseMultiplier } from './calibrate.ts';
 export type { CalibrationTarget } from './calibrate.ts';

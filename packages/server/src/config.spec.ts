@@ -16,7 +16,7 @@ describe('the configuration', () => {
     expect(config.tasks[0]).toMatchObject({
       model: { family: 'mlp' },
       round: { cohort: 100, largestGroup: 128 },
-      privacy: { mechanism: 'skellam', noiseMultiplier: 0.01 },
+      privacy: { mechanism: 'skellam', noiseMultiplier: 0.02 },
       insecureSmallCohort: false,
     });
   });

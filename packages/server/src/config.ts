@@ -2,6 +2,7 @@ import { canonicalJson, UsageError, utf8 } from '@tutti/base';
 import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
 import { problemsOfTask, type TaskConfig } from '@tutti/coordination';
 import { createModel, recommended, resolveModelConfig } from '@tutti/model';
+import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import * as z from 'zod';
 import { ConfigError } from './errors.ts';
 
@@ -74,7 +75,7 @@ const task = z.strictObject({
       z.strictObject({ mechanism: z.literal('none') }),
       z.strictObject({
         mechanism: z.literal('skellam'),
-        noiseMultiplier: z.number().positive().max(1e6).default(0.01),
+        noiseMultiplier: z.number().positive().max(1e6).default(DEFAULT_NOISE_MULTIPLIER),
         metricNoiseMultiplier: z.number().min(0).max(1e6).default(0),
         delta: z.number().gt(0).lt(1).optional().describe('δ; with it, ε is counted'),
         epsilon: z.number().positive().optional().describe('the budget: the task stops when it is spent'),

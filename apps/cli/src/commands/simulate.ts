@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
+import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { FITS, simulate, type Fit, type SimulationOptions, type SimulationResult } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { cohortSize, realNumber, wholeNumber, wholeNumbers } from '../parse.ts';
@@ -37,9 +38,6 @@ interface SimulateFlags {
   checkpointEvery?: number;
   json?: boolean;
 }
-
-/** Noise that the product adds unless told otherwise: 1 % of the clipping norm on the sum (secure-aggregation.md §6). */
-const DEFAULT_NOISE_MULTIPLIER = 0.01;
 
 const EXAMPLES = `
 Examples:
@@ -85,7 +83,7 @@ export function simulateCommand(): Command {
       realNumber(0, 1_000),
     )
     .addOption(
-      new Option('--noise <name>', 'the product’s default noise (1 % of the clipping norm), or none')
+      new Option('--noise <name>', 'the product’s default noise (2 % of the clipping norm), or none')
         .choices(['none', 'default'])
         .default('none'),
     )

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { DEFAULT_PEOPLE, describeData, openData } from '../data.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
@@ -32,9 +33,6 @@ const DEFAULT_ROUNDS = 30;
 
 /** Clients a round when no other number is asked for: a sixth of the people, from 16 to 100. */
 const defaultCohort = (people: number): number => Math.min(100, Math.max(16, Math.round(people / 6)));
-
-/** Noise on the sum unless `--no-noise`: 1 % of the clipping norm (secure-aggregation.md §6). */
-const DEFAULT_NOISE_MULTIPLIER = 0.01;
 
 /** Runs the main job from first line to last: coordinator, clients, rounds, the closing table, three people's lists. */
 export async function runStart(flags: StartFlags): Promise<void> {

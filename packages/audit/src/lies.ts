@@ -1,0 +1,307 @@
+import { keepLocal } from '@tutti/base';
+import {
+  phaseDigest,
+  roundDigest,
+  type CoordinatorMessage,
+  type CoordinatorMessageOf,
+  type RoundDescription,
+} from '@tutti/protocol';
+import {
+  KEY_BUNDLE_BYTES,
+  SEALED_SHARE_BYTES,
+  type KeyPair,
+  type RoundDigest,
+} from '@tutti/secure-aggregation';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { recordAttempt, type RecordedAttempt } from './attempt.ts';
+import type { Victims } from './people.ts';
+import { defended, type AttackResult } from './types.ts';
+
+/** Members of each attempt, and the one that is lied to. */
+const MEMBERS = 20;
+const VICTIM = 3;
+
+/** Members that a roster is cut down to: fewer than masks protect. */
+const FEW = 8;
+
+/** One lie, told under the coordinator's own signature: what the victim is told instead, and what it must answer. */
+interface Lie {
+  readonly name: string;
+  readonly tell: (message: CoordinatorMessage, sign: Signer) => readonly CoordinatorMessage[] | undefined;
+  /** The victim's reason to decline; or what else must hold afterwards. */
+  readonly expected: string | ((attempt: RecordedAttempt) => boolean);
+}
+
+/** Signs as the coordinator does: it is the coordinator that lies. */
+interface Signer {
+  /** The victim's place in the roster. */
+  readonly own: number;
+  describe(description: RoundDescription): CoordinatorMessageOf<'describe'>;
+  roster(message: CoordinatorMessageOf<'roster'>, bundles: Uint8Array): CoordinatorMessage;
+  shares(message: CoordinatorMessageOf<'relay-shares'>, shares: Uint8Array): CoordinatorMessage;
+  survivors(message: CoordinatorMessageOf<'survivors'>, survivors: Uint8Array): CoordinatorMessage;
+}
+
+/** A description with some fields other than they were agreed. */
+const described =
+  (over: (description: RoundDescription) => Partial<RoundDescription>): Lie['tell'] =>
+  (message, sign) =>
+    message.type === 'describe'
+      ? [sign.describe({ ...message.description, ...over(message.description) })]
+      : undefined;
+
+/** A roster, or the shares, or the survivors, in another form. */
+const roster =
+  (change: (bundles: Uint8Array[], own: number) => readonly Uint8Array[]): Lie['tell'] =>
+  (message, sign) =>
+    message.type === 'roster'
+      ? [sign.roster(message, joined(change(parts(message.bundles, KEY_BUNDLE_BYTES), sign.own)))]
+      : undefined;
+const relayed =
+  (change: (records: Uint8Array[]) => readonly Uint8Array[]): Lie['tell'] =>
+  (message, sign) =>
+    message.type === 'relay-shares'
+      ? [sign.shares(message, joined(change(parts(message.shares, SEALED_SHARE_BYTES))))]
+      : undefined;
+const survivors =
+  (change: (bitmap: Uint8Array, own: number) => Uint8Array): Lie['tell'] =>
+  (message, sign) =>
+    message.type === 'survivors'
+      ? [sign.survivors(message, change(message.survivors.slice(), sign.own))]
+      : undefined;
+
+const flipped = (bytes: Uint8Array, at: number): Uint8Array =>
+  bytes.map((byte, i) => (i === at ? byte ^ 1 : byte));
+
+const LIES: readonly Lie[] = [
+  {
+    name: 'a description under no signature',
+    tell: (message) =>
+      message.type === 'describe' ? [{ ...message, signature: new Uint8Array(64) }] : undefined,
+    expected: 'bad-signature',
+  },
+  { name: 'no noise', tell: described(() => ({ noise: { mechanism: 'none' } })), expected: 'noise-too-weak' },
+  {
+    name: 'noise that is called strong and is weak',
+    tell: described(({ noise }) =>
+      noise.mechanism === 'none' ? {} : { noise: { ...noise, multiplier: 5, deltaVariance: 1 } },
+    ),
+    expected: 'noise-too-weak',
+  },
+  {
+    name: 'a scale so coarse that rounding outgrows the noise',
+    tell: described(({ scale, noise }) => ({
+      scale: { ...scale, delta: 1e-9 },
+      ...(noise.mechanism === 'none' ? {} : { noise: { ...noise, deltaVariance: 1e-12 } }),
+    })),
+    expected: 'noise-too-weak',
+  },
+  {
+    name: 'a clipping norm of a million',
+    tell: described(() => ({ clippingNorm: 1e6 })),
+    expected: 'clip-too-large',
+  },
+  {
+    name: 'a cohort of two',
+    tell: described(({ cohort }) => ({ cohort: { ...cohort, smallest: 2 } })),
+    expected: 'cohort-too-small',
+  },
+  { name: 'no masks', tell: described(() => ({ protection: 'plain' })), expected: 'plain-refused' },
+  {
+    name: 'another catalogue for one',
+    tell: described(() => ({ catalogueHash: 'ab'.repeat(32) })),
+    expected: 'wrong-model',
+  },
+  {
+    name: 'an attempt that was before',
+    tell: (message, sign) =>
+      message.type === 'describe'
+        ? [
+            sign.describe({ ...message.description, attempt: 7 }),
+            sign.describe({ ...message.description, attempt: 6 }),
+          ]
+        : undefined,
+    expected: 'stale-description',
+  },
+  {
+    name: 'another model for one',
+    tell: described(() => ({ modelHash: 'cd'.repeat(32) })),
+    // It trains on it, but its keys belong to another round than everybody else's: it is never part of the cohort.
+    expected: ({ clients }) => clients[VICTIM]?.words === undefined,
+  },
+  {
+    name: 'a roster under no signature',
+    tell: (message) =>
+      message.type === 'roster' ? [{ ...message, signature: new Uint8Array(64) }] : undefined,
+    expected: 'bad-signature',
+  },
+  {
+    name: 'a roster without the victim',
+    tell: roster((bundles, own) => bundles.filter((_, i) => i !== own)),
+    expected: 'own-bundle-missing',
+  },
+  {
+    name: 'a swapped key of another member',
+    tell: roster((bundles, own) =>
+      bundles.map((bundle, i) => (i === (own + 1) % MEMBERS ? flipped(bundle, 100) : bundle)),
+    ),
+    expected: 'bad-signature',
+  },
+  {
+    name: 'one member twice',
+    tell: roster((bundles) => [bundles[0] as Uint8Array, ...bundles]),
+    expected: 'duplicate-member',
+  },
+  {
+    name: 'members in another order',
+    tell: roster((bundles) => [...bundles].reverse()),
+    expected: 'unsorted-roster',
+  },
+  {
+    name: 'a roster of eight, the rest made up or gone',
+    tell: roster((bundles, own) => {
+      const first = Math.min(own, MEMBERS - FEW);
+      return bundles.slice(first, first + FEW);
+    }),
+    expected: 'cohort-too-small',
+  },
+  {
+    name: 'a bit of a share flipped',
+    tell: relayed((records) => records.map((record, i) => (i === 4 ? flipped(record, 30) : record))),
+    expected: 'share-unreadable',
+  },
+  {
+    name: 'two members’ shares swapped',
+    tell: relayed((records) => {
+      const [a, b] = [records[1] as Uint8Array, records[2] as Uint8Array];
+      const swapped = [...records];
+      swapped[1] = joined([a.subarray(0, 2), b.subarray(2)]);
+      swapped[2] = joined([b.subarray(0, 2), a.subarray(2)]);
+      return swapped;
+    }),
+    expected: 'share-unreadable',
+  },
+  {
+    name: 'shares of too few',
+    tell: relayed((records) => records.slice(0, 5)),
+    expected: 'too-few-survivors',
+  },
+  {
+    name: 'the victim called dropped after its upload',
+    tell: survivors((bitmap, own) => withBit(bitmap, own, false)),
+    expected: 'called-dropped',
+  },
+  {
+    name: 'survivors below the threshold',
+    tell: survivors((bitmap, own) => withBit(new Uint8Array(bitmap.length), own, true)),
+    expected: 'too-few-survivors',
+  },
+  {
+    name: 'a survivor that is no member',
+    tell: survivors((bitmap) => withBit(bitmap, MEMBERS + 2, true)),
+    expected: 'survivors-outside-cohort',
+  },
+  {
+    name: 'a second list of survivors, to learn the other kind of share',
+    tell: (message, sign) =>
+      message.type === 'survivors'
+        ? [
+            message,
+            sign.survivors(message, withBit(message.survivors.slice(), (sign.own + 1) % MEMBERS, false)),
+          ]
+        : undefined,
+    // The same answer again, to the byte, or none: never the other share of anyone.
+    expected: ({ clients }) =>
+      new Set(clients[VICTIM]?.sent.slice(-2).map((bytes) => bytes.join())).size === 1,
+  },
+];
+
+/** A lying coordinator: every lie must be refused by name, and never change what is sent. */
+export async function lyingCoordinator(victims: Victims): Promise<AttackResult> {
+  const accepted: string[] = [];
+  for (const lie of LIES) if (!(await isRefused(victims, lie))) accepted.push(lie.name);
+  return defended({
+    name: 'a coordinator that lies to one client',
+    defence: 'signatures, digests and the client’s policy',
+    statistic: `lies of ${LIES.length} that were not refused${accepted.length > 0 ? `: ${accepted.join('; ')}` : ''}`,
+    value: accepted.length,
+    bound: 0,
+  });
+}
+
+async function isRefused({ model, loaded, train, clippingNorm }: Victims, lie: Lie): Promise<boolean> {
+  const keyPair = nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('lying coordinator'));
+  const people = Array.from({ length: MEMBERS }, (_, user) => ({
+    user,
+    positives: keepLocal(train.values.subarray(train.offsets[user], train.offsets[user + 1])),
+  }));
+  let digest: RoundDigest | undefined;
+  let told = false;
+  let own = -1;
+  const attempt = await recordAttempt({
+    model,
+    loaded,
+    people,
+    clippingNorm,
+    noiseMultiplier: 0.01,
+    policy: { leastNoiseMultiplier: 0.01 },
+    keyPair,
+    onClients: (ids) => (own = [...ids].sort().indexOf(ids[VICTIM] as never)),
+    says: (message, client) => {
+      if (message.type === 'describe') digest ??= roundDigest(message.description, nodeCrypto);
+      const lies =
+        client === VICTIM && !told
+          ? lie.tell(message, signer(keyPair, digest as RoundDigest, own))
+          : undefined;
+      told ||= lies !== undefined;
+      return lies ?? [message];
+    },
+  });
+  const victim = attempt.clients[VICTIM];
+  if (!told || victim === undefined) return false;
+  return typeof lie.expected === 'string' ? victim.declined.includes(lie.expected) : lie.expected(attempt);
+}
+
+function signer(keyPair: KeyPair, digest: RoundDigest, own: number): Signer {
+  const signed = (type: string, group: number, body: Uint8Array): Uint8Array =>
+    nodeCrypto.sign(
+      phaseDigest(type, digest, [Uint8Array.of(group & 0xff, group >>> 8), body], nodeCrypto),
+      keyPair.secretKey,
+    );
+  return {
+    own,
+    describe(description) {
+      const own = roundDigest(description, nodeCrypto);
+      const signature = nodeCrypto.sign(phaseDigest('describe', own, [], nodeCrypto), keyPair.secretKey);
+      return { type: 'describe', description, signature };
+    },
+    roster: (message, bundles) => ({
+      ...message,
+      bundles,
+      signature: signed('roster', message.group, bundles),
+    }),
+    shares: (message, shares) => ({
+      ...message,
+      shares,
+      signature: signed('relay-shares', message.group, shares),
+    }),
+    survivors: (message, bitmap) => ({
+      ...message,
+      survivors: bitmap,
+      signature: signed('survivors', message.group, bitmap),
+    }),
+  };
+}
+
+const parts = (bytes: Uint8Array, size: number): Uint8Array[] =>
+  Array.from({ length: bytes.length / size }, (_, i) => bytes.slice(i * size, (i + 1) * size));
+
+function joined(list: readonly Uint8Array[]): Uint8Array {
+  return Uint8Array.from(list.flatMap((bytes) => [...bytes]));
+}
+
+function withBit(bitmap: Uint8Array, at: number, set: boolean): Uint8Array {
+  const mask = 1 << (at & 7);
+  bitmap[at >> 3] = set ? (bitmap[at >> 3] as number) | mask : (bitmap[at >> 3] as number) & ~mask;
+  return bitmap;
+}

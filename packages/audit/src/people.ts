@@ -1,0 +1,87 @@
+import { keepLocal, type SeededRandom } from '@tutti/base';
+import { chooseLaneScale, layoutLanes, quantizeContribution, type LaneScale } from '@tutti/aggregation';
+import type { Interactions } from '@tutti/datasets';
+import type { LoadedModel, Model } from '@tutti/model';
+import { addSkellamNoise, clipUpdate } from '@tutti/privacy';
+
+/** What every attack looks at: people, their items, and a model that they train. The attacker is given none of it but a result. */
+export interface Victims {
+  readonly model: Model;
+  readonly loaded: LoadedModel;
+  readonly train: Interactions;
+  /** C: L2 norm that every delta is scaled down to. */
+  readonly clippingNorm: number;
+  readonly random: SeededRandom;
+}
+
+/** One person's clipped delta, and the item rows that it moved. */
+export interface PersonDelta {
+  readonly user: number;
+  readonly items: ReadonlySet<number>;
+  readonly delta: Float32Array;
+}
+
+/** What `user` would send if nothing hid it; `without` trains as if that item had never been touched. */
+export async function deltaOf(victims: Victims, user: number, without?: number): Promise<PersonDelta> {
+  const { loaded, train, clippingNorm, random } = victims;
+  const own = train.values.subarray(train.offsets[user], train.offsets[user + 1]);
+  const positives = keepLocal(without === undefined ? own : own.filter((item) => item !== without));
+  const stream = random.fork('person', user);
+  const local = await loaded.personalize(undefined, { positives }, stream.fork('fit'));
+  const update = await loaded.train(local, { positives }, stream.fork('train'));
+  const { delta } = clipUpdate(update.delta, clippingNorm);
+  return { user, items: new Set(positives), delta };
+}
+
+/** The item table: where it stands in a delta, and its width. */
+export function itemTable({ layout, items }: Model): { offset: number; width: number } {
+  const table = layout.parameters.find(({ role }) => role === 'item-table');
+  return { offset: table?.offset ?? 0, width: (table?.length ?? 0) / items };
+}
+
+/** The row of `item` in a delta, or in a sum of deltas. */
+export function rowOf<Numbers extends Float32Array | Float64Array>(
+  model: Model,
+  delta: Numbers,
+  item: number,
+): Numbers {
+  const { offset, width } = itemTable(model);
+  return delta.subarray(offset + item * width, offset + (item + 1) * width) as Numbers;
+}
+
+/** Scales as a round of `cohort` clients has them. */
+export function scaleFor({ model, clippingNorm }: Victims, cohort: number, noisy: boolean): LaneScale {
+  return chooseLaneScale({ cohort, clippingNorm, noise: noisy, deltaLength: model.layout.length });
+}
+
+/**
+ * What the coordinator learns of a round: the sum of quantised deltas with noise of `noiseMultiplier`·C on it, as numbers. The
+ * clients' parts of Skellam noise add up to just this one, so it is drawn at once.
+ */
+export function noisySum(
+  victims: Victims,
+  deltas: readonly Float32Array[],
+  noiseMultiplier: number,
+  random: SeededRandom,
+): Float64Array {
+  const { model, clippingNorm } = victims;
+  const scale = scaleFor(victims, deltas.length, noiseMultiplier > 0);
+  const lanes = layoutLanes({ deltaLength: model.layout.length, rowCounts: 0, metrics: [] });
+  const sum = new Uint32Array(lanes.length);
+  deltas.forEach((delta, i) => {
+    const one = { delta, weight: 1, clipped: false, metrics: {} };
+    const words = quantizeContribution(lanes, scale, one, random.fork('rounding', i));
+    for (let lane = 0; lane < sum.length; lane++) sum[lane] = (sum[lane] as number) + (words[lane] as number);
+  });
+  const variance = (noiseMultiplier * clippingNorm * scale.delta) ** 2;
+  if (variance > 0) addSkellamNoise(sum, 0, lanes.deltaLength, variance, random.fork('noise'));
+  return Float64Array.from(new Int32Array(sum.buffer, 0, lanes.deltaLength), (lane) => lane / scale.delta);
+}
+
+export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
+};
+
+export const norm = (a: ArrayLike<number>): number => Math.sqrt(dot(a, a));
