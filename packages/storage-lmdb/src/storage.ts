@@ -1,5 +1,5 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { EnvironmentError, FederatedError } from '@tutti/base';
 import { ensureFolder } from '@tutti/base/node';
 import {
@@ -138,19 +138,28 @@ function blobsOf(root: RootDatabase, blobs: Database<Buffer, string>, crypto: Cr
   };
 }
 
+/** Lock files that this process holds. */
+const held = new Set<string>();
+
 /** Holds `folder` for this process. @returns how to let it go. */
 function lock(folder: string): () => void {
-  const path = join(folder, 'pid');
+  const path = resolve(folder, 'pid');
   for (let tries = 0; ; tries++) {
     try {
       const file = openSync(path, 'wx', 0o600);
       writeSync(file, String(process.pid));
       fsyncSync(file);
       closeSync(file);
-      return () => rmSync(path, { force: true });
+      held.add(path);
+      return () => {
+        held.delete(path);
+        rmSync(path, { force: true });
+      };
     } catch (cause) {
       const holder = holderOf(path);
-      if (holder !== undefined && isAlive(holder)) throw new StorageLockedError(folder, holder);
+      // In a container every run has the same number: our own in the file is another run's, unless we hold it.
+      const living = holder === process.pid ? held.has(path) : holder !== undefined && isAlive(holder);
+      if (holder !== undefined && living) throw new StorageLockedError(folder, holder);
       if (tries > 3) throw new EnvironmentError(`${path} cannot be written`, { cause });
       rmSync(path, { force: true });
     }
@@ -164,7 +173,6 @@ function holderOf(path: string): number | undefined {
 }
 
 function isAlive(pid: number): boolean {
-  if (pid === process.pid) return true;
   try {
     process.kill(pid, 0);
     return true;
