@@ -21,6 +21,8 @@ export { createEngine } from './engine.ts';
 export { createModel } from './model.ts';
 export { recommended } from './recommended.ts';
 export type { RecommendedTraining } from './recommended.ts';
+export { decodeSlice, encodeSlice, modelOfRows, putRowsInPlace, takeRows, wholeTableOf } from './slice.ts';
+export type { PackedSlice } from './slice.ts';
 export { useBackend } from './tensorflow.ts';
 export { BACKEND_NAMES, MODEL_FAMILIES } from './types.ts';
 export type {
@@ -38,6 +40,7 @@ export type {
   SharedParameter,
   Tensorflow,
   TrainingEngine,
+  WholeTable,
 } from './types.ts';
 export { drawExamples } from './examples.ts';
 export type { Examples } from './examples.ts';

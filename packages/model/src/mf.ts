@@ -16,6 +16,9 @@ import type {
  * its delta is minus half the gradient of its own loss, c ⊗ w with c = a0·s + 1[i ∈ I_u]·(s − 1), s = H·w.
  * The pull λ·a0·h of each row is the server's (the strategy's weightDecay).
  *
+ * Of a slice, H is the slice's rows, while a0·HᵀH and λ·a0·I are those of the whole catalogue: what a person did not touch
+ * pulls their vector as if every row were here, and the delta has no part for rows that are not.
+ *
  * @see Hu, Koren, Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008; and
  *   Ammad-ud-din et al., Federated collaborative filtering, 2019.
  */
@@ -28,31 +31,36 @@ export function createMfEngine(
   return {
     model,
     backend,
-    async load(shared) {
+    async load(shared, whole = { items: model.items }) {
       const table = tf.tensor2d(shared, [model.items, config.dimension]);
-      const gramTensor = tf.tidy(() => tf.matMul(tf.transpose(table), table));
-      const gram = Float64Array.from(await gramTensor.data());
-      gramTensor.dispose();
-      return loadedMf(model, config, tf, table, gram);
+      const gram = Float64Array.from(whole.gram ?? (await gramOf(tf, table)));
+      return loadedMf(model, config, tf, table, { items: whole.items, gram });
     },
   };
 }
 
 type Matrix = ReturnType<Tensorflow['tensor2d']>;
 
+async function gramOf(tf: Tensorflow, table: Matrix): Promise<Float32Array> {
+  const product = tf.tidy(() => tf.matMul(tf.transpose(table), table));
+  const gram = (await product.data()) as Float32Array;
+  product.dispose();
+  return gram;
+}
+
 function loadedMf(
   model: Model,
   config: MfConfig,
   tf: Tensorflow,
   table: Matrix,
-  gram: Float64Array,
+  whole: { readonly items: number; readonly gram: Float64Array },
 ): LoadedModel {
   const { dimension: d, unobservedWeight: a0, regularization } = config;
 
   /** w = (HᵤᵀHᵤ + a0·G + λ(|I_u| + a0·I)·1)⁻¹ · Σ h_i over the person's items. */
   async function solve(positives: Int32Array): Promise<LocalOnly<Float32Array>> {
     const right = new Float64Array(d);
-    const left = Float64Array.from(gram, (value) => a0 * value);
+    const left = Float64Array.from(whole.gram, (value) => a0 * value);
     if (positives.length > 0) {
       const { own, sum } = tf.tidy(() => {
         const rows = tf.gather(table, tf.tensor1d(positives, 'int32'));
@@ -63,7 +71,7 @@ function loadedMf(
       for (let i = 0; i < left.length; i++) left[i] = (left[i] as number) + (products[i] as number);
       for (let i = 0; i < d; i++) right[i] = sums[i] as number;
     }
-    const ridge = regularization * (positives.length + a0 * model.items) + 1e-9;
+    const ridge = regularization * (positives.length + a0 * whole.items) + 1e-9;
     for (let i = 0; i < d; i++) left[i * d + i] = (left[i * d + i] as number) + ridge;
     solvePositiveDefiniteInPlace(left, right);
     return keepLocal(Float32Array.from(right));

@@ -1,7 +1,7 @@
 import { UsageError, type SeededRandom } from '@tutti/base';
 import type { Model, ModelConfig, SharedLayout, SharedParameter } from './types.ts';
 
-/** Largest catalogue that travels as one dense table (secure-aggregation.md §5 says what comes above 16,384). */
+/** Largest catalogue. Above 16,384 items it travels in slices (secure-aggregation.md §5). */
 const MOST_ITEMS = 1_048_576;
 
 /** The shape of a family for a catalogue of `items`. */

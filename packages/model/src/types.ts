@@ -119,10 +119,21 @@ export interface LoadedModel {
   dispose(): void;
 }
 
+/** What a device must know of a catalogue of which it holds some rows only. */
+export interface WholeTable {
+  /** Rows of the catalogue. */
+  readonly items: number;
+  /** HᵀH of the whole item table, d × d; for matrix factorisation. */
+  readonly gram?: Float32Array;
+}
+
 /** A model on a TensorFlow.js backend. */
 export interface TrainingEngine {
   readonly model: Model;
   readonly backend: BackendName;
-  /** @param shared in the model's layout; copied. */
-  load(shared: Float32Array): Promise<LoadedModel>;
+  /**
+   * @param shared in the model's layout; copied.
+   * @param whole the catalogue that this model's rows are a slice of; without it they are all there are.
+   */
+  load(shared: Float32Array, whole?: WholeTable): Promise<LoadedModel>;
 }
