@@ -21,8 +21,8 @@ export async function compile() {
       '--enable=simd',
       '--enable=bulk-memory',
       '--runtime=stub',
-      '--initialMemory=1',
-      '--maximumMemory=1',
+      '--initialMemory=2',
+      '--maximumMemory=2',
       '--noAssert',
     ],
     {

@@ -12,9 +12,13 @@ const SPARE: usize = 64;
 /** The target: up to CHUNK_WORDS words. */
 const TARGET: usize = 512;
 
-/** Words that fit between TARGET and the end of the one page. */
+/** A stream that was made elsewhere, as many words: the second page. */
+const SOURCE: usize = 65_536;
+
+/** Words that fit between TARGET and the end of its page. */
 export const CHUNK_WORDS: i32 = 16_128;
 export const TARGET_OFFSET: usize = TARGET;
+export const SOURCE_OFFSET: usize = SOURCE;
 
 // @ts-ignore: decorator
 @inline
@@ -177,7 +181,21 @@ export function addStream(words: i32, counter: i32, minus: bool): void {
   memory.copy(last, SPARE, (<usize>rest) << 2);
 }
 
-/** Forgets key, target and spare words. */
+/**
+ * Adds the `words` words at SOURCE to those at TARGET. It goes by sixteen words at a time, so it may change what lies
+ * behind the target in its page, which nobody reads.
+ */
+export function addSource(words: i32, minus: bool): void {
+  const end = (<usize>words) << 2;
+  for (let at: usize = 0; at < end; at += 64) {
+    put(TARGET + at, v128.load(SOURCE + at), minus);
+    put(TARGET + at + 16, v128.load(SOURCE + at + 16), minus);
+    put(TARGET + at + 32, v128.load(SOURCE + at + 32), minus);
+    put(TARGET + at + 48, v128.load(SOURCE + at + 48), minus);
+  }
+}
+
+/** Forgets key, target, spare words and source. */
 export function wipe(): void {
-  memory.fill(0, 0, 65_536);
+  memory.fill(0, 0, 131_072);
 }

@@ -1,5 +1,5 @@
 import type { Brand, SecureRandom } from '@tutti/base';
-import type { AddKeystream } from './keystream.ts';
+import type { AddKeystream, AddKeystreams } from './keystream.ts';
 
 /** A public key and its secret key. */
 export interface KeyPair {
@@ -37,4 +37,6 @@ export interface CryptoSuite {
   open(sealed: Uint8Array, nonce: Uint8Array, key: Uint8Array): Uint8Array | undefined;
   /** Adds (or takes away) the ChaCha20 stream of `seed` to `target`, word by word, modulo 2³², in place. */
   readonly addKeystream: AddKeystream;
+  /** The same for several seeds at once: faster, equal to one after another. */
+  readonly addKeystreams: AddKeystreams;
 }

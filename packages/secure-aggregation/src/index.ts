@@ -38,7 +38,7 @@ export type { AbortReason, RefusalReason } from './errors.ts';
 export { findGraph } from './find-graph.ts';
 export type { GraphParameters, GraphQuestion } from './find-graph.ts';
 export { fastestKeystream, portableKeystreams, typescriptKeystream, wasmKeystream } from './keystream.ts';
-export type { AddKeystream, KeystreamGenerator } from './keystream.ts';
+export type { AddKeystream, AddKeystreams, KeystreamGenerator, MaskStream } from './keystream.ts';
 export {
   fewestSurvivors,
   smallestGroup,

@@ -3,7 +3,7 @@ import { createCipheriv } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { toHex } from '@tutti/base';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   fastestKeystream,
   measuredKeystream,
@@ -11,6 +11,7 @@ import {
   typescriptKeystream,
   wasmKeystream,
   type KeystreamGenerator,
+  type MaskStream,
 } from './keystream.ts';
 import { nodeKeystream } from './node.ts';
 
@@ -52,18 +53,58 @@ describe.each(generators)('the $name generator', ({ add }) => {
   });
 });
 
+describe.each(generators)('several streams through the $name generator', ({ add, addAll }) => {
+  const streams = Array.from({ length: 7 }, (_, i): MaskStream => ({
+    seed: Uint8Array.from({ length: 32 }, (_, at) => 31 * i + at),
+    sign: i % 3 === 0 ? -1 : 1,
+  }));
+
+  // Borders of the blocks in which OpenSSL and the module work, and lengths that are no whole number of them.
+  it.each([1, 17, 12_287, 12_288, 12_289, CHUNK, CHUNK + 1, 2 * CHUNK + 333])(
+    'are what one after another gives, over %i words',
+    (length) => {
+      const start = Uint32Array.from({ length }, (_, i) => Math.imul(i, 0x9e37_79b1));
+      const [expected, target] = [start.slice(), start.slice()];
+      for (const { seed, sign } of streams) add(expected, seed, sign);
+      addAll(target, streams);
+      expect(Buffer.compare(bytesOf(target), bytesOf(expected))).toBe(0);
+    },
+  );
+
+  it('change nothing where there are none, and touch nothing outside their target', () => {
+    const whole = new Uint32Array(60).fill(9);
+    addAll(whole, []);
+    expect(whole.every((word) => word === 9)).toBe(true);
+    addAll(whole.subarray(20, 41), streams);
+    expect([...whole.subarray(0, 20), ...whole.subarray(41)].every((word) => word === 9)).toBe(true);
+  });
+
+  it('can go to memory that threads share', () => {
+    const shared = new Uint32Array(new SharedArrayBuffer(4 * 100));
+    const own = new Uint32Array(100);
+    addAll(shared, streams);
+    addAll(own, streams);
+    expect([...shared]).toEqual([...own]);
+  });
+});
+
 describe('the generators', () => {
   it('agree bit by bit on whatever they are given', () => {
     const input = fc.record({
       start: fc.uint32Array({ minLength: 1, maxLength: 700 }),
-      seed: fc.uint8Array({ minLength: 32, maxLength: 32 }),
-      sign: fc.constantFrom<1 | -1>(1, -1),
+      streams: fc.array(
+        fc.record({
+          seed: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+          sign: fc.constantFrom<1 | -1>(1, -1),
+        }),
+        { minLength: 1, maxLength: 4 },
+      ),
     });
     fc.assert(
-      fc.property(input, ({ start, seed, sign }) => {
-        const [first, ...others] = generators.map(({ add }) => {
+      fc.property(input, ({ start, streams }) => {
+        const [first, ...others] = generators.map(({ addAll }) => {
           const target = start.slice();
-          add(target, seed, sign);
+          addAll(target, streams);
           return target;
         });
         for (const other of others) expect(other).toEqual(first);
@@ -84,14 +125,14 @@ describe('the generators', () => {
     })) as [KeystreamGenerator];
     expect(fastestKeystream(slowed, () => time).name).toBe('wasm');
     let made = 0;
-    const add = measuredKeystream(() => (made++, slowed));
+    const measured = measuredKeystream(() => (made++, slowed));
     const words = new Uint32Array(4);
-    add(words, counting, 1);
-    add(words, counting, -1);
+    measured.addKeystream(words, counting, 1);
+    measured.addKeystreams(words, [{ seed: counting, sign: -1 }]);
     expect([made, ...words]).toEqual([1, 0, 0, 0, 0]);
   });
 
-  it('do without WebAssembly where there is none', () => {
+  it('do without WebAssembly where there is none', async () => {
     const { Module } = WebAssembly;
     Object.assign(WebAssembly, {
       Module: class {
@@ -102,6 +143,14 @@ describe('the generators', () => {
     });
     try {
       expect(portableKeystreams().map(({ name }) => name)).toEqual(['typescript']);
+      vi.resetModules();
+      const { nodeKeystream: withoutModule } = await import('./node.ts');
+      const [expected, target] = [new Uint32Array(30_001), new Uint32Array(30_001)];
+      for (const sign of [-1, 1, 1] as const) {
+        nodeKeystream.add(expected, counting, sign);
+        withoutModule.add(target, counting, sign);
+      }
+      expect(Buffer.compare(bytesOf(target), bytesOf(expected))).toBe(0);
     } finally {
       Object.assign(WebAssembly, { Module });
     }

@@ -89,5 +89,5 @@ export const portableCrypto: CryptoSuite = {
   },
   seal: (plaintext, nonce, key) => nacl.secretbox(plaintext, nonce, key),
   open: (sealed, nonce, key) => nacl.secretbox.open(sealed, nonce, key) ?? undefined,
-  addKeystream: measuredKeystream(portableKeystreams),
+  ...measuredKeystream(portableKeystreams),
 };
