@@ -2,7 +2,7 @@ import { canonicalJson, utf8, type Brand } from '@tutti/base';
 import type { CryptoSuite, RoundDigest } from '@tutti/secure-aggregation';
 import * as z from 'zod/mini';
 import { attemptNumber, hex32, integer, positive, taskName } from './fields.ts';
-import { MAX_GROUP, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
+import { MAX_GROUP, MAX_ITEMS, MAX_SLICE_BYTES, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
 import { firstProblem } from './problems.ts';
 
 /** What the cohort is asked for: a model delta with metrics, or metrics alone. */
@@ -55,6 +55,26 @@ export const roundDescriptionSchema = z.strictObject({
     metrics: z.array(z.string().check(z.regex(/^[a-z][a-z0-9-]{0,31}$/))).check(z.maxLength(16)),
     length: integer(1, MAX_VECTOR_WORDS),
   }),
+  /**
+   * The public slice of a catalogue that is too large to travel whole; absent where the whole table does. The delta lanes are
+   * then those of the model over `rows` rows, and after them one lane a row for its popularity.
+   */
+  slice: z.optional(
+    z
+      .strictObject({
+        /** R: rows of the catalogue in this attempt. */
+        rows: integer(1, MAX_ITEMS),
+        /** H: how many of them stay for a whole cycle; the first cycle has none. */
+        head: integer(0, MAX_ITEMS),
+        /** Digest of the row list, which every side derives by itself (`sliceRows`). */
+        rowsHash: hex32,
+        /** Content address of the slice: head, weights of the rows, all that is not a row. */
+        blobHash: hex32,
+        /** Its size; no more is read. */
+        bytes: integer(1, MAX_SLICE_BYTES),
+      })
+      .check(z.refine(({ rows, head }) => head < rows)),
+  ),
   /** Ring units per unit of each kind of lane. */
   scale: z.strictObject({ delta: positive(2 ** 31), weight: positive(2 ** 31), metric: positive(2 ** 31) }),
   /** C: the L2 norm that every model delta is scaled down to. */

@@ -24,6 +24,7 @@ export type { FrameResult, Upload } from './frames.ts';
 export {
   FRAME_BYTES,
   MAX_GROUP,
+  MAX_ITEMS,
   MAX_MESSAGE_BYTES,
   MAX_VECTOR_WORDS,
   MAX_WAIT_MS,
@@ -48,5 +49,7 @@ export type {
   RoundAbortReason,
   WireRefusal,
 } from './messages.ts';
+export { sliceRows, sliceRowsHash, sliceTurn } from './slice.ts';
+export type { SliceFacts, SliceShape, SliceTurn } from './slice.ts';
 export { decodeTaskInfo } from './task.ts';
 export type { TaskInfo } from './task.ts';

@@ -13,6 +13,12 @@ export const MAX_HEADER_BYTES = 4_096;
 /** Longest masked vector, in 32-bit words: 16,384 item rows of 128 numbers, with room for a network above them. */
 export const MAX_VECTOR_WORDS = 4_194_304;
 
+/** Largest catalogue: model and row numbers are made for no more. */
+export const MAX_ITEMS = 1_048_576;
+
+/** Most bytes of a slice: the words of a vector, its head, a Gram matrix of 512 × 512 and a header. */
+export const MAX_SLICE_BYTES = 4 * (MAX_VECTOR_WORDS + MAX_ITEMS + 512 * 512) + 65_544;
+
 /** Largest group of clients that masks a sum together. */
 export const MAX_GROUP = 1_024;
 
