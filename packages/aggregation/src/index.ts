@@ -27,6 +27,16 @@ export type { LaneLayout, LaneScale } from './layout.ts';
 export { quantizeContribution } from './quantize.ts';
 export type { ClientContribution, DeltaBounds } from './quantize.ts';
 export { coordinateMedian, trimmedMean } from './robust.ts';
+export { applyToSliceInPlace } from './slice.ts';
+export type { SlicedUpdate } from './slice.ts';
+export {
+  decodeSliceState,
+  encodeSliceState,
+  initSliceState,
+  mostPopular,
+  observeSlice,
+} from './slice-state.ts';
+export type { SliceState } from './slice-state.ts';
 export { STRATEGY_DEFAULTS, STRATEGY_NAMES } from './strategy-config.ts';
 export type { StrategyConfig, StrategyName, StrategySettings } from './strategy-config.ts';
 export { createStrategy } from './strategy.ts';

@@ -21,8 +21,16 @@ export { createEngine } from './engine.ts';
 export { createModel } from './model.ts';
 export { recommended } from './recommended.ts';
 export type { RecommendedTraining } from './recommended.ts';
-export { decodeSlice, encodeSlice, modelOfRows, putRowsInPlace, takeRows, wholeTableOf } from './slice.ts';
-export type { PackedSlice } from './slice.ts';
+export {
+  decodeSlice,
+  encodeSlice,
+  modelOfRows,
+  putRowsInPlace,
+  sliceCoordinates,
+  takeRows,
+  wholeTableOf,
+} from './slice.ts';
+export type { PackedSlice, SliceCoordinates } from './slice.ts';
 export { useBackend } from './tensorflow.ts';
 export { BACKEND_NAMES, MODEL_FAMILIES } from './types.ts';
 export type {

@@ -15,24 +15,30 @@ export function modelOfRows(model: Model, rows: number): Model {
   return rows === model.items ? model : createModel(model.config, rows);
 }
 
-/** One stretch of numbers that is the same in both layouts: `count` of them, at `whole` and at `part`. */
-interface Stretch {
-  readonly whole: number;
-  readonly part: number;
-  readonly count: number;
+/** Where the numbers of a slice stand in the whole. */
+export interface SliceCoordinates {
+  /** For each number in the layout of {@link modelOfRows}, its place in the whole layout. */
+  readonly places: Uint32Array;
+  /** For each of them, which of the slice's rows it belongs to, or −1 where it is not a row's. */
+  readonly positions: Int32Array;
 }
 
-function stretchesOf(model: Model, part: Model, rows: Uint32Array): Stretch[] {
-  return model.layout.parameters.flatMap(({ role, offset, length }, index): Stretch[] => {
-    const to = part.layout.parameters[index] as (typeof part.layout.parameters)[number];
-    if (role === 'dense') return [{ whole: offset, part: to.offset, count: length }];
-    const width = length / model.items;
-    return Array.from(rows, (row, position) => ({
-      whole: offset + row * width,
-      part: to.offset + position * width,
-      count: width,
-    }));
+/** Where the numbers of `rows`, and all that is not a row, stand in a vector of the whole layout. */
+export function sliceCoordinates(model: Model, rows: Uint32Array): SliceCoordinates {
+  const part = modelOfRows(model, rows.length);
+  const places = new Uint32Array(part.layout.length);
+  const positions = new Int32Array(part.layout.length).fill(-1);
+  part.layout.parameters.forEach(({ role, offset: to, length }, index) => {
+    const { offset: from } = model.layout.parameters[index] as { offset: number };
+    const width = role === 'dense' ? length : length / rows.length;
+    for (let i = 0; i < length; i++) {
+      const position = Math.floor(i / width);
+      const row = role === 'dense' ? 0 : (rows[position] as number);
+      places[to + i] = from + row * width + (i - position * width);
+      if (role === 'item-table') positions[to + i] = position;
+    }
   });
+  return { places, positions };
 }
 
 /**
@@ -40,11 +46,7 @@ function stretchesOf(model: Model, part: Model, rows: Uint32Array): Stretch[] {
  * @returns a new vector in the layout of {@link modelOfRows}.
  */
 export function takeRows(model: Model, whole: Float32Array, rows: Uint32Array): Float32Array {
-  const part = modelOfRows(model, rows.length);
-  const taken = new Float32Array(part.layout.length);
-  for (const { whole: from, part: to, count } of stretchesOf(model, part, rows))
-    taken.set(whole.subarray(from, from + count), to);
-  return taken;
+  return Float32Array.from(sliceCoordinates(model, rows).places, (place) => whole[place] as number);
 }
 
 /** Writes what {@link takeRows} took back to where it was. Law: taking what was put gives the same numbers. */
@@ -54,9 +56,7 @@ export function putRowsInPlace(
   rows: Uint32Array,
   taken: Float32Array,
 ): void {
-  const part = modelOfRows(model, rows.length);
-  for (const { whole: to, part: from, count } of stretchesOf(model, part, rows))
-    whole.set(taken.subarray(from, from + count), to);
+  sliceCoordinates(model, rows).places.forEach((place, i) => (whole[place] = taken[i] as number));
 }
 
 /**
