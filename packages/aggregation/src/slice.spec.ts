@@ -34,9 +34,9 @@ describe.each(STRATEGY_NAMES)('a slice under %s', (name) => {
         let state = strategy.init(LENGTH);
         const parameters = Float32Array.from({ length: LENGTH }, (_, i) => i - 2);
         const steps = new Uint32Array(LENGTH);
-        const alone = Array.from(parameters, (value) => ({
+        const alone: ReturnType<typeof strategy.apply>[] = Array.from(parameters, (value) => ({
           state: strategy.init(1),
-          parameters: Float32Array.of(value) as Float32Array,
+          parameters: Float32Array.of(value),
         }));
         for (const round of script) {
           const entries = [...new Map(round.map(({ at, delta }) => [at, delta]))];
