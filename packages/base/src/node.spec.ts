@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EnvironmentError } from './errors.ts';
-import { ensureFolder } from './node.ts';
+import { ensureFolder, holdFolder } from './node.ts';
 
 describe('ensureFolder', () => {
   let root = '';
@@ -35,4 +35,21 @@ describe('ensureFolder', () => {
       );
     },
   );
+});
+
+describe('holdFolder', () => {
+  it('gives a folder to one at a time; the hold of a process that is gone is taken over', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tutti-hold-'));
+    const inUse = (pid: number): Error => new Error(`held by ${pid}`);
+    const letGo = holdFolder(folder, inUse);
+    expect(() => holdFolder(folder, inUse)).toThrow(`held by ${process.pid}`);
+    letGo();
+    for (const pid of [999_999_999, process.pid]) {
+      writeFileSync(join(folder, 'pid'), String(pid));
+      holdFolder(folder, inUse)();
+    }
+    expect(existsSync(join(folder, 'pid'))).toBe(false);
+    rmSync(folder, { recursive: true });
+    expect(() => holdFolder(folder, inUse)).toThrow('pid cannot be written');
+  });
 });

@@ -1,5 +1,15 @@
 /** What only Node has: folders on a disk. */
-import { mkdirSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EnvironmentError } from './errors.ts';
 
@@ -43,3 +53,52 @@ function isFolder(path: string): boolean {
 
 const notAFolder = (path: string, cause?: unknown): EnvironmentError =>
   new EnvironmentError(`${path} is a file; a folder is needed`, { cause });
+
+/** Lock files that this process holds. */
+const held = new Set<string>();
+
+/**
+ * Holds `folder` for this process, with a file `pid` in it. The hold of a process that is gone is taken over.
+ *
+ * @param inUse the error for a folder that the living process `pid` holds.
+ * @returns how to let it go.
+ * @throws what `inUse` gives; {EnvironmentError} if the file cannot be written.
+ */
+export function holdFolder(folder: string, inUse: (pid: number) => Error): () => void {
+  const path = resolve(folder, 'pid');
+  for (let tries = 0; ; tries++) {
+    try {
+      const file = openSync(path, 'wx', 0o600);
+      writeSync(file, String(process.pid));
+      fsyncSync(file);
+      closeSync(file);
+      held.add(path);
+      return () => {
+        held.delete(path);
+        rmSync(path, { force: true });
+      };
+    } catch (cause) {
+      const holder = holderOf(path);
+      // In a container every run has the same number: our own in the file is another run's, unless we hold it.
+      const living = holder === process.pid ? held.has(path) : holder !== undefined && isAlive(holder);
+      if (holder !== undefined && living) throw inUse(holder);
+      if (tries > 3) throw new EnvironmentError(`${path} cannot be written`, { cause });
+      rmSync(path, { force: true });
+    }
+  }
+}
+
+function holderOf(path: string): number | undefined {
+  if (!existsSync(path)) return undefined;
+  const pid = Number(readFileSync(path, 'utf8'));
+  return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,7 +1,6 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { EnvironmentError, FederatedError } from '@tutti/base';
-import { ensureFolder } from '@tutti/base/node';
+import { ensureFolder, holdFolder } from '@tutti/base/node';
 import {
   blobHash,
   decodeJournalEntry,
@@ -43,7 +42,7 @@ const MAP_BYTES = 2 ** 36;
  */
 export async function openLmdbStorage(folder: string, crypto: CryptoSuite): Promise<LmdbStorage> {
   ensureFolder(folder);
-  const unlock = lock(folder);
+  const unlock = holdFolder(folder, (pid) => new StorageLockedError(folder, pid));
   let root: RootDatabase;
   try {
     root = open({
@@ -136,47 +135,4 @@ function blobsOf(root: RootDatabase, blobs: Database<Buffer, string>, crypto: Cr
       await blobs.remove(hash);
     },
   };
-}
-
-/** Lock files that this process holds. */
-const held = new Set<string>();
-
-/** Holds `folder` for this process. @returns how to let it go. */
-function lock(folder: string): () => void {
-  const path = resolve(folder, 'pid');
-  for (let tries = 0; ; tries++) {
-    try {
-      const file = openSync(path, 'wx', 0o600);
-      writeSync(file, String(process.pid));
-      fsyncSync(file);
-      closeSync(file);
-      held.add(path);
-      return () => {
-        held.delete(path);
-        rmSync(path, { force: true });
-      };
-    } catch (cause) {
-      const holder = holderOf(path);
-      // In a container every run has the same number: our own in the file is another run's, unless we hold it.
-      const living = holder === process.pid ? held.has(path) : holder !== undefined && isAlive(holder);
-      if (holder !== undefined && living) throw new StorageLockedError(folder, holder);
-      if (tries > 3) throw new EnvironmentError(`${path} cannot be written`, { cause });
-      rmSync(path, { force: true });
-    }
-  }
-}
-
-function holderOf(path: string): number | undefined {
-  if (!existsSync(path)) return undefined;
-  const pid = Number(readFileSync(path, 'utf8'));
-  return Number.isInteger(pid) && pid > 0 ? pid : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
