@@ -36,16 +36,28 @@ function tutti(
 }
 
 describe('the command line', () => {
-  it.each(['start', 'simulate', 'coordinator', 'client', 'evaluate', 'status', 'privacy', 'audit'])(
-    '%s --help shows examples and ends with 0',
-    async (command) => {
-      const { code, stdout } = await tutti([command, '--help']);
-      expect(code).toBe(0);
-      expect(stdout).toContain('Examples:');
-      expect(stdout).toContain('--json');
-      expect(readFileSync(docs, 'utf8'), 'docs/cli.md shows it').toContain(stdout.trim());
-    },
-  );
+  it.each([
+    'start',
+    'simulate',
+    'coordinator',
+    'client',
+    'evaluate',
+    'status',
+    'privacy',
+    'audit',
+    'authority',
+    'authority init',
+    'authority public-key',
+    'authority issue',
+    'authority serve',
+    'authority verify',
+  ])('%s --help shows examples and ends with 0', async (command) => {
+    const { code, stdout } = await tutti([...command.split(' '), '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Examples:');
+    expect(stdout).toContain('--json');
+    expect(readFileSync(docs, 'utf8'), 'docs/cli.md shows it').toContain(stdout.trim());
+  });
 
   it.each<[string, string[], object]>([
     [

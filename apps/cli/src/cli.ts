@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { auditCommand } from './commands/audit.ts';
+import { authorityCommand } from './commands/authority.ts';
 import { clientCommand } from './commands/client.ts';
 import { coordinatorCommand } from './commands/coordinator.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
@@ -31,6 +32,7 @@ export function buildProgram(): Command {
     statusCommand(),
     privacyCommand(),
     auditCommand(),
+    authorityCommand(),
   ];
   for (const command of commands) program.addCommand(command.showSuggestionAfterError(true));
   for (const command of [program, ...commands]) command.exitOverride();

@@ -3,14 +3,18 @@ import { CommandError, EXIT } from './exit-codes.ts';
 /** How long a coordinator may take to answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** Fetches JSON from a coordinator. @throws {CommandError} that says what to do when it does not answer. */
-export async function fetchJson(url: string): Promise<unknown> {
+/**
+ * Fetches JSON from a coordinator or an authority.
+ * @param command starts one, should none answer.
+ * @throws {CommandError} that says what to do when it does not answer.
+ */
+export async function fetchJson(url: string, command = 'tutti coordinator'): Promise<unknown> {
   let response: Response;
   try {
     response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (cause) {
     throw new CommandError(
-      `No coordinator answers at ${new URL(url).origin}. Start one with: tutti coordinator`,
+      `No ${command.split(' ')[1]} answers at ${new URL(url).origin}. Start one with: ${command}`,
       EXIT.failed,
       { cause },
     );

@@ -43,3 +43,15 @@ export function httpUrl(text: string): string {
     throw new InvalidArgumentError('An http or https address is expected.');
   return url.href.replace(/\/+$/, '');
 }
+
+/** An Ed25519 public key. */
+export function publicKey(text: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError('64 lower-case hexadecimal digits are expected.');
+}
+
+/** One more client id, behind those before. */
+export function clientIds(text: string, before: readonly string[]): string[] {
+  if (/^[0-9a-f]{32}$/.test(text)) return [...before, text];
+  throw new InvalidArgumentError('32 lower-case hexadecimal digits are expected.');
+}
