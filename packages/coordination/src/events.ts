@@ -1,3 +1,4 @@
+import type { Spent } from '@tutti/privacy';
 import type { RoundAbortReason } from '@tutti/protocol';
 import type { EvaluationRecord, Funnel, RoundRecord } from './journal.ts';
 
@@ -15,7 +16,8 @@ export interface TaskStatus {
   readonly connected: number;
   readonly waiting: number;
   readonly modelHash: string;
-  readonly epsilon: { readonly coordinator: number; readonly readers: number | null } | null;
+  /** ε spent so far, from both points of view; null where it is not counted. */
+  readonly epsilon: Spent | null;
 }
 
 /** What operators and dashboards hear. Told only after the journal holds it. */

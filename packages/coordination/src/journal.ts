@@ -38,7 +38,7 @@ const record = z.strictObject({
   loss: nullable,
   metrics,
   clippedShare: nullable,
-  epsilon: z.nullable(z.strictObject({ coordinator: z.number(), readers: nullable })),
+  epsilon: z.nullable(z.strictObject({ coordinator: nullable, readers: nullable })),
 });
 
 /** What an attempt released of its cohort, for the ledger; an evaluation releases metric lanes alone (l2 = 0). */

@@ -7,7 +7,7 @@ it('a round releases delta and metric lanes, an evaluation metric lanes alone: b
   const round = addRelease(EMPTY_LEDGER, { l1: 100, l2: 10, variance: 10_000, ...metric });
   const evaluation = addRelease(EMPTY_LEDGER, { l1: 0, l2: 0, variance: 0, ...metric });
   const both = addRelease(round, { l1: 0, l2: 0, variance: 0, ...metric });
-  const epsilon = (ledger: typeof round): number => spent(ledger, 1e-5).coordinator;
+  const epsilon = (ledger: typeof round): number => spent(ledger, 1e-5).readers;
   expect(epsilon(evaluation)).toBeGreaterThan(0);
   expect(epsilon(round)).toBeGreaterThan(epsilon(evaluation));
   expect(epsilon(both)).toBeGreaterThan(epsilon(round));

@@ -1,4 +1,4 @@
-import { EMPTY_LEDGER, spent, type Ledger } from '@tutti/privacy';
+import { EMPTY_LEDGER, spent, type Ledger, type Spent } from '@tutti/privacy';
 import { JournalWriteError } from './errors.ts';
 import {
   applyEntry,
@@ -11,14 +11,11 @@ import {
 import type { Store } from './ports.ts';
 import { addRelease } from './record.ts';
 
-/** ε from both points of view. */
-type Epsilon = { readonly coordinator: number; readonly readers: number | null };
-
 /** A task's history and the ε that it spent. Nothing is known here that the journal does not hold. */
 export class TaskLog {
   #history: TaskHistory = EMPTY_HISTORY;
   #ledger: Ledger = EMPTY_LEDGER;
-  #epsilon: Epsilon | null = null;
+  #epsilon: Spent | null = null;
 
   /** @param dpDelta δ at which ε is told; undefined where ε is not counted. */
   constructor(
@@ -32,7 +29,7 @@ export class TaskLog {
   }
 
   /** ε spent so far; null where it is not counted. */
-  get epsilon(): Epsilon | null {
+  get epsilon(): Spent | null {
     return this.#epsilon;
   }
 
@@ -58,11 +55,11 @@ export class TaskLog {
   }
 
   /** ε as it will be when `release` is out. */
-  epsilonWith(release: ReleaseRecord): Epsilon | null {
+  epsilonWith(release: ReleaseRecord): Spent | null {
     return release === null ? null : this.#spent(addRelease(this.#ledger, release));
   }
 
-  #spent(ledger: Ledger): Epsilon | null {
+  #spent(ledger: Ledger): Spent | null {
     return this.dpDelta === undefined ? null : spent(ledger, this.dpDelta);
   }
 }

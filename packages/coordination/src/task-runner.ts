@@ -403,7 +403,7 @@ export class TaskRunner {
     const budget = this.config.noise.accounting?.epsilonBudget;
     const fewest = fewestOf(this.config, description.cohort.planned);
     const after = this.#log.epsilonWith(releaseOf(this.config, description, fewest));
-    const over = budget !== undefined && after !== null && after.coordinator > budget;
+    const over = budget !== undefined && after !== null && (after.coordinator ?? after.readers) > budget;
     if (over) this.#stopped ??= 'privacy-budget-spent';
     return over;
   }

@@ -2,6 +2,7 @@ import { UsageError } from '@tutti/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { accountPlan, calibratePlan, type ReleasePlan } from './account.ts';
+import { analyticGaussianEpsilon } from './gaussian.ts';
 
 const gaussian = { mechanism: 'gaussian' } as const;
 const plan = (over: Partial<ReleasePlan>): ReleasePlan => ({
@@ -28,6 +29,31 @@ describe('accountPlan', () => {
     expect(one.rdp.epsilon).toBeCloseTo(1.77319244962, 9);
     expect(accountPlan(plan({ dpDelta: 1e-6 }), 2).unamplified.epsilon).toBeCloseTo(2.25408465, 7);
     expect(accountPlan(plan({}), 1).unamplified.epsilon).toBeCloseTo(4.377178096, 8);
+  });
+
+  it('counts what a user does in a tree: once, or as often as cap and separation allow', () => {
+    const tree = { mechanism: 'tree', stepsPerTree: 64, trees: 4 } as const;
+    const at = (over: Partial<ReleasePlan>) =>
+      accountPlan(plan({ noise: tree, ...over }), 8).unamplified.epsilon;
+    expect(at({})).toBe(analyticGaussianEpsilon(8 / Math.sqrt(4 * 7), 1e-5));
+    expect(at({ participations: 2 })).toBe(analyticGaussianEpsilon(8 / Math.sqrt(2 * 7), 1e-5));
+    // Twice in one tree, 32 rounds apart: in different halves, so that only the root holds both: 2 · 6 + 2².
+    const near = { ...tree, trees: 1, separation: 32 };
+    expect(at({ noise: near })).toBe(analyticGaussianEpsilon(8 / Math.sqrt(2 * 6 + 4), 1e-5));
+    expect(at({ noise: near, participations: 1 })).toBe(analyticGaussianEpsilon(8 / Math.sqrt(7), 1e-5));
+  });
+
+  it('takes a banded matrix for one Gaussian release of its sensitivity', () => {
+    const banded = { mechanism: 'banded', coefficients: [64, 32, 24], separation: 10 } as const;
+    const own = (1 + 32 ** 2 / 64 ** 2 + 24 ** 2 / 64 ** 2) * 5;
+    const account = accountPlan(plan({ noise: banded, rounds: 50 }), 4);
+    expect(account.unamplified.epsilon).toBe(analyticGaussianEpsilon(4 / Math.sqrt(own), 1e-5));
+    expect(account.pld.epsilon).toBe(account.unamplified.epsilon);
+    expect(account.rdp.epsilon).toBeGreaterThan(account.unamplified.epsilon);
+    const [one, independent] = [{ ...banded, coefficients: [1], separation: 1 }, gaussian].map(
+      (noise) => accountPlan(plan({ noise, rounds: 50, participations: 9 }), 4).unamplified.epsilon,
+    );
+    expect(one).toBe(independent);
   });
 
   it('counts no more rounds of one user than it takes part in, against readers and coordinator alike', () => {
@@ -72,6 +98,7 @@ describe('calibratePlan', () => {
     for (const over of [
       { rounds: 10, participations: 3 },
       { noise: { mechanism: 'tree', stepsPerTree: 64, trees: 2 } as const },
+      { noise: { mechanism: 'banded', coefficients: [64, 32], separation: 4 } as const, rounds: 20 },
       {
         noise: { mechanism: 'skellam', scaledClip: 1024, dimension: 64 } as const,
         rounds: 10,

@@ -1,7 +1,8 @@
 import { UsageError } from '@tutti/base';
 import { calibrateNoiseMultiplier } from './calibrate.ts';
 import { checkCount, checkDpDelta, checkPositive, checkSampling } from './checks.ts';
-import { analyticGaussianEpsilon, leastThatHolds } from './gaussian.ts';
+import { correlatedSensitivity, type CorrelatedNoise, type Participation } from './correlated.ts';
+import { analyticGaussianEpsilon, analyticGaussianSigma, leastThatHolds } from './gaussian.ts';
 import { pldEpsilon } from './pld.ts';
 import {
   composeRdp,
@@ -10,7 +11,6 @@ import {
   roundedSensitivity,
   skellamRdp,
   subsampledRdp,
-  treeRdp,
   type Rdp,
 } from './rdp.ts';
 
@@ -32,10 +32,21 @@ export type NoiseMechanism =
     }
   | {
       readonly mechanism: 'tree';
-      /** Releases of one tree, in which each user takes part once. */
+      /** Releases of one tree. */
       readonly stepsPerTree: number;
       /** Trees, one after another. */
       readonly trees: number;
+      /** Fewest rounds from one part of a user to the next; without it each user takes part once in a tree. */
+      readonly separation?: number;
+    }
+  | {
+      readonly mechanism: 'banded';
+      /** First column of the matrix: see {@link CorrelatedNoise}. */
+      readonly coefficients: readonly number[];
+      /** Rounds of one run of the matrix; all of them without it. */
+      readonly steps?: number;
+      /** Fewest rounds from one part of a user to the next; 1 without it. */
+      readonly separation?: number;
     };
 
 /** What is planned to be released, as data. */
@@ -43,9 +54,9 @@ export interface ReleasePlan {
   readonly noise: NoiseMechanism;
   /** Releases; for trees this is `trees`, and not read. */
   readonly rounds: number;
-  /** q in (0, 1]: the chance of being asked, Poisson and secret; 1 where it is neither. Trees know no sampling: 1. */
+  /** q in (0, 1]: the chance of being asked, Poisson and secret; 1 where it is neither. Correlated noise knows no sampling: 1. */
   readonly sampling: number;
-  /** Most rounds (trees, for trees) that one user takes part in, where clients keep to it. */
+  /** Most rounds (trees, for trees without a separation) that one user takes part in, where clients keep to it. */
   readonly participations?: number;
   /** δ in (0, 1). */
   readonly dpDelta: number;
@@ -69,27 +80,28 @@ export interface PlanAccount {
 export function accountPlan(plan: ReleasePlan, noiseMultiplier: number): PlanAccount {
   checkPlan(plan);
   checkPositive('noise multiplier', noiseMultiplier);
-  const { noise, sampling, dpDelta } = plan;
-  const releases = releasesOf(plan);
-  const own = Math.min(plan.participations ?? releases, releases);
+  const { noise, sampling, dpDelta, rounds } = plan;
+  if (noise.mechanism === 'tree' || noise.mechanism === 'banded') {
+    const equal = noiseMultiplier / sensitivityOf(noise, plan);
+    const epsilon = analyticGaussianEpsilon(equal, dpDelta);
+    return { rdp: rdpToEpsilon(gaussianRdp(equal), dpDelta), pld: { epsilon }, unamplified: { epsilon } };
+  }
+  const own = Math.min(plan.participations ?? rounds, rounds);
   const once = rdpOf(noise, noiseMultiplier);
   const epsilonOf = (rdp: Rdp, times: number): { epsilon: number; order: number } =>
     rdpToEpsilon(composeRdp([{ rdp, times }]), dpDelta);
-  const gaussian = (times: number): number =>
-    analyticGaussianEpsilon(equalSigma(noise, noiseMultiplier) / Math.sqrt(times), dpDelta);
   if (noise.mechanism === 'skellam') {
     const unamplified = epsilonOf(once, own).epsilon;
     return {
-      rdp: least(epsilonOf(subsampledRdp(once, sampling), releases), epsilonOf(once, own)),
+      rdp: least(epsilonOf(subsampledRdp(once, sampling), rounds), epsilonOf(once, own)),
       pld: { epsilon: null },
       unamplified: { epsilon: unamplified },
     };
   }
-  const unamplified = gaussian(own);
-  const sampled =
-    sampling === 1 ? unamplified : pldEpsilon({ noiseMultiplier, sampling, rounds: releases }, dpDelta);
+  const unamplified = analyticGaussianEpsilon(noiseMultiplier / Math.sqrt(own), dpDelta);
+  const sampled = sampling === 1 ? unamplified : pldEpsilon({ noiseMultiplier, sampling, rounds }, dpDelta);
   return {
-    rdp: least(epsilonOf(subsampledRdp(once, sampling), releases), epsilonOf(once, own)),
+    rdp: least(epsilonOf(subsampledRdp(once, sampling), rounds), epsilonOf(once, own)),
     pld: { epsilon: Math.min(sampled, unamplified) },
     unamplified: { epsilon: unamplified },
   };
@@ -97,7 +109,7 @@ export function accountPlan(plan: ReleasePlan, noiseMultiplier: number): PlanAcc
 
 /**
  * The least noise multiplier at which a plan's ε against readers is at most `epsilon`: by PLD for Gaussian noise, analytic for
- * trees, by RDP for Skellam noise.
+ * correlated noise, by RDP for Skellam noise.
  *
  * @throws {UsageError} for values out of range, or a target that no noise multiplier up to 1e9 reaches.
  */
@@ -105,7 +117,9 @@ export function calibratePlan(plan: ReleasePlan, epsilon: number): number {
   checkPlan(plan);
   checkPositive('ε', epsilon);
   const { noise, sampling, dpDelta } = plan;
-  const own = Math.min(plan.participations ?? releasesOf(plan), releasesOf(plan));
+  if (noise.mechanism === 'tree' || noise.mechanism === 'banded')
+    return analyticGaussianSigma(epsilon, dpDelta) * sensitivityOf(noise, plan);
+  const own = Math.min(plan.participations ?? plan.rounds, plan.rounds);
   if (noise.mechanism === 'gaussian' && own === plan.rounds)
     return calibrateNoiseMultiplier({ epsilon, dpDelta, rounds: own, sampling, accountant: 'pld' });
   const enough = (z: number): boolean => {
@@ -118,15 +132,12 @@ export function calibratePlan(plan: ReleasePlan, epsilon: number): number {
 type WithOrder = PlanAccount['rdp'];
 const least = (a: WithOrder, b: WithOrder): WithOrder => (b.epsilon < a.epsilon ? b : a);
 
-const releasesOf = ({ noise, rounds }: ReleasePlan): number =>
-  noise.mechanism === 'tree' ? noise.trees : rounds;
+type Correlated = Extract<NoiseMechanism, { mechanism: 'tree' | 'banded' }>;
 
-function rdpOf(noise: NoiseMechanism, noiseMultiplier: number): Rdp {
+function rdpOf(noise: Exclude<NoiseMechanism, Correlated>, noiseMultiplier: number): Rdp {
   switch (noise.mechanism) {
     case 'gaussian':
       return gaussianRdp(noiseMultiplier);
-    case 'tree':
-      return treeRdp(noiseMultiplier, noise.stepsPerTree);
     case 'skellam': {
       // Every rounding keeps to this sensitivity: ln 1/β is infinite.
       const l2 = roundedSensitivity(noise.scaledClip, noise.dimension, Number.POSITIVE_INFINITY);
@@ -136,29 +147,44 @@ function rdpOf(noise: NoiseMechanism, noiseMultiplier: number): Rdp {
   }
 }
 
-/** The σ of the one Gaussian release that one release of this mechanism is: a tree's user stands in `depth` nodes. */
-function equalSigma(noise: NoiseMechanism, noiseMultiplier: number): number {
-  if (noise.mechanism !== 'tree') return noiseMultiplier;
-  return noiseMultiplier / Math.sqrt(Math.floor(Math.log2(noise.stepsPerTree)) + 1);
+/** Sensitivity of all draws together: the whole plan is one Gaussian release at z over it. */
+function sensitivityOf(noise: Correlated, { rounds, participations }: ReleasePlan): number {
+  if (noise.mechanism === 'banded') {
+    const { steps = rounds, coefficients, separation = 1 } = noise;
+    return correlatedSensitivity({ mechanism: 'banded', steps, coefficients }, rounds, {
+      most: participations ?? Math.ceil(rounds / separation),
+      separation,
+    });
+  }
+  const { stepsPerTree: steps, trees, separation = steps } = noise;
+  const tree: CorrelatedNoise = { mechanism: 'tree', steps };
+  const participation: Participation = {
+    most: participations ?? trees * Math.ceil(steps / separation),
+    separation,
+  };
+  return correlatedSensitivity(tree, trees * steps, participation);
 }
 
 function checkPlan({ noise, rounds, sampling, participations, dpDelta }: ReleasePlan): void {
   checkDpDelta(dpDelta);
   checkSampling(sampling);
   if (participations !== undefined) checkCount('participations', participations);
+  if (noise.mechanism === 'tree' || noise.mechanism === 'banded') {
+    if (sampling !== 1)
+      throw new UsageError(
+        `a sampling rate of ${sampling} with correlated noise; it is for clients that nobody samples`,
+      );
+  }
   switch (noise.mechanism) {
     case 'tree':
       checkCount('steps of a tree', noise.stepsPerTree);
       checkCount('trees', noise.trees);
-      if (sampling !== 1)
-        throw new UsageError(
-          `a sampling rate of ${sampling} with trees; they are for clients that nobody samples`,
-        );
       return;
     case 'skellam':
       checkPositive('scaled clipping norm', noise.scaledClip);
       checkCount('dimension', noise.dimension);
       break;
+    case 'banded':
     case 'gaussian':
   }
   checkCount('rounds', rounds);

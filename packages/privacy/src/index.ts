@@ -9,16 +9,23 @@
  * console.log(calibrateNoiseMultiplier({ epsilon: 8, dpDelta: 1e-5, rounds: 300, sampling: 100 / 6040 }));
  * ```
  */
+export { adaptiveNoise, CLIP_LEARNING_RATE, nextClippingNorm } from './adaptive-clip.ts';
+export type { AdaptiveClipping, AdaptiveNoise } from './adaptive-clip.ts';
 export { accountPlan, calibratePlan, DEFAULT_NOISE_MULTIPLIER } from './account.ts';
 export type { NoiseMechanism, PlanAccount, ReleasePlan } from './account.ts';
 export { calibrateNoiseMultiplier } from './calibrate.ts';
 export type { CalibrationTarget } from './calibrate.ts';
 export { clipUpdate } from './clip.ts';
 export type { ClippedUpdate } from './clip.ts';
+export { bandedCoefficients, correlatedSensitivity, prefixError } from './correlated.ts';
+export type { CorrelatedNoise, Participation } from './correlated.ts';
+export { addGaussianNoise, LARGEST_GAUSSIAN_VARIANCE } from './discrete-gaussian.ts';
 export { InvalidUpdateError } from './errors.ts';
 export { analyticGaussianDelta, analyticGaussianEpsilon, analyticGaussianSigma } from './gaussian.ts';
-export { createLedger, EMPTY_LEDGER, recordRelease, spent } from './ledger.ts';
-export type { Ledger, Release, Spent } from './ledger.ts';
+export { createLedger, EMPTY_LEDGER, recordCorrelated, recordRelease, spent } from './ledger.ts';
+export type { CorrelatedRelease, Ledger, Release, Spent } from './ledger.ts';
+export { noiseSequence } from './noise-sequence.ts';
+export type { NoiseSequence, RoundDraw } from './noise-sequence.ts';
 export { pldEpsilon } from './pld.ts';
 export type { SampledGaussian } from './pld.ts';
 export {

@@ -2,11 +2,11 @@ import { seededRandom, UsageError, type RandomWords } from '@tutti/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addSkellamNoise } from './index.ts';
-import { skellamTable, type SkellamTable } from './skellam-table.ts';
-import { exactly } from './skellam.ts';
+import { exactly, type NoiseTable } from './noise-table.ts';
+import { skellamTable } from './skellam-table.ts';
 
 /** A threshold of a table in units of 2⁻⁹⁶. */
-const threshold = ({ high, middle, low }: SkellamTable, i: number): bigint =>
+const threshold = ({ high, middle, low }: NoiseTable, i: number): bigint =>
   (BigInt(high[i] as number) << 64n) | (BigInt(middle[i] as number) << 32n) | BigInt(low[i] as number);
 
 /** Reference: e^µ and I_k(µ) from their power series in fixed point, µ = numerator / denominator. */
@@ -87,7 +87,7 @@ describe('the table', () => {
 });
 
 /** The sampler as a reader would write it: 96 bits, one threshold after the other. */
-function slowDraw(table: SkellamTable, word: number, words: RandomWords): number {
+function slowDraw(table: NoiseTable, word: number, words: RandomWords): number {
   const tie = table.high.includes(word);
   const rest = tie ? (BigInt(words.uint32()) << 32n) | BigInt(words.uint32()) : 0n;
   const uniform = (BigInt(word) << 64n) | rest;
@@ -106,7 +106,7 @@ function slowNoise(lanes: number, variance: number, words: RandomWords): number[
 }
 
 /** Words that often tie with a threshold, at each of its three levels. */
-function tyingWords(table: SkellamTable, seed: number): RandomWords {
+function tyingWords(table: NoiseTable, seed: number): RandomWords {
   const random = seededRandom(seed);
   const levels = [table.high, table.middle, table.low];
   return {

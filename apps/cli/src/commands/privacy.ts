@@ -1,4 +1,10 @@
-import { accountPlan, calibratePlan, type NoiseMechanism, type ReleasePlan } from '@tutti/privacy';
+import {
+  accountPlan,
+  bandedCoefficients,
+  calibratePlan,
+  type NoiseMechanism,
+  type ReleasePlan,
+} from '@tutti/privacy';
 import { Command, Option } from 'commander';
 import { CommandError } from '../exit-codes.ts';
 import { realNumber, wholeNumber } from '../parse.ts';
@@ -17,6 +23,8 @@ interface PrivacyFlags {
   dimension?: number;
   stepsPerTree?: number;
   trees?: number;
+  bands?: number;
+  separation?: number;
   json?: boolean;
 }
 
@@ -29,10 +37,12 @@ Examples:
   tutti privacy --noise-multiplier 1 --rounds 300 --participations 5 --delta 1e-5
       what it gives people who take part in at most 5 rounds
   tutti privacy --mechanism tree --noise-multiplier 8.83 --steps-per-tree 1600 --delta 1e-6
+  tutti privacy --mechanism banded --epsilon 8 --rounds 300 --participations 5 --separation 50 --delta 1e-5
+      noise that cancels over the rounds, for people whom nobody samples
   tutti privacy --mechanism skellam --noise-multiplier 2 --scaled-clip 16 --dimension 256 --rounds 10 --delta 1e-6
 
-Neighbours: one person's whole update more or less. The smaller ε is, the less anyone learns; docs/threat-model.md says how to
-choose it. Sampling counts only where each person is asked independently and nobody learns who was.`;
+Neighbours: one person's whole update more or less. The smaller ε is, the less anyone learns; docs/choosing-epsilon.md says
+how to choose it. Sampling counts only where each person is asked independently and nobody learns who was.`;
 
 export function privacyCommand(): Command {
   return new Command('privacy')
@@ -48,7 +58,7 @@ export function privacyCommand(): Command {
     .requiredOption('--delta <d>', 'δ, well below one over the number of people', realNumber(1e-15, 0.5))
     .addOption(
       new Option('--mechanism <name>', 'how noise is added')
-        .choices(['gaussian', 'skellam', 'tree'])
+        .choices(['gaussian', 'skellam', 'tree', 'banded'])
         .default('gaussian'),
     )
     .option('--rounds <n>', 'rounds that are released', wholeNumber(1, 100_000_000))
@@ -61,11 +71,21 @@ export function privacyCommand(): Command {
     .addOption(
       new Option('--population <n>', 'people there are').argParser(wholeNumber(1)).conflicts('sampling'),
     )
-    .option('--participations <k>', 'most rounds that one person takes part in', wholeNumber(1, 100_000_000))
+    .option(
+      '--participations <k>',
+      'most rounds (trees, for trees without --separation) that one person takes part in',
+      wholeNumber(1, 100_000_000),
+    )
+    .option(
+      '--separation <n>',
+      'tree, banded: fewest rounds from one part of a person to the next',
+      wholeNumber(1, 100_000_000),
+    )
     .option('--scaled-clip <n>', 'skellam: clipping norm in ring units', realNumber(1e-6, 2 ** 31))
     .option('--dimension <d>', 'skellam: length of the update', wholeNumber(1, 2 ** 31))
     .option('--steps-per-tree <n>', 'tree: releases of one tree', wholeNumber(1, 100_000_000))
     .option('--trees <n>', 'tree: trees, one after another (default: 1)', wholeNumber(1, 1_000_000))
+    .option('--bands <n>', 'banded: bands of the matrix (default: the best)', wholeNumber(1, 128))
     .option('--json', 'one JSON object on stdout')
     .addHelpText('after', EXAMPLES)
     .action((flags: PrivacyFlags) => answer(flags));
@@ -75,20 +95,22 @@ function answer(flags: PrivacyFlags): void {
   const plan = planOf(flags);
   const noiseMultiplier = flags.noiseMultiplier ?? calibratePlan(plan, needed(flags, 'epsilon'));
   const account = accountPlan(plan, noiseMultiplier);
-  const { sampling, rounds, dpDelta: delta } = plan;
+  const { noise, sampling, rounds, dpDelta: delta } = plan;
+  const bands = noise.mechanism === 'banded' ? { bands: noise.coefficients.length } : {};
   process.stdout.write(
     flags.json === true
-      ? `${JSON.stringify({ mechanism: flags.mechanism, noiseMultiplier, sampling, rounds, delta, ...account })}\n`
-      : `${linesOf(plan, noiseMultiplier).join('\n')}\n`,
+      ? `${JSON.stringify({ mechanism: flags.mechanism, noiseMultiplier, sampling, rounds, delta, ...bands, ...account })}\n`
+      : `${linesOf(noiseMultiplier).join('\n')}\n`,
   );
 
-  function linesOf({ noise }: ReleasePlan, z: number): string[] {
+  function linesOf(z: number): string[] {
     const { rdp, pld, unamplified } = account;
     const readers = pld.epsilon ?? rdp.epsilon;
     const amplified =
       sampling < 1 ? `, if each person is asked with chance ${sampling.toPrecision(3)} and in secret` : '';
     return [
       `noise multiplier     ${z.toPrecision(6)}${flags.epsilon === undefined ? '' : `, the least for ε = ${flags.epsilon}`}`,
+      ...(noise.mechanism === 'banded' ? [`bands                ${noise.coefficients.length}`] : []),
       `against readers      ε = ${readers.toFixed(4)} at δ = ${delta}${amplified}`,
       `                     by ${noise.mechanism === 'skellam' ? `RDP (order ${rdp.order})` : `PLD; ${rdp.epsilon.toFixed(4)} by RDP (order ${rdp.order})`}`,
       `against coordinator  ε = ${unamplified.epsilon.toFixed(4)}: it sees who takes part, so nothing is amplified`,
@@ -112,22 +134,41 @@ function planOf(flags: PrivacyFlags): ReleasePlan {
 
 function noiseOf(flags: PrivacyFlags): NoiseMechanism {
   const { mechanism } = flags;
-  const of: Record<string, readonly (keyof PrivacyFlags)[]> = {
-    skellam: ['scaledClip', 'dimension'],
-    tree: ['stepsPerTree', 'trees'],
+  const of: Partial<Record<keyof PrivacyFlags, readonly string[]>> = {
+    scaledClip: ['skellam'],
+    dimension: ['skellam'],
+    stepsPerTree: ['tree'],
+    trees: ['tree'],
+    bands: ['banded'],
+    separation: ['tree', 'banded'],
   };
-  for (const [owner, options] of Object.entries(of))
-    for (const option of options)
-      if (owner !== mechanism && flags[option] !== undefined)
-        throw new CommandError(`${nameOf(option)} is for --mechanism ${owner}; this is ${mechanism}.`);
+  for (const [option, owners] of Object.entries(of))
+    if (!owners.includes(mechanism) && flags[option as keyof PrivacyFlags] !== undefined)
+      throw new CommandError(
+        `${nameOf(option)} is for --mechanism ${owners.join(' and ')}; this is ${mechanism}.`,
+      );
   switch (mechanism) {
     case 'gaussian':
       return { mechanism };
     case 'skellam':
       return { mechanism, scaledClip: needed(flags, 'scaledClip'), dimension: needed(flags, 'dimension') };
     case 'tree':
-      return { mechanism, stepsPerTree: needed(flags, 'stepsPerTree'), trees: flags.trees ?? 1 };
+      return {
+        mechanism,
+        stepsPerTree: needed(flags, 'stepsPerTree'),
+        trees: flags.trees ?? 1,
+        ...(flags.separation === undefined ? {} : { separation: flags.separation }),
+      };
+    case 'banded':
+      return { mechanism, ...bandedOf(flags) };
   }
+}
+
+/** The matrix that suits how often a person takes part: in every round, unless the flags say less. */
+function bandedOf(flags: PrivacyFlags): { coefficients: readonly number[]; separation: number } {
+  const rounds = needed(flags, 'rounds');
+  const { separation = 1, participations: most = Math.ceil(rounds / separation) } = flags;
+  return { coefficients: bandedCoefficients(rounds, { most, separation }, flags.bands), separation };
 }
 
 function samplingOf({ sampling, cohort, population }: PrivacyFlags): number {
