@@ -8,6 +8,7 @@ import { seededRandom, systemRandom, utf8 } from '@tutti/base';
 import {
   addBundle,
   addInto,
+  addNonce,
   addShares,
   addUnmaskReply,
   advertiseKeys,
@@ -15,13 +16,17 @@ import {
   applyCorrections,
   closeInputs,
   closeKeys,
+  closeNonces,
   closeShares,
   collectKeys,
   countInput,
+  enterCohort,
   isRefused,
   maskInput,
   recoverMasks,
   shareKeys,
+  type ClientId,
+  type GraphRules,
   type QuantizedInput,
   type RoundDigest,
 } from '../src/index.ts';
@@ -31,6 +36,14 @@ const N = Number(process.argv[2] ?? 100);
 const D = Number(process.argv[3] ?? 118_592);
 const RUNS = Number(process.argv[4] ?? 3);
 const DROPPED = Math.round(0.05 * N);
+/** A sparse graph above `largestComplete`; the share of colluders decides its degree. */
+const RULES: GraphRules = {
+  mode: 'semi-honest',
+  corruptPermille: Number(process.argv[5] ?? 50),
+  dropoutPermille: 50,
+  largestComplete: Number(process.argv[6] ?? 128),
+};
+let shape = '';
 
 const times = new Map<string, number[]>();
 /** Runs `work` and files its time, in milliseconds, under `name`. */
@@ -41,10 +54,12 @@ function timed<T>(name: string, work: () => T): T {
   return result;
 }
 
-function good<T extends object>(value: T): Exclude<T, { phase: 'aborted' } | { refused: string }> {
+type Good<T> = Exclude<T, { phase: 'aborted' | 'survivors' } | { refused: string }>;
+
+function good<T extends object>(value: T): Good<T> {
   if (isRefused(value) || ('phase' in value && value.phase === 'aborted'))
     throw new Error(JSON.stringify(value));
-  return value as Exclude<T, { phase: 'aborted' } | { refused: string }>;
+  return value as Good<T>;
 }
 
 function run(number: number): void {
@@ -61,14 +76,24 @@ function run(number: number): void {
       advertiseKeys({ roundDigest, identity: crypto.signKeyPair(random), random, crypto }),
     ),
   }));
-  let advertising = collectKeys({ crypto, roundDigest, largest: N, smallest: 2 });
+  let advertising = collectKeys({ crypto, roundDigest, rules: RULES, largest: N, smallest: 2 });
   timed('coordinator: bundles', () => {
     for (const { bundle } of clients) advertising = good(addBundle(advertising, bundle));
   });
-  let sharing = good(closeKeys(advertising));
-  const shared = clients.map(({ state }) => {
-    const result = timed('client: share keys', () => shareKeys(state, sharing.roster, { smallestCohort: 2 }));
-    sharing = good(addShares(sharing, state.id, result.shares));
+  let keys = good(closeKeys(advertising));
+  shape = `${keys.shape.kind}, k = ${keys.shape.degree}, t = ${keys.shape.threshold}`;
+  const entered = clients.map(({ state }) => {
+    const result = timed('client: check the roster', () =>
+      enterCohort(state, keys.roster, { ...RULES, smallestCohort: 2 }),
+    );
+    if (keys.phase === 'reveal-nonces') keys = good(addNonce(keys, state.id, result.nonce as Uint8Array));
+    return result.state;
+  });
+  const begun = good(keys.phase === 'reveal-nonces' ? closeNonces(keys) : keys);
+  let sharing = begun;
+  const shared = entered.map((state) => {
+    const result = timed('client: share keys', () => shareKeys(state, begun.nonces));
+    sharing = good(addShares(sharing, state.own.id, result.shares));
     return result.state;
   });
   let collecting = good(closeShares(sharing));
@@ -84,7 +109,7 @@ function run(number: number): void {
   });
   let unmasking = good(closeInputs(collecting));
   for (const state of masked) {
-    const { id } = state;
+    const { id } = state.members[state.index] as { id: ClientId };
     const { reply } = timed('client: unmask', () => answerUnmask(state, unmasking.survivors));
     unmasking = good(addUnmaskReply(unmasking, id, reply));
   }
@@ -111,7 +136,7 @@ const lines = [...times].map(
 );
 process.stdout.write(
   [
-    `n = ${N}, d = ${D}, ${DROPPED} dropped after sharing keys, ${RUNS} runs after a warm-up; every sum exact`,
+    `n = ${N} (${shape}), d = ${D}, ${DROPPED} dropped after sharing keys, ${RUNS} runs after a warm-up; every sum exact`,
     `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, Node ${process.version}`,
     '',
     '| step | median ms | spread |',

@@ -22,14 +22,19 @@ export const REFUSAL_REASONS = [
   'called-dropped',
   'survivors-outside-cohort',
   'too-few-survivors',
+  'nonce-mismatch',
+  'too-few-nonces',
+  'too-few-signatures',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** Why a group's exchange ended without a sum. */
 export const ABORT_REASONS = [
   'too-few-clients',
+  'too-few-nonces',
   'too-few-sharers',
   'too-few-survivors',
+  'too-few-signatures',
   'too-few-unmask-shares',
   'unrecoverable-masks',
 ] as const;

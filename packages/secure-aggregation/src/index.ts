@@ -16,14 +16,18 @@
  * console.log(bundle.length);
  * ```
  */
-export { abandon, advertiseKeys, answerUnmask, maskInput, shareKeys } from './client-state.ts';
+export { answerSigned, answerUnmask, maskInput, signSurvivors } from './client-input.ts';
+export { advertiseKeys, enterCohort, shareKeys } from './client-keys.ts';
+export type { AdvertiseOptions, CohortRules } from './client-keys.ts';
+export { abandon } from './client-state.ts';
 export type {
-  AdvertiseOptions,
   ClientAdvertised,
+  ClientEntered,
   ClientFinished,
   ClientMasked,
   ClientPhase,
   ClientShared,
+  ClientSigned,
 } from './client-state.ts';
 export type { ClientId, CohortDigest, CryptoSuite, KeyPair, RoundDigest } from './crypto-suite.ts';
 export {
@@ -41,11 +45,15 @@ export { fastestKeystream, portableKeystreams, typescriptKeystream, wasmKeystrea
 export type { AddKeystream, AddKeystreams, KeystreamGenerator, MaskStream } from './keystream.ts';
 export {
   fewestSurvivors,
-  smallestGroup,
+  groupShape,
   LARGEST_COMPLETE_GRAPH,
-  SMALLEST_COHORT,
-  thresholdFor,
+  LARGEST_GROUP,
+  MODES,
+  NONCE_BYTES,
+  smallestGroup,
+  SMALLEST_COHORTS,
 } from './graph.ts';
+export type { GraphRules, GroupShape, Mode } from './graph.ts';
 export { clientIdOf, parseClientId } from './ids.ts';
 export { decodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES } from './key-bundle.ts';
 export type { KeyBundle, Member } from './key-bundle.ts';
@@ -54,24 +62,26 @@ export { applyCorrections, recoverMasks } from './recovery.ts';
 export type { MaskCorrection, RecoveredMasks } from './recovery.ts';
 export { addInto, checkRingBudget, toSigned } from './ring.ts';
 export type { MaskedInput, QuantizedInput, RingBudget } from './ring.ts';
+export { addSignature, addUnmaskReply, closeInputs, closeSignatures, countInput } from './server-input.ts';
 export {
   addBundle,
+  addNonce,
   addShares,
-  addUnmaskReply,
-  closeInputs,
   closeKeys,
+  closeNonces,
   closeShares,
   collectKeys,
-  countInput,
-  isRefused,
-} from './server-state.ts';
+} from './server-keys.ts';
+export { isRefused } from './server-state.ts';
 export type {
   Aborted,
   Advertising,
   Collecting,
   GroupState,
   Refused,
+  Revealing,
   Sharing,
+  Signing,
   Unmasking,
 } from './server-state.ts';
-export { SEALED_SHARE_BYTES } from './share-records.ts';
+export { SEALED_SHARE_BYTES, SIGNATURE_RECORD_BYTES } from './share-records.ts';

@@ -1,7 +1,7 @@
 import { concatBytes, DecodeError, equalBytes, toHex } from '@tutti/base';
 import type { ClientId, CohortDigest, CryptoSuite, RoundDigest } from './crypto-suite.ts';
 import { RefusalError } from './errors.ts';
-import { LARGEST_COMPLETE_GRAPH } from './graph.ts';
+import { LARGEST_GROUP } from './graph.ts';
 import { clientIdOf } from './ids.ts';
 
 /** Room for an enrolment token; zeros where identity is open. */
@@ -52,8 +52,8 @@ export interface Member {
   readonly bytes: Uint8Array;
 }
 
-/** Checks a bundle's round and signature. @throws {RefusalError} with the reason. */
-export function checkBundle(bytes: Uint8Array, roundDigest: RoundDigest, crypto: CryptoSuite): Member {
+/** Reads a bundle and checks that it is for this round; its signature is not checked. @throws {RefusalError} with the reason. */
+function readMember(bytes: Uint8Array, roundDigest: RoundDigest, crypto: CryptoSuite): Member {
   let bundle: KeyBundle;
   try {
     bundle = decodeKeyBundle(bytes);
@@ -63,10 +63,20 @@ export function checkBundle(bytes: Uint8Array, roundDigest: RoundDigest, crypto:
   const id = clientIdOf(bundle.identityKey, crypto);
   if (!equalBytes(bundle.roundDigest, roundDigest))
     throw new RefusalError('wrong-round', `the bundle of ${id} is for another round description`);
-  if (!crypto.verify(bundleDigest(bytes, crypto), bundle.signature, bundle.identityKey)) {
-    throw new RefusalError('bad-signature', `the bundle of ${id} is not signed by its identity key`);
-  }
   return { id, bundle, bytes };
+}
+
+/** Checks that a member signed its bundle. @throws {RefusalError} bad-signature. */
+export function checkSignature({ id, bundle, bytes }: Member, crypto: CryptoSuite): void {
+  if (!crypto.verify(bundleDigest(bytes, crypto), bundle.signature, bundle.identityKey))
+    throw new RefusalError('bad-signature', `the bundle of ${id} is not signed by its identity key`);
+}
+
+/** Checks a bundle's round and signature. @throws {RefusalError} with the reason. */
+export function checkBundle(bytes: Uint8Array, roundDigest: RoundDigest, crypto: CryptoSuite): Member {
+  const member = readMember(bytes, roundDigest, crypto);
+  checkSignature(member, crypto);
+  return member;
 }
 
 /** The points of small order: whoever computes a secret with one of them computes a value that everybody knows. */
@@ -97,12 +107,16 @@ export function checkKeys({ id, bundle }: Member, seen: Set<string>): void {
   }
 }
 
-/** Members of a roster, checked: signatures, order, no id or key twice. @throws {RefusalError} with the reason. */
-export function checkRoster(roster: Uint8Array, roundDigest: RoundDigest, crypto: CryptoSuite): Member[] {
-  if (roster.length > LARGEST_COMPLETE_GRAPH * KEY_BUNDLE_BYTES)
+/**
+ * Members of a roster, checked: round, order, no id or key twice. Signatures are not: a member checks those of its neighbours,
+ * which on the complete graph are all ({@link checkSignature}); what it does not check, C binds.
+ * @throws {RefusalError} with the reason.
+ */
+export function readRoster(roster: Uint8Array, roundDigest: RoundDigest, crypto: CryptoSuite): Member[] {
+  if (roster.length > LARGEST_GROUP * KEY_BUNDLE_BYTES)
     throw new RefusalError(
       'malformed',
-      `a roster of ${roster.length} bytes; at most ${LARGEST_COMPLETE_GRAPH} members mask together`,
+      `a roster of ${roster.length} bytes; at most ${LARGEST_GROUP} members mask together`,
     );
   if (roster.length === 0 || roster.length % KEY_BUNDLE_BYTES !== 0) {
     throw new RefusalError('malformed', `a roster of ${roster.length} bytes is no whole number of bundles`);
@@ -110,7 +124,7 @@ export function checkRoster(roster: Uint8Array, roundDigest: RoundDigest, crypto
   const members: Member[] = [];
   const keys = new Set<string>();
   for (let at = 0; at < roster.length; at += KEY_BUNDLE_BYTES) {
-    const member = checkBundle(roster.slice(at, at + KEY_BUNDLE_BYTES), roundDigest, crypto);
+    const member = readMember(roster.slice(at, at + KEY_BUNDLE_BYTES), roundDigest, crypto);
     const previous = members.at(-1);
     if (previous?.id === member.id)
       throw new RefusalError('duplicate-member', `${member.id} stands in the roster twice`);
@@ -139,4 +153,13 @@ export function cohortDigest(
     level = above;
   }
   return crypto.digest('cohort', roundDigest, level[0] ?? new Uint8Array(32)) as CohortDigest;
+}
+
+/** What a bundle's nonce commitment is: H("commit-nonce", D, r). */
+export function nonceCommitment(
+  roundDigest: RoundDigest,
+  nonce: Uint8Array,
+  crypto: CryptoSuite,
+): Uint8Array {
+  return crypto.digest('commit-nonce', roundDigest, nonce);
 }

@@ -3,7 +3,7 @@ import type { ClientId, CryptoSuite } from './crypto-suite.ts';
 import type { Member } from './key-bundle.ts';
 import { wrongValues } from './reed-solomon.ts';
 import { combineShares, lagrangeAtZero } from './shamir.ts';
-import type { Aborted, Unmasking } from './server-state.ts';
+import { neighboursOf, positionOf, type Aborted, type Unmasking } from './server-state.ts';
 import { pairSeed, pairSign, selfSeed } from './share-records.ts';
 
 /** A stream to add to the sum so that a mask goes away. */
@@ -44,40 +44,49 @@ export function recoverMasks(state: Unmasking): RecoveredMasks | Aborted {
     wipe(...corrections.map(({ seed }) => seed));
     return { phase: 'aborted', reason };
   };
+  const { threshold } = state.shape;
+  const survivors = new Set(state.survivorIds);
   for (const id of state.sharers) {
-    const member = state.cohort[state.members.indexOf(id)] as Member;
-    const survived = state.survivorIds.includes(id);
+    const member = state.cohort[positionOf(state, id)] as Member;
+    const survived = survivors.has(id);
     const shares = sharesOf.get(id) ?? [];
-    if (shares.length < state.threshold) return abort('too-few-unmask-shares');
+    if (shares.length < threshold) return abort('too-few-unmask-shares');
     const fits = survived
       ? (secret: Uint8Array) =>
           equalBytes(crypto.digest('commit-seed', state.roundDigest, secret), member.bundle.seedCommitment)
       : (secret: Uint8Array) => equalBytes(crypto.publicKeyOf(secret), member.bundle.maskKey);
-    const secret = reconstruct(shares, state.threshold, fits, coefficients, culprits);
+    const secret = reconstruct(shares, threshold, fits, coefficients, culprits);
     if (secret === undefined) return abort('unrecoverable-masks');
     if (survived) corrections.push({ seed: selfSeed(cohortDigest, id, secret, crypto), sign: -1 });
-    else corrections.push(...pairCorrections(state, id, secret));
+    else corrections.push(...pairCorrections(state, survivors, id, secret));
     wipe(secret);
   }
   return { phase: 'recovered', corrections, culprits: [...culprits].sort() };
 }
 
-/** What each survivor added for its pair with the dropped member, taken away. */
-function pairCorrections(state: Unmasking, dropped: ClientId, maskKey: Uint8Array): MaskCorrection[] {
+/** What each surviving neighbour added for its pair with the dropped member, taken away. */
+function pairCorrections(
+  state: Unmasking,
+  survivors: ReadonlySet<ClientId>,
+  dropped: ClientId,
+  maskKey: Uint8Array,
+): MaskCorrection[] {
   const { crypto, cohortDigest } = state;
-  return state.survivorIds.map((id) => {
-    const member = state.cohort[state.members.indexOf(id)] as Member;
-    const shared = crypto.sharedKey(member.bundle.maskKey, maskKey);
-    const seed = pairSeed(cohortDigest, id, dropped, shared, crypto);
-    wipe(shared);
-    return { seed, sign: pairSign(id, dropped) === 1 ? (-1 as const) : (1 as const) };
-  });
+  return neighboursOf(state, dropped)
+    .filter((id) => survivors.has(id))
+    .map((id) => {
+      const member = state.cohort[positionOf(state, id)] as Member;
+      const shared = crypto.sharedKey(member.bundle.maskKey, maskKey);
+      const seed = pairSeed(cohortDigest, id, dropped, shared, crypto);
+      wipe(shared);
+      return { seed, sign: pairSign(id, dropped) === 1 ? (-1 as const) : (1 as const) };
+    });
 }
 
 function collectShares(state: Unmasking): Map<ClientId, Share[]> {
   const shares = new Map<ClientId, Share[]>();
   for (const [holder, records] of [...state.replies].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const point = state.members.indexOf(holder) + 1;
+    const point = positionOf(state, holder) + 1;
     for (const { index, body } of records) {
       const owner = state.members[index] as ClientId;
       const list = shares.get(owner) ?? [];

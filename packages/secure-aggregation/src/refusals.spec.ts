@@ -11,6 +11,7 @@ import {
   closeShares,
   collectKeys,
   countInput,
+  enterCohort,
   isRefused,
   KEY_BUNDLE_BYTES,
   maskInput,
@@ -30,6 +31,7 @@ import {
   type Unmasking,
 } from './index.ts';
 import { bundleDigest } from './key-bundle.ts';
+import { SEMI_HONEST } from '../test/exchange.ts';
 import { combineShares, lagrangeAtZero, splitSecret } from './shamir.ts';
 import { nodeCrypto as crypto } from './node.ts';
 
@@ -76,19 +78,35 @@ const enter = (digest = roundDigest): Member => {
   const { state, bundle } = advertiseKeys({ roundDigest: digest, identity, random, crypto });
   return { identity, advertised: state, bundle };
 };
-const open = () => collectKeys({ crypto, roundDigest, largest: N, smallest: 2 });
+const open = () => collectKeys({ crypto, roundDigest, rules: SEMI_HONEST, largest: N, smallest: 2 });
+
+/** Both halves of phase 2 on the complete graph. */
+const share = (advertised: ClientAdvertised, roster: Uint8Array, smallestCohort = 2) =>
+  shareKeys(enterCohort(advertised, roster, { ...SEMI_HONEST, smallestCohort }).state);
+
+/** A phase that must have come, with its type. */
+function inPhase<T extends { phase: string }, P extends T['phase']>(
+  state: T,
+  phase: P,
+): Extract<T, { phase: P }> {
+  if (state.phase !== phase) throw new Error(`phase ${state.phase}, not ${phase}`);
+  return state as Extract<T, { phase: P }>;
+}
 
 beforeEach(() => {
   const entered = Array.from({ length: N }, () => enter());
   members = entered.sort((a, b) => (a.advertised.id < b.advertised.id ? -1 : 1));
-  sharing = good(closeKeys(members.reduce((state, { bundle }) => good(addBundle(state, bundle)), open())));
+  sharing = inPhase(
+    closeKeys(members.reduce((state, { bundle }) => good(addBundle(state, bundle)), open())),
+    'share-keys',
+  );
 });
 
 /** Everybody shares keys. */
 function shared(): { collecting: Collecting; clients: ClientShared[] } {
   let state = sharing;
   const clients = members.map(({ advertised }) => {
-    const result = shareKeys(advertised, sharing.roster, { smallestCohort: 2 });
+    const result = share(advertised, sharing.roster);
     state = good(addShares(state, advertised.id, result.shares));
     return result.state;
   });
@@ -108,7 +126,7 @@ function uploaded(dropped: readonly number[] = []): {
     state = good(countInput(state, client.own.id));
     return result.state;
   });
-  return { unmasking: good(closeInputs(state)), clients: masked };
+  return { unmasking: inPhase(closeInputs(state), 'unmask'), clients: masked };
 }
 
 const rosterOf = (...bundles: Uint8Array[]): Uint8Array =>
@@ -199,7 +217,7 @@ describe('phase 2, on the client', () => {
   const take =
     (roster: Uint8Array, smallestCohort = 2) =>
     () =>
-      shareKeys(members[0]!.advertised, roster, { smallestCohort });
+      share(members[0]!.advertised, roster, smallestCohort);
   it.each<[string, () => () => unknown, string]>([
     [
       'without its own bundle',
@@ -256,7 +274,7 @@ describe('phase 2, on the client', () => {
 });
 
 describe('phase 2, on the coordinator', () => {
-  const shares = (of = 0) => shareKeys(members[of]!.advertised, sharing.roster, { smallestCohort: 2 }).shares;
+  const shares = (of = 0) => share(members[of]!.advertised, sharing.roster).shares;
   it.each<[string, () => unknown, string]>([
     ['from a stranger', () => addShares(sharing, enter().advertised.id, new Uint8Array(0)), 'not-a-member'],
     [
@@ -372,16 +390,16 @@ describe('a state that was used', () => {
       'sharing keys again, which would reuse a nonce',
       () => {
         const { advertised } = members[0]!;
-        shareKeys(advertised, sharing.roster, { smallestCohort: 2 });
-        return () => shareKeys(advertised, sharing.roster, { smallestCohort: 2 });
+        share(advertised, sharing.roster);
+        return () => share(advertised, sharing.roster);
       },
     ],
     [
       'sharing keys after a refusal, with keys of zeros',
       () => {
         const { advertised } = members[0]!;
-        reasonOf(() => shareKeys(advertised, new Uint8Array(0), { smallestCohort: 2 }));
-        return () => shareKeys(advertised, sharing.roster, { smallestCohort: 2 });
+        reasonOf(() => share(advertised, new Uint8Array(0)));
+        return () => share(advertised, sharing.roster);
       },
     ],
     [

@@ -1,44 +1,69 @@
 import { seededRandom, systemRandom } from '@tutti/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { exchange } from '../test/exchange.ts';
+import { ACTIVE, DROPS, exchange, SEMI_HONEST, type Drop } from '../test/exchange.ts';
+import type { GraphRules } from './graph.ts';
 import { nodeCrypto } from './node.ts';
 import { portableCrypto } from './portable-crypto.ts';
 
+/** Runs an exchange of `n` random inputs and dropouts, and holds its sum against the plain integer sum. */
+function holdAgainstPlain(n: number, length: number, seed: number, rules: GraphRules, mostDropped: number) {
+  const random = seededRandom(seed);
+  const chance = random.float() * mostDropped;
+  const drops = Array.from({ length: n }, (): Drop =>
+    random.float() < chance ? DROPS[random.int(DROPS.length)] : undefined,
+  );
+  const inputs = Array.from({ length: n }, () => Uint32Array.from({ length }, () => random.uint32()));
+  const result = exchange({ inputs, drops, rules, crypto: nodeCrypto, random: systemRandom() });
+  if (result.phase === 'aborted') {
+    expect(drops.filter((phase) => phase !== undefined).length).toBeGreaterThan(0);
+    return 'aborted';
+  }
+  const expected = new Uint32Array(length);
+  inputs.forEach((input, i) => {
+    const drop = drops[i];
+    const counted =
+      drop === undefined ||
+      drop === 'unmask' ||
+      drop === 'survivors' ||
+      // Only sparse groups reveal nonces.
+      (drop === 'reveal-nonces' && n <= 128);
+    if (counted) input.forEach((word, at) => (expected[at] = (expected[at] as number) + word));
+  });
+  expect(result.sum).toEqual(expected);
+  expect(result.culprits).toEqual([]);
+  return 'summed';
+}
+
 describe('a secure sum', () => {
-  it('equals the plain integer sum exactly, for any dropout pattern at every phase edge', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 3, max: 40 }),
-        fc.integer({ min: 1, max: 40 }),
-        fc.integer(),
-        (n, length, seed) => {
-          const random = seededRandom(seed);
-          const chance = random.float() * 0.3;
-          const drops = Array.from({ length: n }, () =>
-            random.float() < chance
-              ? (['share-keys', 'masked-input', 'unmask'] as const)[random.int(3)]
-              : undefined,
-          );
-          const inputs = Array.from({ length: n }, () => Uint32Array.from({ length }, () => random.uint32()));
-          const result = exchange({ inputs, drops, crypto: nodeCrypto, random: systemRandom() });
-          if (result.phase === 'aborted') {
-            const silent = drops.filter((phase) => phase !== undefined).length;
-            expect(silent).toBeGreaterThan(0);
-            return;
-          }
-          const expected = new Uint32Array(length);
-          inputs.forEach((input, i) => {
-            if (drops[i] === undefined || drops[i] === 'unmask')
-              input.forEach((word, at) => (expected[at] = (expected[at] as number) + word));
-          });
-          expect(result.sum).toEqual(expected);
-          expect(result.culprits).toEqual([]);
-        },
-      ),
-      { numRuns: 24, seed: 11 },
-    );
-  }, 120_000);
+  it.each([SEMI_HONEST, ACTIVE])(
+    'equals the plain integer sum exactly, for any dropout pattern at every phase edge, n = 3..40 ($mode)',
+    (rules) => {
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 3, max: 40 }),
+          fc.integer({ min: 1, max: 40 }),
+          fc.integer(),
+          (n, length, seed) => void holdAgainstPlain(n, length, seed, rules, 0.3),
+        ),
+        { numRuns: 24, seed: 11 },
+      );
+    },
+    120_000,
+  );
+
+  // A sparse graph is drawn above 128 members; at most 5 % drop out, which k and t are found for.
+  it.each([
+    [129, SEMI_HONEST],
+    [160, ACTIVE],
+  ])(
+    'equals it on a sparse graph of %i, and a lost round was lost to dropouts ($mode)',
+    (n, rules) => {
+      const outcomes = [3, 4, 5].map((seed) => holdAgainstPlain(n, 7, seed, rules, 0.05));
+      expect(outcomes).toContain('summed');
+    },
+    120_000,
+  );
 
   it('is the same with portable crypto', () => {
     const inputs = Array.from({ length: 5 }, (_, i) => Uint32Array.of(i, 0xffff_fff0 + i, 7));

@@ -12,6 +12,9 @@ export const SEALED_SHARE_BYTES = 2 + SHARE_PAYLOAD_BYTES + 16;
 /** An unmask answer's record: u16 position of the neighbour, then one share of it. */
 export const UNMASK_RECORD_BYTES = 2 + 32;
 
+/** A forwarded signature's record: u16 position of the signer, then its signature of the survivors. */
+export const SIGNATURE_RECORD_BYTES = 2 + 64;
+
 /** A record of a run: a position in the roster and what stands there. */
 export interface Indexed {
   readonly index: number;
@@ -79,4 +82,9 @@ export function selfSeed(
 /** The sign with which `own` adds the mask it has with `other`: the lower id adds, the higher takes away. */
 export function pairSign(own: ClientId, other: ClientId): 1 | -1 {
   return own < other ? 1 : -1;
+}
+
+/** V = H("survivors", C, bitmap of U3): what members of an active group sign before anyone unmasks. */
+export function survivorDigest(cohort: CohortDigest, survivors: Uint8Array, crypto: CryptoSuite): Uint8Array {
+  return crypto.digest('survivors', cohort, survivors);
 }

@@ -13,17 +13,17 @@ import {
   closeShares,
   collectKeys,
   countInput,
-  isRefused,
+  enterCohort,
   maskInput,
   recoverMasks,
   shareKeys,
   type ClientId,
   type CryptoSuite,
   type QuantizedInput,
-  type Refused,
   type RoundDigest,
 } from '../src/index.ts';
 import { splitSecret } from '../src/shamir.ts';
+import { accepted, SEMI_HONEST } from './exchange.ts';
 import { pairSeed, pairSign, selfSeed, shareNonce } from '../src/share-records.ts';
 
 /** Everything a second implementation needs to check itself, from the hash to a whole exchange with a dropout. */
@@ -115,7 +115,7 @@ function sharingVectors(): unknown {
 /** Five clients, the fourth of which drops out after it shared keys. */
 function exchangeVectors(crypto: CryptoSuite): unknown {
   const roundDigest = crypto.digest('round', utf8('{"vector":1}')) as RoundDigest;
-  let advertising = collectKeys({ crypto, roundDigest, largest: 5, smallest: 2 });
+  let advertising = collectKeys({ crypto, roundDigest, rules: SEMI_HONEST, largest: 5, smallest: 2 });
   const entered = Array.from({ length: 5 }, (_, i) => {
     const random = vectorRandom(`client ${i}`, crypto);
     const identity = crypto.signKeyPair(random);
@@ -131,13 +131,13 @@ function exchangeVectors(crypto: CryptoSuite): unknown {
     const input = Uint32Array.of(i, 1_000 * i, 0xffff_ffff - i, 7) as QuantizedInput;
     return { state, bundle, secrets, input };
   });
-  let sharing = going(closeKeys(advertising));
+  let sharing = going(closeKeys(advertising), 'share-keys');
   const shared = entered.map(({ state }) => {
-    const result = shareKeys(state, sharing.roster, { smallestCohort: 2 });
+    const result = shareKeys(enterCohort(state, sharing.roster, { ...SEMI_HONEST, smallestCohort: 2 }).state);
     sharing = accepted(addShares(sharing, state.id, result.shares));
     return result;
   });
-  let collecting = going(closeShares(sharing));
+  let collecting = going(closeShares(sharing), 'masked-input');
   const cohort = collecting.cohortDigest;
   const sum = new Uint32Array(4);
   const dropped = entered[3]?.state.id as ClientId;
@@ -148,7 +148,7 @@ function exchangeVectors(crypto: CryptoSuite): unknown {
     addInto(sum, result.masked);
     return result;
   });
-  let unmasking = going(closeInputs(collecting));
+  let unmasking = going(closeInputs(collecting), 'unmask');
   const { survivors } = unmasking;
   const replies = masked.map((one, i) => {
     if (one === undefined) return undefined;
@@ -156,7 +156,7 @@ function exchangeVectors(crypto: CryptoSuite): unknown {
     unmasking = accepted(addUnmaskReply(unmasking, (entered[i] as (typeof entered)[number]).state.id, reply));
     return reply;
   });
-  const recovered = going(recoverMasks(unmasking));
+  const recovered = going(recoverMasks(unmasking), 'recovered');
   const maskedSum = [...sum];
   const corrections = recovered.corrections.map(({ seed, sign }) => ({ seed: toHex(seed), sign }));
   applyCorrections(sum, recovered.corrections, crypto);
@@ -164,7 +164,7 @@ function exchangeVectors(crypto: CryptoSuite): unknown {
   return {
     roundDigest: toHex(roundDigest),
     cohortDigest: toHex(cohort),
-    threshold: unmasking.threshold,
+    threshold: unmasking.shape.threshold,
     order: unmasking.members,
     between0and1: {
       shareNonce: toHex(shareNonce(cohort, first, second, crypto)),
@@ -188,12 +188,10 @@ function exchangeVectors(crypto: CryptoSuite): unknown {
   };
 }
 
-function accepted<T extends object>(answer: T | Refused): T {
-  if (isRefused(answer)) throw new Error(`${answer.refused}: ${answer.detail}`);
-  return answer;
-}
-
-function going<T extends { phase: string }>(state: T): Exclude<T, { phase: 'aborted' }> {
-  if (state.phase === 'aborted') throw new Error('the exchange ended');
-  return state as Exclude<T, { phase: 'aborted' }>;
+function going<T extends { phase: string }, P extends T['phase']>(
+  state: T,
+  phase: P,
+): Extract<T, { phase: P }> {
+  if (state.phase !== phase) throw new Error(`the exchange is in phase ${state.phase}`);
+  return state as Extract<T, { phase: P }>;
 }
