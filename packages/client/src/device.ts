@@ -1,19 +1,24 @@
-import { assertNever, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
+import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
 import type { LoadedModel } from '@tutti/model';
 import {
+  graphRules,
   phaseDigest,
   roundDigest,
   type CoordinatorMessage,
+  type CoordinatorMessageOf,
   type DeclineReason,
   type RoundDescription,
 } from '@tutti/protocol';
 import {
   abandon,
   advertiseKeys,
+  answerSigned,
   answerUnmask,
+  enterCohort,
   maskInput,
   RefusalError,
   shareKeys,
+  signSurvivors,
   smallestGroup,
   type ClientPhase,
   type QuantizedInput,
@@ -43,6 +48,8 @@ interface Running {
   /** Undefined in a plain attempt. */
   keys: ClientPhase | undefined;
   input: QuantizedInput;
+  /** Pages of the roster that came, in order. */
+  roster: readonly Uint8Array[];
   /** The last answer, for a coordinator that asks again. */
   answered: { readonly to: CoordinatorMessage['type']; readonly messages: readonly DeviceMessage[] };
 }
@@ -106,10 +113,14 @@ class ClientDevice implements Device {
         return this.#take(message.description, message.signature);
       case 'roster':
         return running === undefined ? [] : this.#share(running, message);
+      case 'nonces':
+        return running === undefined ? [] : this.#shareOnGraph(running, message);
       case 'relay-shares':
         return running === undefined ? [] : this.#mask(running, message);
       case 'survivors':
-        return running === undefined ? [] : this.#unmask(running, message);
+        return running === undefined ? [] : this.#survivors(running, message);
+      case 'survivor-signatures':
+        return running === undefined ? [] : this.#unmaskSigned(running, message);
       case 'outcome':
         if (running !== undefined) this.leave();
         return [];
@@ -134,6 +145,7 @@ class ClientDevice implements Device {
       digest,
       keys: undefined,
       input,
+      roster: [],
       answered: { to: 'describe', messages: [] },
     };
     // From here on the attempt owns the input, and wipes it when anything below fails.
@@ -156,35 +168,42 @@ class ClientDevice implements Device {
     }
   }
 
-  /** Phase 2. */
-  #share(
-    running: Running,
-    message: Extract<CoordinatorMessage, { type: 'roster' }>,
-  ): readonly DeviceMessage[] {
-    this.#checkSignature('roster', running.digest, [u16(message.group), message.bundles], message.signature);
+  /** Phase 2: the roster, page by page; its last page is answered with the shares, or on a sparse graph with the nonce. */
+  #share(running: Running, message: CoordinatorMessageOf<'roster'>): readonly DeviceMessage[] {
+    const { attempt, page, pages, bundles } = message;
+    this.#checkPhase(running, message, [Uint8Array.of(page, pages), bundles]);
     if (running.keys?.phase !== 'advertised') return [];
+    if (page === 0) running.roster = [];
+    // A page that came before its time is of no use: all are sent again to whoever asks anew.
+    if (page !== running.roster.length) return [];
+    running.roster = [...running.roster, bundles];
+    if (page + 1 < pages) return [];
+    const { description } = running;
     // The noise of the description is enough for groups of the size that it announces, not for smaller ones.
-    const smallestCohort = Math.max(
-      2,
-      this.options.policy.smallestCohort,
-      smallestGroup(running.description.cohort),
-    );
-    const { state, shares } = shareKeys(running.keys, message.bundles, { smallestCohort });
+    const smallestCohort = Math.max(2, this.options.policy.smallestCohort, smallestGroup(description.cohort));
+    const rules = { ...graphRules(description), smallestCohort };
+    const { state, nonce } = enterCohort(running.keys, concatBytes(...running.roster), rules);
     running.keys = state;
-    return this.#remember(running, 'roster', [{ type: 'share-keys', attempt: message.attempt, shares }]);
+    running.roster = [];
+    if (nonce !== undefined)
+      return this.#remember(running, 'roster', [{ type: 'reveal-nonce', attempt, nonce }]);
+    const shared = shareKeys(state);
+    running.keys = shared.state;
+    return this.#remember(running, 'roster', [{ type: 'share-keys', attempt, shares: shared.shares }]);
+  }
+
+  /** Phase 2 on a sparse graph, which everybody's nonces decide. */
+  #shareOnGraph(running: Running, message: CoordinatorMessageOf<'nonces'>): readonly DeviceMessage[] {
+    this.#checkPhase(running, message, [message.nonces]);
+    if (running.keys?.phase !== 'entered') return [];
+    const { state, shares } = shareKeys(running.keys, message.nonces);
+    running.keys = state;
+    return this.#remember(running, 'nonces', [{ type: 'share-keys', attempt: message.attempt, shares }]);
   }
 
   /** Phase 3. In a plain attempt the integers go as they are. */
-  #mask(
-    running: Running,
-    message: Extract<CoordinatorMessage, { type: 'relay-shares' }>,
-  ): readonly DeviceMessage[] {
-    this.#checkSignature(
-      'relay-shares',
-      running.digest,
-      [u16(message.group), message.shares],
-      message.signature,
-    );
+  #mask(running: Running, message: CoordinatorMessageOf<'relay-shares'>): readonly DeviceMessage[] {
+    this.#checkPhase(running, message, [message.shares]);
     if (running.description.protection === 'plain') {
       return this.#remember(running, 'relay-shares', [
         { type: 'masked-input', attempt: message.attempt, words: running.input },
@@ -199,27 +218,46 @@ class ClientDevice implements Device {
     ]);
   }
 
-  /** Phase 5. That it answers is stored before the answer leaves: a second U3 gets nothing, also after a restart. */
-  async #unmask(
+  /** Phase 4 in active mode: sign who survived. Otherwise phase 5: answer. */
+  async #survivors(
     running: Running,
-    message: Extract<CoordinatorMessage, { type: 'survivors' }>,
+    message: CoordinatorMessageOf<'survivors'>,
   ): Promise<readonly DeviceMessage[]> {
-    this.#checkSignature(
-      'survivors',
-      running.digest,
-      [u16(message.group), message.survivors],
-      message.signature,
-    );
+    const { attempt, survivors } = message;
+    this.#checkPhase(running, message, [survivors]);
     if (running.keys?.phase !== 'masked') return [];
-    const { store } = this.options;
-    const before = await store.get(UNMASK_ANSWERED);
-    if (before !== undefined && readU32(before) >= message.attempt) throw new Declined('already-answered');
-    await store.set(UNMASK_ANSWERED, u32(message.attempt));
-    const { state, reply } = answerUnmask(running.keys, message.survivors);
+    if (running.description.mode === 'active') {
+      const { state, signature } = signSurvivors(running.keys, survivors, this.options.identity.secretKey);
+      running.keys = state;
+      return this.#remember(running, 'survivors', [{ type: 'sign-survivors', attempt, signature }]);
+    }
+    await this.#answerOnce(attempt);
+    const { state, reply } = answerUnmask(running.keys, survivors);
     running.keys = state;
-    return this.#remember(running, 'survivors', [
+    return this.#remember(running, 'survivors', [{ type: 'unmask', attempt, shares: reply }]);
+  }
+
+  /** Phase 5 in active mode. */
+  async #unmaskSigned(
+    running: Running,
+    message: CoordinatorMessageOf<'survivor-signatures'>,
+  ): Promise<readonly DeviceMessage[]> {
+    this.#checkPhase(running, message, [message.signatures]);
+    if (running.keys?.phase !== 'signed') return [];
+    await this.#answerOnce(message.attempt);
+    const { state, reply } = answerSigned(running.keys, message.signatures);
+    running.keys = state;
+    return this.#remember(running, 'survivor-signatures', [
       { type: 'unmask', attempt: message.attempt, shares: reply },
     ]);
+  }
+
+  /** That it answers is stored before the answer leaves: a second U3 gets nothing, also after a restart. */
+  async #answerOnce(attempt: number): Promise<void> {
+    const { store } = this.options;
+    const before = await store.get(UNMASK_ANSWERED);
+    if (before !== undefined && readU32(before) >= attempt) throw new Declined('already-answered');
+    await store.set(UNMASK_ANSWERED, u32(attempt));
   }
 
   #remember(
@@ -229,6 +267,15 @@ class ClientDevice implements Device {
   ): readonly DeviceMessage[] {
     running.answered = { to, messages };
     return messages;
+  }
+
+  /** A message of a phase is signed over its group and body. */
+  #checkPhase(
+    running: Running,
+    message: { readonly type: string; readonly group: number; readonly signature: Uint8Array },
+    body: readonly Uint8Array[],
+  ): void {
+    this.#checkSignature(message.type, running.digest, [u16(message.group), ...body], message.signature);
   }
 
   #checkSignature(

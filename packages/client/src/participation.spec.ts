@@ -1,5 +1,11 @@
 import { systemRandom, toHex } from '@tutti/base';
-import type { ClientMessage, CoordinatorMessage, Reply, TaskInfo } from '@tutti/protocol';
+import {
+  PROTOCOL_VERSION,
+  type ClientMessage,
+  type CoordinatorMessage,
+  type Reply,
+  type TaskInfo,
+} from '@tutti/protocol';
 import { portableCrypto as crypto, type MaskedInput } from '@tutti/secure-aggregation';
 import { describe, expect, it, vi } from 'vitest';
 import type { Device } from './device.ts';
@@ -13,7 +19,7 @@ const coordinator = crypto.signKeyPair(random);
 const task = { task: 'films', coordinatorKey: toHex(coordinator.publicKey) } as TaskInfo;
 const challenge: CoordinatorMessage = {
   type: 'challenge',
-  protocols: [1],
+  protocols: [PROTOCOL_VERSION],
   nonce: new Uint8Array(32),
   coordinatorKey: coordinator.publicKey,
 };
@@ -50,7 +56,7 @@ async function play(options: {
     type === 'check-in'
       ? { type: 'waiting', checkAgainMs: 60_000 }
       : type === 'hello'
-        ? { type: 'welcome', protocol: 1 }
+        ? { type: 'welcome', protocol: PROTOCOL_VERSION }
         : { type: 'accepted' };
   const participation = createParticipation({
     device,

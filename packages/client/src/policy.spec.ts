@@ -7,6 +7,7 @@ import { declineReason, DEFAULT_POLICY, resolvePolicy, type Policy } from './pol
 
 const task = { task: 'films', layoutHash: 'aa', catalogueHash: 'cc' } as TaskInfo;
 const cohort = { planned: 40, smallest: 20, largestGroup: 128 };
+const graph = { corruptPermille: 50, dropoutPermille: 50, largestComplete: 128 };
 const scale = { delta: 1_000, weight: 1, metric: 1 };
 
 /** What a delta of ten lanes within C = 3 can be after rounding, in ring units. */
@@ -14,7 +15,7 @@ const SENSITIVITY = roundedSensitivity(3 * scale.delta, 10);
 
 /** A description whose noise reaches `multiplier` with the fewest survivors, unless `over` says otherwise. */
 function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundDescription {
-  const fewest = fewestSurvivors(cohort);
+  const fewest = fewestSurvivors(cohort, { mode: 'semi-honest', ...graph });
   const deltaVariance = (multiplier * SENSITIVITY) ** 2 / fewest;
   const metricVariance = (multiplier * scale.metric) ** 2 / fewest;
   return {
@@ -22,6 +23,8 @@ function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundD
     attempt: 8,
     purpose: 'train',
     protection: 'secure',
+    mode: 'semi-honest',
+    graph,
     layoutHash: 'aa',
     catalogueHash: 'cc',
     lanes: { delta: 10, rowCounts: 0, metrics: [], length: 12 },
@@ -72,7 +75,7 @@ describe('the policy', () => {
   it('believes the noise that it is told to add, not what the coordinator calls it', () => {
     expect(answer(described(skellam(2, 1)))).toBe('noise-too-weak');
     expect(answer(described(skellam(2, 1)), { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
-    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort);
+    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort, { mode: 'semi-honest', ...graph });
     expect(answer(described(skellam(1, enough)), { leastNoiseMultiplier: 2 })).toBeUndefined();
   });
 
@@ -82,7 +85,7 @@ describe('the policy', () => {
   });
 
   it('asks for noise on everything that is released, measurements included', () => {
-    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort);
+    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort, { mode: 'semi-honest', ...graph });
     expect(answer(described(skellam(2, enough, 0)), { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
     expect(answer(described(skellam(2, enough, 0)))).toBeUndefined();
     const lanes = { delta: 0, rowCounts: 0, metrics: ['hr10'], length: 3 };
@@ -97,7 +100,7 @@ describe('the policy', () => {
   it('is not fooled by a scale so coarse that rounding outgrows the clipping norm', () => {
     const coarse = { delta: 1 / 3, weight: 1, metric: 1 };
     const lanes = { delta: 100_000, rowCounts: 0, metrics: [], length: 100_002 };
-    const claimed = (1 * 3 * coarse.delta) ** 2 / fewestSurvivors(cohort);
+    const claimed = (1 * 3 * coarse.delta) ** 2 / fewestSurvivors(cohort, { mode: 'semi-honest', ...graph });
     const lying = described({ scale: coarse, lanes, ...skellam(1, claimed) });
     expect(answer(lying, { leastNoiseMultiplier: 1 })).toBe('noise-too-weak');
   });

@@ -1,12 +1,16 @@
 import { UsageError } from '@tutti/base';
 import { roundedSensitivity } from '@tutti/privacy';
-import type { DeclineReason, RoundDescription, TaskInfo } from '@tutti/protocol';
-import { fewestSurvivors, SMALLEST_COHORT } from '@tutti/secure-aggregation';
+import { graphRules, type DeclineReason, type RoundDescription, type TaskInfo } from '@tutti/protocol';
+import { fewestSurvivors, MODES, SMALLEST_COHORTS, type Mode } from '@tutti/secure-aggregation';
 
 /** What a device asks of a round before it takes part. */
 export interface Policy {
   /** Fewest clients in a group; below 16, where masks do not protect, only beside `insecureSmallCohort`. */
   readonly smallestCohort: number;
+  /** Weakest mode: with `active`, a coordinator that lies about who dropped out is refused too. */
+  readonly mode: Mode;
+  /** Share of a group, in thousandths, that must be able to collude without harm: what a sparse graph holds against. */
+  readonly leastCorruptPermille: number;
   /** Allows a smallest cohort below 16: for tests and simulations. */
   readonly insecureSmallCohort: boolean;
   /** Largest clipping norm: bounds what one device can add. */
@@ -19,7 +23,9 @@ export interface Policy {
 
 /** What a device asks unless its app asks for more. */
 export const DEFAULT_POLICY: Policy = {
-  smallestCohort: SMALLEST_COHORT,
+  smallestCohort: SMALLEST_COHORTS['semi-honest'],
+  mode: 'semi-honest',
+  leastCorruptPermille: 50,
   insecureSmallCohort: false,
   largestClippingNorm: 1_000,
   leastNoiseMultiplier: 0,
@@ -31,6 +37,11 @@ const ALLOWED: { readonly [Name in keyof Policy]: [(value: unknown) => boolean, 
   smallestCohort: [(value) => Number.isInteger(value) && (value as number) >= 2, 'a whole number from 2'],
   largestClippingNorm: [(value) => typeof value === 'number' && value > 0, 'a number above 0'],
   leastNoiseMultiplier: [(value) => typeof value === 'number' && value >= 0, 'a number from 0'],
+  mode: [(value) => MODES.some((mode) => mode === value), `one of ${MODES.join(', ')}`],
+  leastCorruptPermille: [
+    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 333,
+    'a whole number from 0 to 333',
+  ],
   insecureSmallCohort: [(value) => typeof value === 'boolean', 'true or false'],
   allowPlain: [(value) => typeof value === 'boolean', 'true or false'],
 };
@@ -47,10 +58,11 @@ export function resolvePolicy(asked: Partial<Policy> = {}): Policy {
     const [fits, allowed] = rule;
     return fits(value) ? [] : [`policy.${name} is ${String(value)}; ${allowed} is needed`];
   });
-  const policy = { ...DEFAULT_POLICY, ...asked };
-  if (policy.smallestCohort < SMALLEST_COHORT && !policy.insecureSmallCohort)
+  const least = SMALLEST_COHORTS[asked.mode ?? DEFAULT_POLICY.mode] ?? SMALLEST_COHORTS.active;
+  const policy = { ...DEFAULT_POLICY, smallestCohort: least, ...asked };
+  if (policy.smallestCohort < least && !policy.insecureSmallCohort)
     problems.push(
-      `policy.smallestCohort is ${policy.smallestCohort}; below ${SMALLEST_COHORT} masks do not protect (set insecureSmallCohort to override)`,
+      `policy.smallestCohort is ${policy.smallestCohort}; below ${least} masks do not protect (set insecureSmallCohort to override)`,
     );
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return policy;
@@ -71,6 +83,8 @@ export function declineReason(
   if (description.layoutHash !== task.layoutHash || description.catalogueHash !== task.catalogueHash)
     return 'wrong-model';
   if (protection === 'plain' && !policy.allowPlain) return 'plain-refused';
+  if (MODES.indexOf(description.mode) < MODES.indexOf(policy.mode)) return 'mode-too-weak';
+  if (description.graph.corruptPermille < policy.leastCorruptPermille) return 'mode-too-weak';
   if (cohort.smallest > cohort.planned) return 'cohort-too-small';
   if (cohort.smallest < policy.smallestCohort || cohort.largestGroup < policy.smallestCohort)
     return 'cohort-too-small';
@@ -87,7 +101,7 @@ export function declineReason(
 function isTooQuiet({ leastNoiseMultiplier }: Policy, description: RoundDescription): boolean {
   const { noise, cohort, clippingNorm, scale, lanes } = description;
   if (noise.mechanism === 'none') return leastNoiseMultiplier > 0;
-  const fewest = fewestSurvivors(cohort);
+  const fewest = fewestSurvivors(cohort, graphRules(description));
   const isBelow = (variance: number, multiplier: number, sensitivity: number): boolean =>
     variance < ((multiplier * sensitivity) ** 2 / fewest) * (1 - ROUNDING);
   if (lanes.delta > 0) {

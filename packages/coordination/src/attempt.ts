@@ -1,9 +1,14 @@
 import { assertNever } from '@tutti/base';
-import type { DeclineReason, Reply, RoundAbortReason, RoundDescription } from '@tutti/protocol';
+import {
+  graphRules,
+  type DeclineReason,
+  type Reply,
+  type RoundAbortReason,
+  type RoundDescription,
+} from '@tutti/protocol';
 import {
   addBundle,
   closeKeys,
-  closeShares,
   collectKeys,
   isRefused,
   type Advertising,
@@ -14,7 +19,7 @@ import {
 import {
   ACCEPTED,
   askedOf,
-  closeGroupInputs,
+  closeGroup,
   isComplete,
   missing,
   refused,
@@ -22,6 +27,7 @@ import {
   updateGroup,
   type ClientEvent,
   type DrawInt,
+  type ExchangePhase,
   type Group,
   type PlainGroup,
 } from './groups.ts';
@@ -47,7 +53,7 @@ export interface Training extends Common {
 
 /** The cohort is closed and its groups exchange. */
 export interface Exchanging extends Common {
-  readonly phase: 'share-keys' | 'masked-input' | 'unmask';
+  readonly phase: ExchangePhase;
   readonly groups: readonly Group[];
   readonly groupOf: ReadonlyMap<ClientId, number>;
 }
@@ -74,8 +80,10 @@ export type AttemptEvent = ClientEvent | { readonly type: 'deadline'; readonly p
 /** A message to a client, before it is signed. */
 export type Outgoing =
   | { readonly type: 'roster'; readonly group: number; readonly bundles: Uint8Array }
+  | { readonly type: 'nonces'; readonly group: number; readonly nonces: Uint8Array }
   | { readonly type: 'relay-shares'; readonly group: number; readonly shares: Uint8Array }
   | { readonly type: 'survivors'; readonly group: number; readonly survivors: Uint8Array }
+  | { readonly type: 'survivor-signatures'; readonly group: number; readonly signatures: Uint8Array }
   | { readonly type: 'not-included' };
 
 /** What an attempt asks its surroundings to do. */
@@ -116,8 +124,10 @@ export function stepAttempt(attempt: Attempt, event: AttemptEvent, draw: DrawInt
   switch (attempt.phase) {
     case 'train':
       return duringTraining(attempt, event, draw);
+    case 'reveal-nonces':
     case 'share-keys':
     case 'masked-input':
+    case 'survivors':
     case 'unmask':
       return duringExchange(attempt, event, draw);
     case 'sum':
@@ -153,10 +163,11 @@ function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): S
 }
 
 function advertising(attempt: Training, largest: number): Advertising {
-  const { crypto, digest } = attempt;
+  const { crypto, digest, description } = attempt;
   return collectKeys({
     crypto,
     roundDigest: digest,
+    rules: graphRules(description),
     largest,
     smallest: 2,
   });
@@ -178,7 +189,7 @@ function duringExchange(attempt: Exchanging, event: ClientEvent, draw: DrawInt):
   if ('reply' in result) return stay(result.reply);
   const groups = attempt.groups.map((other, index) => (index === at ? result.group : other));
   const next: Exchanging = { ...attempt, groups };
-  const closed = groups.every((one) => isComplete(one))
+  const closed = groups.every((one) => isComplete(one, attempt.phase))
     ? closePhase(next, draw)
     : { attempt: next, effects: [] };
   return { ...closed, reply: ACCEPTED };
@@ -189,8 +200,10 @@ function closePhase(attempt: Attempt, draw: DrawInt): Omit<Step, 'reply'> {
   switch (attempt.phase) {
     case 'train':
       return closeTraining(attempt, draw);
+    case 'reveal-nonces':
     case 'share-keys':
     case 'masked-input':
+    case 'survivors':
     case 'unmask':
       return closeExchange(attempt);
     case 'sum':
@@ -214,20 +227,52 @@ function closeTraining(attempt: Training, draw: DrawInt): Omit<Step, 'reply'> {
   const groupOf = new Map(memberships.flatMap((members, index) => members.map((id) => [id, index] as const)));
   if (description.protection === 'plain') return beginPlain({ ...attempt, drops }, memberships, groupOf);
   const groups = memberships.map((members) => closeKeys(withBundles(attempt, members)));
-  const next: Exchanging = { ...attempt, drops, phase: 'share-keys', groups, groupOf };
-  const effects = groups.flatMap((group, index): Effect[] =>
-    group.phase === 'aborted'
-      ? []
-      : group.members.map((client) => ({
-          type: 'send',
-          client,
-          message: { type: 'roster', group: index, bundles: group.roster },
-        })),
+  return enter({ ...attempt, drops, phase: 'share-keys', groups, groupOf });
+}
+
+/** Begins the earliest phase that a group is in: its messages go out, its deadline runs. Fails where no group is left. */
+function enter(attempt: Exchanging, before: readonly Group[] = []): Omit<Step, 'reply'> {
+  const failed = failure(attempt);
+  if (failed !== undefined) return { attempt: failed, effects: [] };
+  const phase = PHASES.find((one) => attempt.groups.some((group) => group.phase === one));
+  if (phase === undefined) return finish(attempt);
+  const effects = attempt.groups.flatMap((group, index) =>
+    group === before[index] ? [] : begin(group, index),
   );
-  return {
-    attempt: next,
-    effects: [...effects, { type: 'timer', phase: 'share-keys', afterMs: description.deadlinesMs.shareKeys }],
-  };
+  const afterMs = attempt.description.deadlinesMs[DEADLINES[phase]];
+  return { attempt: { ...attempt, phase }, effects: [...effects, { type: 'timer', phase, afterMs }] };
+}
+
+/** In order. */
+const PHASES = ['reveal-nonces', 'share-keys', 'masked-input', 'survivors', 'unmask'] as const;
+
+const DEADLINES = {
+  'reveal-nonces': 'revealNonces',
+  'share-keys': 'shareKeys',
+  'masked-input': 'maskedInput',
+  survivors: 'survivors',
+  unmask: 'unmask',
+} as const satisfies Record<ExchangePhase, keyof RoundDescription['deadlinesMs']>;
+
+/** What a group that enters a phase asks its surroundings for. */
+function begin(group: Group, index: number): readonly Effect[] {
+  const opened: readonly Effect[] =
+    group.phase === 'masked-input' || group.phase === 'plain-input'
+      ? [{ type: 'open-sum', group: index }]
+      : [];
+  // Who is out hears so at the end, like everybody.
+  const sent = membersOf(group).flatMap((client): Effect[] => {
+    const message = questionTo(group, index, client);
+    return message === undefined || message.type === 'not-included'
+      ? []
+      : [{ type: 'send', client, message }];
+  });
+  return [...opened, ...sent];
+}
+
+/** Who is told something when a group enters its phase. */
+function membersOf(group: Group): readonly ClientId[] {
+  return 'members' in group ? group.members : [];
 }
 
 function withBundles(attempt: Training, members: readonly ClientId[]): Advertising {
@@ -250,70 +295,23 @@ function beginPlain(
     members,
     counted: new Set(),
   }));
-  const effects = groups.flatMap(({ members }, index): Effect[] => [
-    { type: 'open-sum', group: index },
-    ...members.map((client): Effect => ({
-      type: 'send',
-      client,
-      message: { type: 'relay-shares', group: index, shares: new Uint8Array(0) },
-    })),
-  ]);
+  const afterMs = attempt.description.deadlinesMs.maskedInput;
   return {
     attempt: { ...attempt, phase: 'masked-input', groups, groupOf },
-    effects: [
-      ...effects,
-      { type: 'timer', phase: 'masked-input', afterMs: attempt.description.deadlinesMs.maskedInput },
-    ],
+    effects: [...groups.flatMap(begin), { type: 'timer', phase: 'masked-input', afterMs }],
   };
 }
 
 function closeExchange(attempt: Exchanging): Omit<Step, 'reply'> {
-  const { description } = attempt;
-  const lost = attempt.groups.reduce((sum, group) => sum + missing(group), 0);
-  const drops = { ...attempt.drops, [attempt.phase]: attempt.drops[attempt.phase] + lost };
-  if (attempt.phase === 'share-keys') {
-    const groups = attempt.groups.map((group) => (group.phase === 'share-keys' ? closeShares(group) : group));
-    const effects = groups.flatMap((group, index): Effect[] =>
-      group.phase !== 'masked-input'
-        ? []
-        : [
-            { type: 'open-sum', group: index },
-            ...group.sharers.map((client): Effect => ({
-              type: 'send',
-              client,
-              message: { type: 'relay-shares', group: index, shares: group.relay(client) },
-            })),
-          ],
-    );
-    return proceed(
-      { ...attempt, drops, groups, phase: 'masked-input' },
-      effects,
-      description.deadlinesMs.maskedInput,
-    );
-  }
-  if (attempt.phase === 'masked-input') {
-    const groups = attempt.groups.map(closeGroupInputs);
-    const effects = groups.flatMap((group, index): Effect[] =>
-      group.phase !== 'unmask'
-        ? []
-        : group.survivorIds.map((client) => ({
-            type: 'send',
-            client,
-            message: { type: 'survivors', group: index, survivors: group.survivors },
-          })),
-    );
-    if (description.protection === 'plain') return finish({ ...attempt, drops, groups });
-    return proceed({ ...attempt, drops, groups, phase: 'unmask' }, effects, description.deadlinesMs.unmask);
-  }
-  return finish({ ...attempt, drops });
-}
-
-/** Goes on with the next phase, or fails where no group is left. */
-function proceed(next: Exchanging, effects: readonly Effect[], afterMs: number): Omit<Step, 'reply'> {
-  const failed = failure(next);
-  return failed === undefined
-    ? { attempt: next, effects: [...effects, { type: 'timer', phase: next.phase, afterMs }] }
-    : { attempt: failed, effects: [] };
+  const { phase } = attempt;
+  const lost = attempt.groups.reduce(
+    (sum, group) => sum + (isComplete(group, phase) ? 0 : missing(group)),
+    0,
+  );
+  const drops = { ...attempt.drops, [phase]: attempt.drops[phase] + lost };
+  if (phase === 'unmask') return finish({ ...attempt, drops });
+  const groups = attempt.groups.map((group) => closeGroup(group, phase));
+  return enter({ ...attempt, drops, groups }, attempt.groups);
 }
 
 function finish(attempt: Exchanging): Omit<Step, 'reply'> {
@@ -336,25 +334,51 @@ export function pendingMessage(attempt: Attempt, client: ClientId): Outgoing | '
   const index = attempt.groupOf.get(client);
   const group = index === undefined ? undefined : attempt.groups[index];
   if (index === undefined || group === undefined) return { type: 'not-included' };
+  return questionTo(group, index, client);
+}
+
+/** What a group's phase asks a member, unless it answered. */
+function questionTo(group: Group, index: number, client: ClientId): Outgoing | undefined {
+  const ask = (isAsked: boolean, hasAnswered: boolean, question: () => Outgoing): Outgoing | undefined => {
+    if (!isAsked) return { type: 'not-included' };
+    return hasAnswered ? undefined : question();
+  };
   switch (group.phase) {
+    case 'reveal-nonces':
+      return ask(true, group.nonces.has(client), () => rosterOf(group, index));
     case 'share-keys':
-      return group.shares.has(client) ? undefined : { type: 'roster', group: index, bundles: group.roster };
+      return ask(group.asked.includes(client), group.shares.has(client), () =>
+        group.nonces === undefined
+          ? rosterOf(group, index)
+          : { type: 'nonces', group: index, nonces: group.nonces },
+      );
     case 'masked-input':
-      return !group.sharers.includes(client)
-        ? { type: 'not-included' }
-        : group.counted.has(client)
-          ? undefined
-          : { type: 'relay-shares', group: index, shares: group.relay(client) };
+      return ask(group.sharers.includes(client), group.counted.has(client), () => ({
+        type: 'relay-shares',
+        group: index,
+        shares: group.relay(client),
+      }));
+    case 'survivors':
+      return ask(group.survivorIds.includes(client), group.signatures.has(client), () => ({
+        type: 'survivors',
+        group: index,
+        survivors: group.survivors,
+      }));
     case 'unmask':
-      return !group.survivorIds.includes(client)
-        ? { type: 'not-included' }
-        : group.replies.has(client)
-          ? undefined
-          : { type: 'survivors', group: index, survivors: group.survivors };
+      return ask(
+        group.survivorIds.includes(client),
+        !group.asked.includes(client) || group.replies.has(client),
+        () =>
+          group.signatures === undefined
+            ? { type: 'survivors', group: index, survivors: group.survivors }
+            : { type: 'survivor-signatures', group: index, signatures: group.signatures(client) },
+      );
     case 'plain-input':
-      return group.counted.has(client)
-        ? undefined
-        : { type: 'relay-shares', group: index, shares: new Uint8Array(0) };
+      return ask(true, group.counted.has(client), () => ({
+        type: 'relay-shares',
+        group: index,
+        shares: new Uint8Array(0),
+      }));
     case 'plain-done':
     case 'aborted':
       return undefined;
@@ -363,11 +387,17 @@ export function pendingMessage(attempt: Attempt, client: ClientId): Outgoing | '
   }
 }
 
+const rosterOf = ({ roster }: { readonly roster: Uint8Array }, group: number): Outgoing => ({
+  type: 'roster',
+  group,
+  bundles: roster,
+});
+
 /** Clients whose inputs are in the sums. */
 export function survivorsOf(attempt: Attempt): ClientId[] {
   if (attempt.phase === 'train' || attempt.phase === 'failed') return [];
   return attempt.groups.flatMap((group) => {
-    if (group.phase === 'unmask') return [...group.survivorIds];
+    if (group.phase === 'unmask' || group.phase === 'survivors') return [...group.survivorIds];
     return group.phase === 'plain-done' || group.phase === 'plain-input' || group.phase === 'masked-input'
       ? [...group.counted]
       : [];

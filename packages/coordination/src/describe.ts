@@ -10,7 +10,7 @@ import { layoutFingerprint } from '@tutti/model';
 import { LARGEST_NOISE_VARIANCE, roundedSensitivity } from '@tutti/privacy';
 import { PROTOCOL_VERSION, type RoundDescription } from '@tutti/protocol';
 import { checkRingBudget, fewestSurvivors, type CryptoSuite } from '@tutti/secure-aggregation';
-import type { TaskConfig } from './task-config.ts';
+import { rulesOf, type TaskConfig } from './task-config.ts';
 
 /** Names of the metric lanes, in order. */
 export const METRICS = ['loss', 'hr10', 'ndcg10', 'evaluated'] as const;
@@ -87,6 +87,8 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
     largestMagnitude: largestLaneMagnitude(lanes, scale, config.clippingNorm),
     noiseTail: NOISE_TAIL_DEVIATIONS * spread,
   });
+  const { mode, ...graph } = rulesOf(config);
+  const { shareKeys, unmask } = config.deadlinesMs;
   return {
     protocol: PROTOCOL_VERSION,
     task: config.name,
@@ -94,7 +96,7 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
     attempt: facts.attempt,
     purpose,
     protection: config.protection,
-    mode: 'semi-honest',
+    mode,
     identity: 'open',
     previousDigest: facts.previousDigest,
     modelHash: facts.modelHash,
@@ -114,8 +116,8 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
       smallest: Math.min(planned, config.cohort.smallest),
       largestGroup: config.cohort.largestGroup,
     },
-    threshold: 'two-thirds',
-    deadlinesMs: { ...config.deadlinesMs },
+    graph,
+    deadlinesMs: { revealNonces: shareKeys, survivors: unmask, ...config.deadlinesMs },
   };
 }
 
@@ -178,7 +180,7 @@ function noiseOf(
 }
 
 /** Fewest clients that a masked group's sum can be over; without masks the same, so that the pipeline is. */
-export function fewestOf({ cohort }: TaskConfig, planned: number): number {
-  const { largestGroup } = cohort;
-  return fewestSurvivors({ planned, smallest: Math.min(planned, cohort.smallest), largestGroup });
+export function fewestOf(config: TaskConfig, planned: number): number {
+  const { smallest, largestGroup } = config.cohort;
+  return fewestSurvivors({ planned, smallest: Math.min(planned, smallest), largestGroup }, rulesOf(config));
 }

@@ -10,7 +10,16 @@ export interface TaskStatus {
   readonly target: number;
   readonly attempt: number;
   readonly phase:
-    'select' | 'train' | 'share-keys' | 'masked-input' | 'unmask' | 'sum' | 'failed' | 'finished';
+    | 'select'
+    | 'train'
+    | 'reveal-nonces'
+    | 'share-keys'
+    | 'masked-input'
+    | 'survivors'
+    | 'unmask'
+    | 'sum'
+    | 'failed'
+    | 'finished';
   /** Who answered in this phase, of how many. */
   readonly progress: { readonly done: number; readonly total: number };
   readonly connected: number;

@@ -1,16 +1,23 @@
 import { assertNever } from '@tutti/base';
 import type { DeclineReason, Reply } from '@tutti/protocol';
 import {
+  addNonce,
   addShares,
+  addSignature,
   addUnmaskReply,
   closeInputs,
+  closeNonces,
+  closeShares,
+  closeSignatures,
   countInput,
   isRefused,
   type Aborted,
   type ClientId,
   type Collecting,
   type Refused,
+  type Revealing,
   type Sharing,
+  type Signing,
   type Unmasking,
 } from '@tutti/secure-aggregation';
 
@@ -22,14 +29,19 @@ export interface PlainGroup {
 }
 
 /** A group that masks (or, plain, adds) its inputs together. */
-export type Group = Sharing | Collecting | Unmasking | Aborted | PlainGroup;
+export type Group = Revealing | Sharing | Collecting | Signing | Unmasking | Aborted | PlainGroup;
+
+/** The phases in which groups exchange, in order; some groups skip the first and the fourth. */
+export type ExchangePhase = 'reveal-nonces' | 'share-keys' | 'masked-input' | 'survivors' | 'unmask';
 
 /** What a client does, as an event. */
 export type ClientEvent =
   | { readonly type: 'ready'; readonly client: ClientId; readonly bundle: Uint8Array }
   | { readonly type: 'declined'; readonly client: ClientId; readonly reason: DeclineReason }
+  | { readonly type: 'nonce'; readonly client: ClientId; readonly nonce: Uint8Array }
   | { readonly type: 'shares'; readonly client: ClientId; readonly shares: Uint8Array }
   | { readonly type: 'input-counted'; readonly client: ClientId }
+  | { readonly type: 'signature'; readonly client: ClientId; readonly signature: Uint8Array }
   | { readonly type: 'unmask'; readonly client: ClientId; readonly shares: Uint8Array };
 
 /** How a shuffle is drawn: an integer in [0, bound). */
@@ -73,21 +85,26 @@ export function updateGroup(group: Group, event: ClientEvent): { group: Group } 
       reply: answer.refused === 'already-answered' ? ACCEPTED : refused(answer.refused, answer.detail),
     };
   };
+  const repeated = { reply: ACCEPTED };
   switch (group.phase) {
+    case 'reveal-nonces':
+      if (event.type === 'nonce') return took(addNonce(group, client, event.nonce));
+      return event.type === 'ready' ? repeated : wrong;
     case 'share-keys':
-      return event.type === 'shares'
-        ? took(addShares(group, client, event.shares))
-        : event.type === 'ready'
-          ? { reply: ACCEPTED }
-          : wrong;
+      if (event.type === 'shares') return took(addShares(group, client, event.shares));
+      return event.type === 'ready' || (event.type === 'nonce' && group.nonces !== undefined)
+        ? repeated
+        : wrong;
     case 'masked-input':
       if (event.type === 'input-counted') return took(countInput(group, client));
-      return event.type === 'shares' && group.sharers.includes(client) ? { reply: ACCEPTED } : wrong;
+      return event.type === 'shares' && group.sharers.includes(client) ? repeated : wrong;
+    case 'survivors':
+      if (event.type === 'signature') return took(addSignature(group, client, event.signature));
+      return event.type === 'input-counted' ? lateInput(group, client) : wrong;
     case 'unmask':
       if (event.type === 'unmask') return took(addUnmaskReply(group, client, event.shares));
-      return event.type === 'input-counted'
-        ? { reply: group.survivorIds.includes(client) ? ACCEPTED : refused('too-late', 'inputs are closed') }
-        : wrong;
+      if (event.type === 'signature') return group.asked.includes(client) ? repeated : wrong;
+      return event.type === 'input-counted' ? lateInput(group, client) : wrong;
     case 'plain-input':
       if (event.type !== 'input-counted') return event.type === 'ready' ? { reply: ACCEPTED } : wrong;
       return { group: { ...group, counted: new Set(group.counted).add(client) } };
@@ -100,68 +117,78 @@ export function updateGroup(group: Group, event: ClientEvent): { group: Group } 
   }
 }
 
-/** Whether nothing more can come in this phase. */
-export function isComplete(group: Group): boolean {
+/** An input after inputs were closed: it is in the sum already, or comes too late. */
+function lateInput({ survivorIds }: Signing | Unmasking, client: ClientId): { reply: Reply } {
+  return { reply: survivorIds.includes(client) ? ACCEPTED : refused('too-late', 'inputs are closed') };
+}
+
+/** Who is asked in a group's phase, and how many of them answered. */
+function answersOf(group: Group): { asked: number; answered: number } {
   switch (group.phase) {
+    case 'reveal-nonces':
+      return { asked: group.members.length, answered: group.nonces.size };
     case 'share-keys':
-      return group.shares.size === group.members.length;
+      return { asked: group.asked.length, answered: group.shares.size };
     case 'masked-input':
-      return group.counted.size === group.sharers.length;
+      return { asked: group.sharers.length, answered: group.counted.size };
+    case 'survivors':
+      return { asked: group.survivorIds.length, answered: group.signatures.size };
     case 'unmask':
-      return group.replies.size === group.survivorIds.length;
+      return { asked: group.asked.length, answered: group.replies.size };
     case 'plain-input':
-      return group.counted.size === group.members.length;
+      return { asked: group.members.length, answered: group.counted.size };
     case 'plain-done':
+      return { asked: group.members.length, answered: group.members.length };
     case 'aborted':
-      return true;
+      return { asked: 0, answered: 0 };
     default:
       return assertNever(group);
   }
 }
 
-/** Ends the inputs of a group with whoever was counted. */
-export function closeGroupInputs(group: Group): Group {
-  if (group.phase === 'masked-input') return closeInputs(group);
-  if (group.phase === 'plain-input')
-    return group.counted.size === 0
-      ? { phase: 'aborted', reason: 'too-few-survivors' }
-      : { ...group, phase: 'plain-done' };
-  return group;
+/** Whether a group has nothing left to wait for in `phase`: everybody answered, or it is in another phase. */
+export function isComplete(group: Group, phase: ExchangePhase): boolean {
+  const { asked, answered } = answersOf(group);
+  return !isIn(group, phase) || answered === asked;
+}
+
+/** Whether a group exchanges in this phase of the attempt. */
+function isIn(group: Group, phase: ExchangePhase): boolean {
+  return group.phase === phase || (group.phase === 'plain-input' && phase === 'masked-input');
+}
+
+/** Ends a group's phase with whoever answered; a group in another phase stays as it is. */
+export function closeGroup(group: Group, phase: ExchangePhase): Group {
+  if (!isIn(group, phase)) return group;
+  switch (group.phase) {
+    case 'reveal-nonces':
+      return closeNonces(group);
+    case 'share-keys':
+      return closeShares(group);
+    case 'masked-input':
+      return closeInputs(group);
+    case 'survivors':
+      return closeSignatures(group);
+    case 'plain-input':
+      return group.counted.size === 0
+        ? { phase: 'aborted', reason: 'too-few-survivors' }
+        : { ...group, phase: 'plain-done' };
+    case 'unmask':
+    case 'plain-done':
+    case 'aborted':
+      return group;
+    default:
+      return assertNever(group);
+  }
 }
 
 /** Members of a group who did not answer in this phase. */
 export function missing(group: Group): number {
-  switch (group.phase) {
-    case 'share-keys':
-      return group.members.length - group.shares.size;
-    case 'masked-input':
-      return group.sharers.length - group.counted.size;
-    case 'unmask':
-      return group.survivorIds.length - group.replies.size;
-    case 'plain-input':
-      return group.members.length - group.counted.size;
-    case 'plain-done':
-    case 'aborted':
-      return 0;
-    default:
-      return assertNever(group);
-  }
+  const { asked, answered } = answersOf(group);
+  return asked - answered;
 }
 
 /** Members of a group that this phase asks. */
 export function askedOf(group: Group): number {
-  switch (group.phase) {
-    case 'share-keys':
-    case 'plain-input':
-    case 'plain-done':
-      return group.members.length;
-    case 'masked-input':
-      return group.sharers.length;
-    case 'unmask':
-      return group.survivorIds.length;
-    case 'aborted':
-      return 0;
-    default:
-      return assertNever(group);
-  }
+  return answersOf(group).asked;
 }

@@ -6,7 +6,14 @@ import * as z from 'zod/mini';
 export const JOURNAL_VERSION = 1;
 
 /** Phases in which a client can drop out. */
-export const DROP_PHASES = ['train', 'share-keys', 'masked-input', 'unmask'] as const;
+export const DROP_PHASES = [
+  'train',
+  'reveal-nonces',
+  'share-keys',
+  'masked-input',
+  'survivors',
+  'unmask',
+] as const;
 export type DropPhase = (typeof DROP_PHASES)[number];
 
 const count = z.number().check(z.int(), z.gte(0));

@@ -1,5 +1,10 @@
-import { phaseDigest, type CoordinatorMessage, type RoundAbortReason } from '@tutti/protocol';
-import type { ClientId, CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
+import {
+  phaseDigest,
+  ROSTER_PAGE_MEMBERS,
+  type CoordinatorMessage,
+  type RoundAbortReason,
+} from '@tutti/protocol';
+import { KEY_BUNDLE_BYTES, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
 import { survivorsOf, type Attempt, type Outgoing } from './attempt.ts';
 import type { RoundRecord } from './journal.ts';
 import type { Outbox } from './ports.ts';
@@ -24,7 +29,7 @@ export class Post {
 
   /** A message of a phase, signed over the round digest, the group and its body. */
   send(attempt: Attempt, client: ClientId, message: Outgoing): void {
-    this.outbox.send(client, this.#signed(attempt, message));
+    for (const signed of this.#signed(attempt, message)) this.outbox.send(client, signed);
   }
 
   /** The round counts: those in the sum hear so, the other selected ones that it went on without them. */
@@ -60,19 +65,42 @@ export class Post {
       });
   }
 
-  #signed({ description, digest }: Attempt, message: Outgoing): CoordinatorMessage {
+  #signed({ description, digest }: Attempt, message: Outgoing): readonly CoordinatorMessage[] {
     const { attempt } = description;
-    if (message.type === 'not-included') return { type: 'outcome', outcome: 'not-included', attempt };
+    if (message.type === 'not-included') return [{ type: 'outcome', outcome: 'not-included', attempt }];
     const group = Uint8Array.of(message.group & 0xff, message.group >>> 8);
-    const sign = (body: Uint8Array): Uint8Array =>
-      this.crypto.sign(phaseDigest(message.type, digest, [group, body], this.crypto), this.keyPair.secretKey);
+    const sign = (...body: readonly Uint8Array[]): Uint8Array =>
+      this.crypto.sign(
+        phaseDigest(message.type, digest, [group, ...body], this.crypto),
+        this.keyPair.secretKey,
+      );
     switch (message.type) {
-      case 'roster':
-        return { ...message, attempt, signature: sign(message.bundles) };
+      case 'roster': {
+        const pages = pagesOf(message.bundles);
+        return pages.map((bundles, page) => ({
+          ...message,
+          attempt,
+          page,
+          pages: pages.length,
+          bundles,
+          signature: sign(Uint8Array.of(page, pages.length), bundles),
+        }));
+      }
+      case 'nonces':
+        return [{ ...message, attempt, signature: sign(message.nonces) }];
       case 'relay-shares':
-        return { ...message, attempt, signature: sign(message.shares) };
+        return [{ ...message, attempt, signature: sign(message.shares) }];
       case 'survivors':
-        return { ...message, attempt, signature: sign(message.survivors) };
+        return [{ ...message, attempt, signature: sign(message.survivors) }];
+      case 'survivor-signatures':
+        return [{ ...message, attempt, signature: sign(message.signatures) }];
     }
   }
+}
+
+/** A roster in pages that fit a message. */
+function pagesOf(roster: Uint8Array): Uint8Array[] {
+  const bytes = ROSTER_PAGE_MEMBERS * KEY_BUNDLE_BYTES;
+  const count = Math.max(1, Math.ceil(roster.length / bytes));
+  return Array.from({ length: count }, (_, page) => roster.subarray(page * bytes, (page + 1) * bytes));
 }

@@ -1,7 +1,14 @@
 import { UsageError } from '@tutti/base';
 import { createStrategy, type StrategyConfig } from '@tutti/aggregation';
 import type { Model } from '@tutti/model';
-import { LARGEST_COMPLETE_GRAPH, smallestGroup, SMALLEST_COHORT } from '@tutti/secure-aggregation';
+import {
+  LARGEST_COMPLETE_GRAPH,
+  LARGEST_GROUP,
+  smallestGroup,
+  SMALLEST_COHORTS,
+  type GraphRules,
+  type Mode,
+} from '@tutti/secure-aggregation';
 
 /** What a task is run with. Every field is checked at once; see {@link checkTaskConfig}. */
 export interface TaskConfig {
@@ -26,10 +33,18 @@ export interface TaskConfig {
   };
   readonly deadlinesMs: {
     readonly train: number;
+    /** Sparse groups; as for sharing keys when left out. */
+    readonly revealNonces?: number;
     readonly shareKeys: number;
     readonly maskedInput: number;
+    /** Active mode; as for unmasking when left out. */
+    readonly survivors?: number;
     readonly unmask: number;
   };
+  /** Whom masks protect against; default `semi-honest`. */
+  readonly mode?: Mode;
+  /** How groups are wired; default {@link DEFAULT_GRAPH}. */
+  readonly graph?: Omit<GraphRules, 'mode'>;
   readonly protection: 'secure' | 'plain';
   readonly noise: {
     /** Standard deviation of the sum's noise over C; 0 for none. */
@@ -49,6 +64,18 @@ export interface TaskConfig {
   readonly rowCounts?: boolean;
   /** How long an attempt waits for more clients once enough for the smallest cohort wait, in milliseconds; default 2000. */
   readonly selectionMs?: number;
+}
+
+/** One in twenty may collude or drop out, and groups up to 128 are complete. */
+const DEFAULT_GRAPH: Omit<GraphRules, 'mode'> = {
+  corruptPermille: 50,
+  dropoutPermille: 50,
+  largestComplete: LARGEST_COMPLETE_GRAPH,
+};
+
+/** What decides the graph of a task's groups. */
+export function rulesOf({ mode = 'semi-honest', graph = DEFAULT_GRAPH }: TaskConfig): GraphRules {
+  return { mode, ...graph };
 }
 
 /** One thing that is wrong with a configuration. */
@@ -77,7 +104,11 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
   whole('rounds', config.rounds, 0, 0xffff_ffff);
   whole('cohort.planned', cohort.planned, 1, 1_000_000);
   whole('cohort.smallest', cohort.smallest, 1, 1_000_000);
-  whole('cohort.largestGroup', cohort.largestGroup, 2, LARGEST_COMPLETE_GRAPH);
+  whole('cohort.largestGroup', cohort.largestGroup, 2, LARGEST_GROUP);
+  const rules = rulesOf(config);
+  whole('graph.corruptPermille', rules.corruptPermille, 0, 333);
+  whole('graph.dropoutPermille', rules.dropoutPermille, 0, 500);
+  whole('graph.largestComplete', rules.largestComplete, 2, LARGEST_COMPLETE_GRAPH);
   whole('keepCheckpoints', config.keepCheckpoints, 1, 1_000_000);
   ask(
     'cohort.smallest',
@@ -106,16 +137,17 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
   );
   for (const [name, value] of Object.entries(deadlinesMs)) whole(`deadlinesMs.${name}`, value, 1, 3_600_000);
   if (config.protection === 'secure' && config.insecureSmallCohort !== true) {
-    const below = `is below ${SMALLEST_COHORT}, the smallest cohort for semi-honest secure aggregation (set insecureSmallCohort to override)`;
+    const least = SMALLEST_COHORTS[rules.mode];
+    const below = `is below ${least}, the smallest cohort for ${rules.mode} secure aggregation (set insecureSmallCohort to override)`;
     const group = smallestGroup(cohort);
     ask(
       'cohort.largestGroup',
-      cohort.smallest > cohort.planned || group >= Math.min(SMALLEST_COHORT, cohort.smallest),
-      `groups of at most ${cohort.largestGroup} can leave ${group} members in one; at least ${SMALLEST_COHORT} are needed (${2 * SMALLEST_COHORT - 1} or more always fit)`,
+      cohort.smallest > cohort.planned || group >= Math.min(least, cohort.smallest),
+      `groups of at most ${cohort.largestGroup} can leave ${group} members in one; at least ${least} are needed (${2 * least - 1} or more always fit)`,
     );
-    ask('cohort.planned', cohort.planned >= SMALLEST_COHORT, `${cohort.planned} ${below}`);
-    ask('cohort.smallest', cohort.smallest >= SMALLEST_COHORT, `${cohort.smallest} ${below}`);
-    ask('cohort.largestGroup', cohort.largestGroup >= SMALLEST_COHORT, `${cohort.largestGroup} ${below}`);
+    ask('cohort.planned', cohort.planned >= least, `${cohort.planned} ${below}`);
+    ask('cohort.smallest', cohort.smallest >= least, `${cohort.smallest} ${below}`);
+    ask('cohort.largestGroup', cohort.largestGroup >= least, `${cohort.largestGroup} ${below}`);
   }
   ask(
     'noise.accounting',

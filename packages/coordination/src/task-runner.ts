@@ -60,6 +60,9 @@ interface Waiter {
 
 const NO_SUCH_ATTEMPT = refused('unknown-attempt', 'there is no such attempt now');
 
+/** Phases in which nobody is asked for an input yet. */
+const BEFORE_INPUTS: ReadonlySet<Attempt['phase']> = new Set(['train', 'reveal-nonces', 'share-keys']);
+
 /** How long an attempt waits for more clients once the fewest wait. */
 const SELECTION_MS = 2_000;
 
@@ -188,6 +191,10 @@ export class TaskRunner {
         return this.#event(message.attempt, { type: 'shares', client, shares: message.shares });
       case 'masked-input':
         return this.#frame(client, message);
+      case 'reveal-nonce':
+        return this.#event(message.attempt, { type: 'nonce', client, nonce: message.nonce });
+      case 'sign-survivors':
+        return this.#event(message.attempt, { type: 'signature', client, signature: message.signature });
       case 'unmask':
         return this.#event(message.attempt, { type: 'unmask', client, shares: message.shares });
     }
@@ -198,7 +205,7 @@ export class TaskRunner {
     if (running === undefined) return NO_SUCH_ATTEMPT;
     const { attempt, uploads } = running;
     if (attempt.phase !== 'masked-input') {
-      const early = attempt.phase === 'train' || attempt.phase === 'share-keys';
+      const early = BEFORE_INPUTS.has(attempt.phase);
       return refused(early ? 'wrong-phase' : 'too-late', `an input in phase ${attempt.phase}`);
     }
     const pending = pendingMessage(attempt, client);

@@ -99,17 +99,17 @@ describe('ranges of a description', () => {
       `${'ab'.repeat(32)}\n`,
     ],
   };
-  const literal = (only: unknown) => ({ ok: [only], bad: ['', 'other', 2] });
+  const literal = (only: unknown) => ({ ok: [only], bad: ['', 'other', 77] });
 
   const RANGES = {
-    protocol: literal(1),
+    protocol: literal(2),
     task: { ok: ['a', '0', 'a-b', 'a'.repeat(63)], bad: ['', '-a', 'A', 'a_b', 'a b', 'a'.repeat(64), 'ä'] },
     round: integer(1, U32),
     attempt: integer(1, U32),
     purpose: { ok: ['train', 'evaluate'], bad: ['test', ''] },
     protection: { ok: ['secure', 'plain'], bad: ['none', ''] },
-    mode: literal('semi-honest'),
-    identity: literal('open'),
+    mode: { ok: ['semi-honest', 'active'], bad: ['malicious', '', 1] },
+    identity: { ok: ['open', 'pinned', 'enrolled', 'transparent'], bad: ['closed', '', 0] },
     previousDigest: hex,
     modelHash: hex,
     layoutHash: hex,
@@ -132,8 +132,12 @@ describe('ranges of a description', () => {
     'cohort.planned': integer(1, 1_000_000),
     'cohort.smallest': integer(1, 1_000_000),
     'cohort.largestGroup': integer(1, 1024),
-    threshold: literal('two-thirds'),
+    'graph.corruptPermille': integer(0, 333),
+    'graph.dropoutPermille': integer(0, 500),
+    'graph.largestComplete': integer(2, 128),
     'deadlinesMs.train': integer(1, 3_600_000),
+    'deadlinesMs.revealNonces': integer(1, 3_600_000),
+    'deadlinesMs.survivors': integer(1, 3_600_000),
     'deadlinesMs.shareKeys': integer(1, 3_600_000),
     'deadlinesMs.maskedInput': integer(1, 3_600_000),
     'deadlinesMs.unmask': integer(1, 3_600_000),
@@ -179,12 +183,13 @@ describe('digests', () => {
       '{"attempt":5,"catalogueHash":"' +
         '44'.repeat(32) +
         '","clippingNorm":1.5,"cohort":{"largestGroup":128,"planned":40,"smallest":16},' +
-        '"deadlinesMs":{"maskedInput":60000,"shareKeys":10000,"train":60000,"unmask":10000},"identity":"open",' +
+        '"deadlinesMs":{"maskedInput":60000,"revealNonces":10000,"shareKeys":10000,"survivors":10000,"train":60000,' +
+        '"unmask":10000},"graph":{"corruptPermille":50,"dropoutPermille":50,"largestComplete":128},"identity":"open",' +
         '"lanes":{"delta":6400,"length":6806,"metrics":["loss","hr10","ndcg10","evaluated"],"rowCounts":400},' +
         `"layoutHash":"${'22'.repeat(32)}","mode":"semi-honest","modelHash":"${'11'.repeat(32)}",` +
         '"noise":{"deltaVariance":1510.25,"mechanism":"skellam","metricVariance":0,"multiplier":0.01},' +
-        `"previousDigest":"${'00'.repeat(32)}","protection":"secure","protocol":1,"purpose":"train","round":3,` +
-        '"scale":{"delta":16384,"metric":65536,"weight":65536},"task":"films","threshold":"two-thirds"}',
+        `"previousDigest":"${'00'.repeat(32)}","protection":"secure","protocol":2,"purpose":"train","round":3,` +
+        '"scale":{"delta":16384,"metric":65536,"weight":65536},"task":"films"}',
     );
   });
 

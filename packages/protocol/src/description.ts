@@ -1,5 +1,11 @@
 import { canonicalJson, utf8, type Brand } from '@tutti/base';
-import type { CryptoSuite, RoundDigest } from '@tutti/secure-aggregation';
+import {
+  LARGEST_COMPLETE_GRAPH,
+  MODES,
+  type CryptoSuite,
+  type GraphRules,
+  type RoundDigest,
+} from '@tutti/secure-aggregation';
 import * as z from 'zod/mini';
 import { attemptNumber, hex32, integer, positive, taskName } from './fields.ts';
 import { MAX_GROUP, MAX_ITEMS, MAX_SLICE_BYTES, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
@@ -10,6 +16,10 @@ export const PURPOSES = ['train', 'evaluate'] as const;
 
 /** `plain` is the same integer pipeline without masks: simulation only, and a client refuses it unless told otherwise. */
 export const PROTECTIONS = ['secure', 'plain'] as const;
+
+/** Levels of identity, from the weakest (secure-aggregation.md §7). */
+export const IDENTITY_LEVELS = ['open', 'pinned', 'enrolled', 'transparent'] as const;
+export type IdentityLevel = (typeof IDENTITY_LEVELS)[number];
 
 /** What devices can draw (privacy's LARGEST_NOISE_VARIANCE). */
 const LARGEST_VARIANCE = 2 ** 40;
@@ -37,9 +47,9 @@ export const roundDescriptionSchema = z.strictObject({
   attempt: attemptNumber,
   purpose: z.enum(PURPOSES),
   protection: z.enum(PROTECTIONS),
-  mode: z.literal('semi-honest'),
-  /** The level of identity (secure-aggregation.md §7). */
-  identity: z.literal('open'),
+  /** Whether survivors are signed before anyone unmasks: what a coordinator that lies is held against. */
+  mode: z.enum(MODES),
+  identity: z.enum(IDENTITY_LEVELS),
   /** Digest of the description before this one; zeros for the first. */
   previousDigest: hex32,
   /** Content address of the checkpoint to start from. */
@@ -86,18 +96,34 @@ export const roundDescriptionSchema = z.strictObject({
     /** Clients that mask together at most; a larger cohort is split into groups of nearly equal size. */
     largestGroup: integer(1, MAX_GROUP),
   }),
-  /** t = ⌊2k/3⌋ + 1 of a member's k neighbours. */
-  threshold: z.literal('two-thirds'),
+  /** With a group's size these fix its graph, its threshold and its fewest survivors; each side computes them. */
+  graph: z.strictObject({
+    /** Members that may collude with the coordinator, in thousandths of a group. */
+    corruptPermille: integer(0, 333),
+    /** Members of a sparse group that may drop out, in thousandths. */
+    dropoutPermille: integer(0, 500),
+    /** Larger groups are sparse. */
+    largestComplete: integer(2, LARGEST_COMPLETE_GRAPH),
+  }),
   deadlinesMs: z.strictObject({
     train: integer(1, 3_600_000),
+    /** Sparse groups only. */
+    revealNonces: integer(1, 3_600_000),
     shareKeys: integer(1, 3_600_000),
     maskedInput: integer(1, 3_600_000),
+    /** Active mode only. */
+    survivors: integer(1, 3_600_000),
     unmask: integer(1, 3_600_000),
   }),
 });
 
 /** @see roundDescriptionSchema for each field's meaning and range. */
 export type RoundDescription = Readonly<z.infer<typeof roundDescriptionSchema>>;
+
+/** What decides a group's graph, as secure-aggregation takes it. */
+export function graphRules({ mode, graph }: Pick<RoundDescription, 'mode' | 'graph'>): GraphRules {
+  return { mode, ...graph };
+}
 
 /** A description whose signature and digest were checked against the pinned coordinator key. */
 export type VerifiedDescription = Brand<RoundDescription, 'VerifiedDescription'>;

@@ -12,13 +12,15 @@
 export { decodeClientMessage, decodeCoordinatorMessage, decodeReply, encodeMessage } from './codec.ts';
 export {
   decodeDescription,
+  graphRules,
   helloDigest,
+  IDENTITY_LEVELS,
   phaseDigest,
   PROTECTIONS,
   PURPOSES,
   roundDigest,
 } from './description.ts';
-export type { RoundDescription, VerifiedDescription } from './description.ts';
+export type { IdentityLevel, RoundDescription, VerifiedDescription } from './description.ts';
 export { frameCount, frameOf, openUpload, takeFrame } from './frames.ts';
 export type { FrameResult, Upload } from './frames.ts';
 export {
@@ -29,6 +31,7 @@ export {
   MAX_VECTOR_WORDS,
   MAX_WAIT_MS,
   PROTOCOL_VERSION,
+  ROSTER_PAGE_MEMBERS,
 } from './limits.ts';
 export {
   CLIENT_MESSAGES,

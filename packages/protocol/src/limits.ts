@@ -1,5 +1,5 @@
 /** The version of the wire protocol that this build speaks. A change of any message's form raises it. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Bytes of a masked vector in one frame. socket.io drops a connection above 1 MB, so a vector travels in pieces. */
 export const FRAME_BYTES = 262_144;
@@ -21,6 +21,9 @@ export const MAX_SLICE_BYTES = 4 * (MAX_VECTOR_WORDS + MAX_ITEMS + 512 * 512) + 
 
 /** Largest group of clients that masks a sum together. */
 export const MAX_GROUP = 1_024;
+
+/** Key bundles in one page of a roster: a page fits a message, and two pages fit the largest group. */
+export const ROSTER_PAGE_MEMBERS = 700;
 
 /** Longest time that a message may ask the other side to wait, in milliseconds. */
 export const MAX_WAIT_MS = 86_400_000;

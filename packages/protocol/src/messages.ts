@@ -1,13 +1,15 @@
 import {
   ABORT_REASONS,
   KEY_BUNDLE_BYTES,
+  NONCE_BYTES,
   REFUSAL_REASONS,
   SEALED_SHARE_BYTES,
+  SIGNATURE_RECORD_BYTES,
 } from '@tutti/secure-aggregation';
 import * as z from 'zod/mini';
 import { roundDescriptionSchema } from './description.ts';
 import { attemptNumber, hex32, integer, taskName, waitMs } from './fields.ts';
-import { FRAME_BYTES, MAX_GROUP, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
+import { FRAME_BYTES, MAX_GROUP, MAX_VECTOR_WORDS, PROTOCOL_VERSION, ROSTER_PAGE_MEMBERS } from './limits.ts';
 
 /** Why a client does not take part: its own policy, its state, or something wrong with what it was shown. */
 export const DECLINE_REASONS = [
@@ -17,6 +19,7 @@ export const DECLINE_REASONS = [
   'noise-too-weak',
   'clip-too-large',
   'plain-refused',
+  'mode-too-weak',
   'stale-description',
   'bad-signature',
   'wrong-coordinator',
@@ -103,6 +106,10 @@ export const CLIENT_MESSAGES = {
     { bytes: [4, FRAME_BYTES] },
   ),
   unmask: define(7, z.strictObject(inAttempt), { shares: [0, MAX_GROUP * 64] }),
+  /** Sparse groups: the graph nonce that the bundle committed to; answers `roster`. */
+  'reveal-nonce': define(8, z.strictObject(inAttempt), { nonce: [NONCE_BYTES, NONCE_BYTES] }),
+  /** Active mode: this client's signature of who survived; answers `survivors`. */
+  'sign-survivors': define(9, z.strictObject(inAttempt), { signature: SIGNATURE }),
 } as const satisfies Record<string, Definition>;
 
 /** What the coordinator sends without being asked. Codes 32 to 63. */
@@ -117,8 +124,9 @@ export const COORDINATOR_MESSAGES = {
     },
   ),
   describe: define(33, z.strictObject({ description: roundDescriptionSchema }), { signature: SIGNATURE }),
-  roster: define(34, z.strictObject(inGroup), {
-    bundles: [KEY_BUNDLE_BYTES, MAX_GROUP * KEY_BUNDLE_BYTES],
+  /** Page `page` (from 0) of `pages` of a group's key bundles; the last asks for shares, or on a sparse graph for the nonce. */
+  roster: define(34, z.strictObject({ ...inGroup, page: integer(0, 15), pages: integer(1, 16) }), {
+    bundles: [KEY_BUNDLE_BYTES, ROSTER_PAGE_MEMBERS * KEY_BUNDLE_BYTES],
     signature: SIGNATURE,
   }),
   /** Shares addressed to this client; asks for its masked input (empty where the attempt is plain). */
@@ -126,8 +134,18 @@ export const COORDINATOR_MESSAGES = {
     shares: [0, MAX_GROUP * SEALED_SHARE_BYTES],
     signature: SIGNATURE,
   }),
-  /** U3 as a bitmap over the roster; asks for the unmask shares. */
+  /** U3 as a bitmap over the roster; asks for the unmask shares, or in active mode for a signature. */
   survivors: define(36, z.strictObject(inGroup), { survivors: [1, MAX_GROUP / 8], signature: SIGNATURE }),
+  /** Sparse groups: every member's nonce in roster order, zeros for who revealed none; asks for the shares. */
+  nonces: define(38, z.strictObject(inGroup), {
+    nonces: [NONCE_BYTES, MAX_GROUP * NONCE_BYTES],
+    signature: SIGNATURE,
+  }),
+  /** Active mode: what this client's neighbours signed; asks for the unmask shares. */
+  'survivor-signatures': define(39, z.strictObject(inGroup), {
+    signatures: [0, MAX_GROUP * SIGNATURE_RECORD_BYTES],
+    signature: SIGNATURE,
+  }),
   outcome: define(
     37,
     z.discriminatedUnion('outcome', [

@@ -5,6 +5,7 @@ import {
   decodeCoordinatorMessage,
   decodeReply,
   DECLINE_REASONS,
+  IDENTITY_LEVELS,
   ROUND_ABORT_REASONS,
   WIRE_REFUSALS,
 } from '../src/index.ts';
@@ -16,7 +17,7 @@ export const bytesOf = (length: number, first = 0): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => first + i);
 
 export const DESCRIPTION: RoundDescription = {
-  protocol: 1,
+  protocol: 2,
   task: 'films',
   round: 3,
   attempt: 5,
@@ -33,12 +34,19 @@ export const DESCRIPTION: RoundDescription = {
   clippingNorm: 1.5,
   noise: { mechanism: 'skellam', multiplier: 0.01, deltaVariance: 1510.25, metricVariance: 0 },
   cohort: { planned: 40, smallest: 16, largestGroup: 128 },
-  threshold: 'two-thirds',
-  deadlinesMs: { train: 60000, shareKeys: 10000, maskedInput: 60000, unmask: 10000 },
+  graph: { corruptPermille: 50, dropoutPermille: 50, largestComplete: 128 },
+  deadlinesMs: {
+    train: 60000,
+    revealNonces: 10000,
+    shareKeys: 10000,
+    maskedInput: 60000,
+    survivors: 10000,
+    unmask: 10000,
+  },
 };
 
 export const TASK_INFO: TaskInfo = {
-  protocol: 1,
+  protocol: 2,
   task: 'films',
   coordinatorKey: 'ab'.repeat(32),
   model: { family: 'mf', dimension: 16 },
@@ -51,7 +59,7 @@ export const TASK_INFO: TaskInfo = {
 
 /** One message of each type, each field set, with parts as short as they may be. */
 export const SAMPLES: { readonly [Type in Message['type']]: Extract<Message, { type: Type }> } = {
-  hello: { type: 'hello', protocol: 1, task: 'films', identityKey: bytesOf(32), signature: bytesOf(64, 32) },
+  hello: { type: 'hello', protocol: 2, task: 'films', identityKey: bytesOf(32), signature: bytesOf(64, 32) },
   'check-in': { type: 'check-in' },
   decline: { type: 'decline', attempt: 5, reason: 'no-data' },
   'advertise-keys': { type: 'advertise-keys', attempt: 5, bundle: bytesOf(KEY_BUNDLE_BYTES) },
@@ -65,17 +73,29 @@ export const SAMPLES: { readonly [Type in Message['type']]: Extract<Message, { t
     bytes: bytesOf(8, 200),
   },
   unmask: { type: 'unmask', attempt: 5, shares: bytesOf(64) },
-  challenge: { type: 'challenge', protocols: [1], nonce: bytesOf(32), coordinatorKey: bytesOf(32, 64) },
+  'reveal-nonce': { type: 'reveal-nonce', attempt: 5, nonce: bytesOf(32) },
+  'sign-survivors': { type: 'sign-survivors', attempt: 5, signature: bytesOf(64) },
+  challenge: { type: 'challenge', protocols: [2], nonce: bytesOf(32), coordinatorKey: bytesOf(32, 64) },
   describe: { type: 'describe', description: DESCRIPTION, signature: bytesOf(64) },
   roster: {
     type: 'roster',
     attempt: 5,
     group: 1,
+    page: 0,
+    pages: 1,
     bundles: bytesOf(2 * KEY_BUNDLE_BYTES),
     signature: bytesOf(64),
   },
   'relay-shares': { type: 'relay-shares', attempt: 5, group: 1, shares: bytesOf(8), signature: bytesOf(64) },
   survivors: { type: 'survivors', attempt: 5, group: 1, survivors: bytesOf(2, 255), signature: bytesOf(64) },
+  nonces: { type: 'nonces', attempt: 5, group: 1, nonces: bytesOf(32), signature: bytesOf(64) },
+  'survivor-signatures': {
+    type: 'survivor-signatures',
+    attempt: 5,
+    group: 1,
+    signatures: bytesOf(66),
+    signature: bytesOf(64),
+  },
   outcome: {
     type: 'outcome',
     attempt: 5,
@@ -84,7 +104,7 @@ export const SAMPLES: { readonly [Type in Message['type']]: Extract<Message, { t
     modelHash: '44'.repeat(32),
     survivors: 39,
   },
-  welcome: { type: 'welcome', protocol: 1 },
+  welcome: { type: 'welcome', protocol: 2 },
   waiting: { type: 'waiting', checkAgainMs: 30000 },
   later: { type: 'later', retryAfterMs: 60000 },
   accepted: { type: 'accepted', next: 2 },
@@ -111,6 +131,8 @@ const COORDINATOR_TYPES = new Set([
   'roster',
   'relay-shares',
   'survivors',
+  'nonces',
+  'survivor-signatures',
   'outcome',
 ]);
 /** Who may say `message`. */
@@ -138,14 +160,14 @@ const optionalNext = <T extends object>({ next: value, ...rest }: T & { next: nu
   value === undefined ? rest : { ...rest, next: value };
 
 const description: fc.Arbitrary<RoundDescription> = fc.record({
-  protocol: fc.constant(1 as const),
+  protocol: fc.constant(2 as const),
   task,
   round: attempt,
   attempt,
   purpose: fc.constantFrom('train' as const, 'evaluate' as const),
   protection: fc.constantFrom('secure' as const, 'plain' as const),
-  mode: fc.constant('semi-honest' as const),
-  identity: fc.constant('open' as const),
+  mode: fc.constantFrom('semi-honest' as const, 'active' as const),
+  identity: fc.constantFrom(...IDENTITY_LEVELS),
   previousDigest: hex32,
   modelHash: hex32,
   layoutHash: hex32,
@@ -172,8 +194,19 @@ const description: fc.Arbitrary<RoundDescription> = fc.record({
     smallest: fc.integer({ min: 1, max: 1_000_000 }),
     largestGroup: fc.integer({ min: 1, max: 1024 }),
   }),
-  threshold: fc.constant('two-thirds' as const),
-  deadlinesMs: fc.record({ train: deadline, shareKeys: deadline, maskedInput: deadline, unmask: deadline }),
+  graph: fc.record({
+    corruptPermille: fc.integer({ min: 0, max: 333 }),
+    dropoutPermille: fc.integer({ min: 0, max: 500 }),
+    largestComplete: fc.integer({ min: 2, max: 128 }),
+  }),
+  deadlinesMs: fc.record({
+    train: deadline,
+    revealNonces: deadline,
+    shareKeys: deadline,
+    maskedInput: deadline,
+    survivors: deadline,
+    unmask: deadline,
+  }),
 });
 
 const outcome = fc.oneof(
@@ -225,17 +258,27 @@ export const ARBITRARIES: {
     bytes: part(4, 400),
   }),
   unmask: one('unmask', { attempt, shares: part(0, 400) }),
+  'reveal-nonce': one('reveal-nonce', { attempt, nonce: part(32, 32) }),
+  'sign-survivors': one('sign-survivors', { attempt, signature }),
   challenge: one('challenge', {
     protocols: fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 1, maxLength: 16 }),
     nonce: part(32, 32),
     coordinatorKey: part(32, 32),
   }),
   describe: one('describe', { description, signature }),
-  roster: one('roster', { ...inGroup, bundles: part(KEY_BUNDLE_BYTES, 3 * KEY_BUNDLE_BYTES), signature }),
+  roster: one('roster', {
+    ...inGroup,
+    page: fc.integer({ min: 0, max: 15 }),
+    pages: fc.integer({ min: 1, max: 16 }),
+    bundles: part(KEY_BUNDLE_BYTES, 3 * KEY_BUNDLE_BYTES),
+    signature,
+  }),
   'relay-shares': one('relay-shares', { ...inGroup, shares: part(0, 400), signature }),
   survivors: one('survivors', { ...inGroup, survivors: part(1, 128), signature }),
+  nonces: one('nonces', { ...inGroup, nonces: part(32, 128), signature }),
+  'survivor-signatures': one('survivor-signatures', { ...inGroup, signatures: part(0, 400), signature }),
   outcome,
-  welcome: fc.constant({ type: 'welcome', protocol: 1 }),
+  welcome: fc.constant({ type: 'welcome', protocol: 2 }),
   waiting: one('waiting', { checkAgainMs: waitMs }),
   later: one('later', { retryAfterMs: waitMs }),
   accepted: one('accepted', { next }).map(optionalNext),

@@ -30,7 +30,7 @@ import { pairSeed, pairSign, selfSeed, shareNonce } from '../src/share-records.t
 export function buildVectors(crypto: CryptoSuite): unknown {
   return {
     about:
-      'Test vectors of Tutti’s secure aggregation, protocol 1. All bytes are hexadecimal; words are unsigned 32-bit.',
+      'Test vectors of Tutti’s secure aggregation, protocol 2. All bytes are hexadecimal; words are unsigned 32-bit.',
     hash: hashVectors(crypto),
     clientId: identityVectors(crypto),
     keystream: keystreamVectors(crypto),

@@ -19,6 +19,7 @@ import {
   takeFrame,
   decodeCoordinatorMessage,
   type Upload,
+  PROTOCOL_VERSION,
 } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { addInto, type MaskedInput } from '@tutti/secure-aggregation';
@@ -97,7 +98,7 @@ async function greeted(url: string): Promise<Socket> {
       socket,
       encodeMessage({
         type: 'hello',
-        protocol: 1,
+        protocol: PROTOCOL_VERSION,
         task: 'films',
         identityKey: identity.publicKey,
         signature,
