@@ -17,13 +17,15 @@ import {
   type Coordination,
   type CoordinationEvent,
   type ManualClock,
+  type RoundRecord,
   type Store,
   type TaskConfig,
 } from '@tutti/coordination';
-import { createModel, resolveModelConfig, type LoadedModel } from '@tutti/model';
+import { createModel, decodeCheckpoint, resolveModelConfig, type LoadedModel } from '@tutti/model';
 import { encodeMessage, frameCount, frameOf, type CoordinatorMessage, type Reply } from '@tutti/protocol';
 import { clientIdOf, type ClientId, type KeyPair, type MaskedInput } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { expect } from 'vitest';
 
 /** A whole federation in one process without sockets: the real engines, a manual clock, and clients that can be made to fail. */
 
@@ -100,6 +102,14 @@ export interface Story {
   untilEnd(): Promise<CoordinationEvent>;
 }
 
+/** The coordinator's key of every story, so that a story can lie under its signature. */
+export const COORDINATOR_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(
+  nodeCrypto.digest('story coordinator'),
+);
+
+/** What becomes of a message to a client on its way. */
+export type Alter = (client: number, message: CoordinatorMessage) => CoordinatorMessage;
+
 /** Opens a federation of `count` clients; `store` and `blobs` of an earlier one make this a restart. */
 export async function openStory(options: {
   count: number;
@@ -107,7 +117,7 @@ export async function openStory(options: {
   store?: Store;
   blobs?: Blobs;
   policy?: Partial<Policy>;
-  alter?: (client: number, message: CoordinatorMessage) => CoordinatorMessage;
+  alter?: Alter;
 }): Promise<Story> {
   const { count, config = taskConfig(), store = memoryStore(), blobs = memoryBlobs(nodeCrypto) } = options;
   const clock = manualClock(1_000_000);
@@ -121,6 +131,7 @@ export async function openStory(options: {
     random: systemRandom(),
     selection: seededRandom('stories'),
     crypto: nodeCrypto,
+    keyPair: COORDINATOR_KEY,
     outbox: { send: (client, message) => void queue.push({ to: index.get(client) as number, message }) },
   });
   const events: CoordinationEvent[] = [];
@@ -243,4 +254,26 @@ export function meanDelta(clients: readonly StoryClient[]): Float64Array {
 /** An answer of the coordinator that must be a refusal. */
 export function refusalOf(reply: Reply): string {
   return reply.type === 'refused' ? reply.reason : `not refused: ${reply.type}`;
+}
+
+/** The checkpoint's change in the last committed round. */
+export async function change(story: Story, record: RoundRecord): Promise<Float64Array> {
+  const { layout } = taskConfig().model;
+  const read = async (hash: string): Promise<Float32Array> =>
+    decodeCheckpoint(await story.blobs.get(hash), layout).shared;
+  const [before, after] = [await read(record.previousModelHash), await read(record.modelHash)];
+  return Float64Array.from(after, (value, i) => value - (before[i] as number));
+}
+
+/** The record of a round that must have been committed. */
+export function committed(event: CoordinationEvent): RoundRecord {
+  if (event.type !== 'committed')
+    throw new Error(`ended as ${event.type}: ${'reason' in event ? event.reason : ''}`);
+  return event.record;
+}
+
+/** What the round changed is the mean of what its clients gave, but for rounding. */
+export function expectClose(actual: Float64Array, expected: Float64Array): void {
+  // One client's rounding error is below one ring unit, 2^-20 of the clipping norm; float32 weights add 2^-24 of themselves.
+  actual.forEach((value, i) => expect(Math.abs(value - (expected[i] as number))).toBeLessThan(4e-6));
 }

@@ -1,7 +1,8 @@
-import { decodeCheckpoint } from '@tutti/model';
-import type { CoordinationEvent, RoundRecord } from '@tutti/coordination';
 import { describe, expect, it } from 'vitest';
 import {
+  change,
+  committed,
+  expectClose,
   meanDelta,
   openStory,
   refusalOf,
@@ -10,26 +11,6 @@ import {
   type Story,
   type StoryClient,
 } from './federation.ts';
-
-/** The checkpoint's change in the last committed round. */
-async function change(story: Story, record: RoundRecord): Promise<Float64Array> {
-  const { layout } = taskConfig().model;
-  const read = async (hash: string): Promise<Float32Array> =>
-    decodeCheckpoint(await story.blobs.get(hash), layout).shared;
-  const [before, after] = [await read(record.previousModelHash), await read(record.modelHash)];
-  return Float64Array.from(after, (value, i) => value - (before[i] as number));
-}
-
-function committed(event: CoordinationEvent): RoundRecord {
-  if (event.type !== 'committed')
-    throw new Error(`ended as ${event.type}: ${'reason' in event ? event.reason : ''}`);
-  return event.record;
-}
-
-function expectClose(actual: Float64Array, expected: Float64Array): void {
-  // One client's rounding error is below one ring unit, 2^-20 of the clipping norm; float32 weights add 2^-24 of themselves.
-  actual.forEach((value, i) => expect(Math.abs(value - (expected[i] as number))).toBeLessThan(4e-6));
-}
 
 describe('a round', () => {
   it('commits the mean of everybody, and nobody sends anything but keys, sealed shares and masked words', async () => {
