@@ -3,6 +3,7 @@ import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
 import { problemsOfTask, type TaskConfig } from '@tutti/coordination';
 import { createModel, recommended, resolveModelConfig } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
+import { LARGEST_COMPLETE_GRAPH, LARGEST_GROUP, MODES, SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import * as z from 'zod';
 import { ConfigError } from './errors.ts';
 
@@ -57,14 +58,33 @@ const task = z.strictObject({
     .strictObject({
       cohort: z.int().min(1).max(1_000_000).default(100),
       smallestCohort: z.int().min(1).max(1_000_000).optional(),
-      largestGroup: z.int().min(2).max(128).default(128),
+      largestGroup: z
+        .int()
+        .min(2)
+        .max(LARGEST_GROUP)
+        .default(LARGEST_COMPLETE_GRAPH)
+        .describe('clients that mask together at most; above 128 their graph is sparse'),
+      mode: z
+        .enum(MODES)
+        .default('semi-honest')
+        .describe('active: survivors are signed before anyone unmasks'),
+      graph: z
+        .strictObject({
+          corruptPermille: z.int().min(0).max(333).default(50),
+          dropoutPermille: z.int().min(0).max(500).default(50),
+          largestComplete: z.int().min(2).max(LARGEST_COMPLETE_GRAPH).default(LARGEST_COMPLETE_GRAPH),
+        })
+        .prefault({})
+        .describe('what a sparse graph bears, in thousandths of a group'),
       overselection: z.number().min(1).max(10).default(1.3),
       selectionMs: z.int().min(0).max(3_600_000).optional(),
       deadlines: z
         .strictObject({
           trainMs: milliseconds.default(120_000),
+          revealNoncesMs: milliseconds.default(30_000),
           shareKeysMs: milliseconds.default(30_000),
           maskedInputMs: milliseconds.default(60_000),
+          survivorsMs: milliseconds.default(30_000),
           unmaskMs: milliseconds.default(30_000),
         })
         .prefault({}),
@@ -179,16 +199,22 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
     rounds: entry.rounds,
     cohort: {
       planned: round.cohort,
-      smallest: round.smallestCohort ?? Math.min(round.cohort, Math.max(16, Math.ceil(round.cohort / 2))),
+      smallest:
+        round.smallestCohort ??
+        Math.min(round.cohort, Math.max(SMALLEST_COHORTS[round.mode], Math.ceil(round.cohort / 2))),
       largestGroup: round.largestGroup,
       overselection: round.overselection,
     },
     deadlinesMs: {
       train: round.deadlines.trainMs,
+      revealNonces: round.deadlines.revealNoncesMs,
       shareKeys: round.deadlines.shareKeysMs,
       maskedInput: round.deadlines.maskedInputMs,
+      survivors: round.deadlines.survivorsMs,
       unmask: round.deadlines.unmaskMs,
     },
+    mode: round.mode,
+    graph: round.graph,
     protection: entry.insecurePlain ? 'plain' : 'secure',
     noise,
     seed: entry.seed,

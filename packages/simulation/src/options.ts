@@ -2,6 +2,12 @@ import { UsageError } from '@tutti/base';
 import type { StrategyConfig } from '@tutti/aggregation';
 import type { SplitDataset } from '@tutti/datasets';
 import type { BackendName, ModelInput } from '@tutti/model';
+import {
+  LARGEST_COMPLETE_GRAPH,
+  LARGEST_GROUP,
+  SMALLEST_COHORTS,
+  type Mode,
+} from '@tutti/secure-aggregation';
 import type { RoundReport, SimulationProgress } from './report.ts';
 
 /** Which interactions clients train on: what the files call train (validation item included where they include it), or all but validation and test. */
@@ -19,14 +25,16 @@ export interface SimulationOptions {
   readonly learningRate?: number;
   /** Updates to make. Default 50. */
   readonly rounds?: number;
-  /** Clients a round. Default a tenth of the population, at least 16. */
+  /** Clients a round. Default a tenth of the population, at least 16 (32 in active mode). */
   readonly cohort?: number;
   /** Equal seeds and options give equal figures, whatever the number of workers. Default 1. */
   readonly seed?: string | number;
   /** `plain` is the same integer pipeline without masks. Default `secure`. */
   readonly protocol?: 'plain' | 'secure';
-  /** Clients that mask together at most; default 128. */
+  /** Clients that mask together at most; default 128. Above 128 a group's graph is sparse. */
   readonly groupSize?: number;
+  /** `active` has the survivors signed before anyone unmasks; default `semi-honest`. */
+  readonly mode?: Mode;
   /** L2 norm that each model delta is scaled down to; default from the model. */
   readonly clippingNorm?: number;
   /** Standard deviation of the noise of the sum, over the clipping norm; default 0. */
@@ -55,6 +63,7 @@ export interface ResolvedOptions {
   readonly seed: string;
   readonly protocol: 'plain' | 'secure';
   readonly groupSize: number;
+  readonly mode: Mode;
   readonly noiseMultiplier: number;
   readonly dropout: number;
   readonly fit: Fit;
@@ -63,21 +72,21 @@ export interface ResolvedOptions {
   readonly checkpointEvery: number;
 }
 
-/** Smallest cohort that masks protect (secure-aggregation.md §3). */
-const SMALLEST_COHORT = 16;
-
 /**
  * Fills in defaults.
  * @throws {UsageError} naming every option outside its range, with the range.
  */
 export function resolveOptions(options: SimulationOptions, cores: number): ResolvedOptions {
   const { users } = options.dataset;
+  const { mode = 'semi-honest' } = options;
+  const least = SMALLEST_COHORTS[mode];
   const resolved: ResolvedOptions = {
     rounds: options.rounds ?? 50,
-    cohort: options.cohort ?? Math.min(users, Math.max(SMALLEST_COHORT, Math.round(users / 10))),
+    cohort: options.cohort ?? Math.min(users, Math.max(least, Math.round(users / 10))),
     seed: String(options.seed ?? 1),
     protocol: options.protocol ?? 'secure',
-    groupSize: options.groupSize ?? 128,
+    groupSize: options.groupSize ?? LARGEST_COMPLETE_GRAPH,
+    mode,
     noiseMultiplier: options.noiseMultiplier ?? 0,
     dropout: options.dropout ?? 0,
     fit: options.fit ?? 'files',
@@ -90,13 +99,13 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
     resolved.cohort > users
       ? `cohort: ${resolved.cohort} are asked for; the data set has ${users} people`
       : integerProblem('cohort', resolved.cohort, 1, users),
-    integerProblem('groupSize', resolved.groupSize, 2, 128),
+    integerProblem('groupSize', resolved.groupSize, 2, LARGEST_GROUP),
     integerProblem('workers', resolved.workers, 1, 256),
     integerProblem('checkpointEvery', resolved.checkpointEvery, 1, 1_000_000),
     rangeProblem('noiseMultiplier', resolved.noiseMultiplier, 0, 1_000),
     rangeProblem('dropout', resolved.dropout, 0, 0.9),
-    ...(resolved.protocol === 'secure' && resolved.cohort < SMALLEST_COHORT
-      ? [`cohort: ${resolved.cohort} is below ${SMALLEST_COHORT}, the smallest cohort that masks protect`]
+    ...(resolved.protocol === 'secure' && resolved.cohort < least
+      ? [`cohort: ${resolved.cohort} is below ${least}, the smallest cohort that masks protect`]
       : []),
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));

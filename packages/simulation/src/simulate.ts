@@ -11,6 +11,7 @@ import {
   type TaskConfig,
 } from '@tutti/coordination';
 import { createModel, recommended, resolveModelConfig, type Model } from '@tutti/model';
+import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { finalQuality, referenceQualities } from './quality.ts';
 import { openMailroom, type Mailroom } from './mailroom.ts';
@@ -173,12 +174,13 @@ function taskConfig(
     rounds: resolved.rounds,
     cohort: {
       planned: resolved.cohort,
-      smallest: Math.min(16, resolved.cohort),
+      smallest: Math.min(SMALLEST_COHORTS[resolved.mode], resolved.cohort),
       largestGroup: resolved.groupSize,
       overselection: 1,
     },
     insecureSmallCohort: resolved.protocol === 'plain',
     deadlinesMs: DEADLINES_MS,
+    mode: resolved.mode,
     protection: resolved.protocol,
     noise: { multiplier: resolved.noiseMultiplier, metricMultiplier: 0 },
     seed: resolved.seed,

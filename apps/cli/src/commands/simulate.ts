@@ -28,6 +28,7 @@ interface SimulateFlags {
   seed: number;
   fit: Fit;
   groupSize?: number;
+  mode?: 'semi-honest' | 'active';
   clip?: number;
   noiseMultiplier?: number;
   noise: 'none' | 'default';
@@ -75,7 +76,13 @@ export function simulateCommand(): Command {
     )
     .option('--seed <n>', 'same seed and options, same figures', wholeNumber(0), 1)
     .addOption(new Option('--fit <name>', 'what clients train on').choices([...FITS]).default('files'))
-    .option('--group-size <n>', 'clients that mask together at most', wholeNumber(2, 128))
+    .option('--group-size <n>', 'clients that mask together at most', wholeNumber(2, 1_024))
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'whom the masks hold against: a curious coordinator, or one that lies',
+      ).choices(['semi-honest', 'active']),
+    )
     .option('--clip <x>', 'L2 norm that each model delta is scaled down to', realNumber(1e-9, 1e9))
     .option(
       '--noise-multiplier <z>',
@@ -170,6 +177,7 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     ...given('strategyName', flags.strategy),
     ...given('learningRate', flags.learningRate),
     ...given('groupSize', flags.groupSize),
+    ...given('mode', flags.mode),
     ...given('clippingNorm', flags.clip),
     ...given('dropout', flags.dropout),
     ...given('workers', flags.workers),
