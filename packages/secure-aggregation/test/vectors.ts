@@ -3,28 +3,36 @@ import {
   addBundle,
   addInto,
   addShares,
+  addSignature,
   addUnmaskReply,
   advertiseKeys,
+  answerSigned,
   answerUnmask,
   applyCorrections,
   clientIdOf,
   closeInputs,
   closeKeys,
   closeShares,
+  closeSignatures,
   collectKeys,
   countInput,
   enterCohort,
+  groupShape,
   maskInput,
   recoverMasks,
   shareKeys,
+  signSurvivors,
   type ClientId,
+  type CohortDigest,
   type CryptoSuite,
+  type GraphRules,
   type QuantizedInput,
   type RoundDigest,
 } from '../src/index.ts';
+import { graphSeed, sparseGraph } from '../src/graph.ts';
 import { splitSecret } from '../src/shamir.ts';
-import { accepted, SEMI_HONEST } from './exchange.ts';
-import { pairSeed, pairSign, selfSeed, shareNonce } from '../src/share-records.ts';
+import { accepted, ACTIVE, SEMI_HONEST } from './exchange.ts';
+import { pairSeed, pairSign, selfSeed, shareNonce, survivorDigest } from '../src/share-records.ts';
 
 /** Everything a second implementation needs to check itself, from the hash to a whole exchange with a dropout. */
 export function buildVectors(crypto: CryptoSuite): unknown {
@@ -36,7 +44,9 @@ export function buildVectors(crypto: CryptoSuite): unknown {
     keystream: keystreamVectors(crypto),
     keyAgreement: agreementVectors(crypto),
     sharing: sharingVectors(),
-    exchange: exchangeVectors(crypto),
+    graph: graphVectors(crypto),
+    exchange: exchangeVectors(crypto, SEMI_HONEST),
+    activeExchange: exchangeVectors(crypto, ACTIVE),
   };
 }
 
@@ -112,10 +122,29 @@ function sharingVectors(): unknown {
   };
 }
 
+/** Shapes of groups, and the neighbours that a seed gives: the order of the ring is a shuffle of the seed's stream. */
+function graphVectors(crypto: CryptoSuite): unknown {
+  const cohort = crypto.digest('cohort', utf8('graph vector')) as CohortDigest;
+  const nonces = Uint8Array.from({ length: 32 * 150 }, (_, i) => (7 * i + 3) & 0xff);
+  const seed = graphSeed(cohort, nonces, crypto);
+  const shape = groupShape(150, SEMI_HONEST);
+  const graph = sparseGraph(shape, seed, crypto);
+  return {
+    shapes: [16, 100, 128, 129, 300, 1_000].flatMap((members) =>
+      [SEMI_HONEST, ACTIVE].map((rules) => ({ rules, ...groupShape(members, rules) })),
+    ),
+    cohortDigest: toHex(cohort),
+    noncesAre: '32 · 150 bytes, byte i is (7·i + 3) mod 256',
+    seed: toHex(seed),
+    shape,
+    neighboursOf: Object.fromEntries([0, 1, 149].map((index) => [index, graph.neighbours(index)])),
+  };
+}
+
 /** Five clients, the fourth of which drops out after it shared keys. */
-function exchangeVectors(crypto: CryptoSuite): unknown {
+function exchangeVectors(crypto: CryptoSuite, rules: GraphRules): unknown {
   const roundDigest = crypto.digest('round', utf8('{"vector":1}')) as RoundDigest;
-  let advertising = collectKeys({ crypto, roundDigest, rules: SEMI_HONEST, largest: 5, smallest: 2 });
+  let advertising = collectKeys({ crypto, roundDigest, rules, largest: 5, smallest: 2 });
   const entered = Array.from({ length: 5 }, (_, i) => {
     const random = vectorRandom(`client ${i}`, crypto);
     const identity = crypto.signKeyPair(random);
@@ -129,11 +158,11 @@ function exchangeVectors(crypto: CryptoSuite): unknown {
       graphNonce: toHex(state.nonce),
     };
     const input = Uint32Array.of(i, 1_000 * i, 0xffff_ffff - i, 7) as QuantizedInput;
-    return { state, bundle, secrets, input };
+    return { state, identity, bundle, secrets, input };
   });
   let sharing = going(closeKeys(advertising), 'share-keys');
   const shared = entered.map(({ state }) => {
-    const result = shareKeys(enterCohort(state, sharing.roster, { ...SEMI_HONEST, smallestCohort: 2 }).state);
+    const result = shareKeys(enterCohort(state, sharing.roster, { ...rules, smallestCohort: 2 }).state);
     sharing = accepted(addShares(sharing, state.id, result.shares));
     return result;
   });
@@ -148,11 +177,26 @@ function exchangeVectors(crypto: CryptoSuite): unknown {
     addInto(sum, result.masked);
     return result;
   });
-  let unmasking = going(closeInputs(collecting), 'unmask');
-  const { survivors } = unmasking;
+  const closed = closeInputs(collecting);
+  if (closed.phase === 'aborted') throw new Error('the exchange ended');
+  const { survivors } = closed;
+  let signing = closed;
+  const signed = masked.map((one, i) => {
+    if (one === undefined || signing.phase !== 'survivors') return undefined;
+    const { state, identity } = entered[i] as (typeof entered)[number];
+    const result = signSurvivors(one.state, survivors, identity.secretKey);
+    signing = accepted(addSignature(signing, state.id, result.signature));
+    return result;
+  });
+  let unmasking = going(signing.phase === 'survivors' ? closeSignatures(signing) : signing, 'unmask');
+  const shown = entered.map(({ state }) => unmasking.signatures?.(state.id));
   const replies = masked.map((one, i) => {
     if (one === undefined) return undefined;
-    const { reply } = answerUnmask(one.state, survivors);
+    const own = signed[i];
+    const { reply } =
+      own === undefined
+        ? answerUnmask(one.state, survivors)
+        : answerSigned(own.state, shown[i] as Uint8Array);
     unmasking = accepted(addUnmaskReply(unmasking, (entered[i] as (typeof entered)[number]).state.id, reply));
     return reply;
   });
@@ -179,9 +223,13 @@ function exchangeVectors(crypto: CryptoSuite): unknown {
       sealedShares: toHex((shared[i] as (typeof shared)[number]).shares),
       input: [...input],
       masked: masked[i] === undefined ? null : [...masked[i].masked],
+      ...(signed[i] === undefined
+        ? {}
+        : { signature: toHex(signed[i].signature), shownSignatures: toHex(shown[i] as Uint8Array) }),
       unmaskReply: replies[i] === undefined ? null : toHex(replies[i]),
     })),
     survivors: toHex(survivors),
+    survivorDigest: toHex(survivorDigest(cohort, survivors, crypto)),
     maskedSum,
     corrections,
     sum: [...sum],
