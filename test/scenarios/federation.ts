@@ -65,6 +65,7 @@ export function fixedModel(delta: Float32Array): LoadedModel {
     }),
     personalize: async (local) => local ?? keepLocal(new Float32Array(DIMENSION)),
     score: async () => keepLocal(new Float32Array(ITEMS)),
+    rank: async () => keepLocal({ items: new Int32Array(0), scores: new Float32Array(0) }),
     dispose: () => undefined,
   };
 }

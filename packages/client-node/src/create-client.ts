@@ -44,7 +44,6 @@ import {
 import { createSharedEngine, type SharedEngine } from './shared-engine.ts';
 import { systemClientClock } from './clock.ts';
 import { socketTransport } from './transport.ts';
-import { topItems } from '@tutti/evaluation';
 
 /** What an app creates a client with. */
 export interface ClientOptions {
@@ -138,6 +137,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   await store.set(TASK, utf8(JSON.stringify(task)));
   const ownEngine = options.engine === undefined;
   const engine = options.engine ?? (await createSharedEngine());
+  await engine.prepare(model, task.layoutHash);
   return new NodeClient({ options, store, identity, task, model, catalogue, engine, ownEngine });
 }
 
@@ -222,14 +222,15 @@ class NodeClient implements Client {
     if (typeof exclude === 'string') throw new UsageError('exclude: a list of item ids is needed');
     const { catalogue } = this.parts;
     const loaded = await this.#newestHere();
-    const scores = await loaded.score(await this.#device.vector(loaded));
     const touched = [...(await this.history()).map(({ item }) => item), ...exclude];
-    const left = new Set(touched.flatMap((item) => catalogue.indexOf(item) ?? []));
-    return topItems(scores, k, left).map((item) => {
+    const left = Int32Array.from(touched.flatMap((item) => catalogue.indexOf(item) ?? []));
+    const vector = await this.#device.vector(loaded);
+    const { items, scores } = await loaded.rank(vector, { k, exclude: keepLocal(left) });
+    return Array.from(items, (item, place) => {
       const title = catalogue.titles?.[item];
       return {
         item: catalogue.ids[item] as string,
-        score: scores[item] as number,
+        score: scores[place] as number,
         ...(title === undefined ? {} : { title }),
       };
     });

@@ -1,16 +1,14 @@
-import {
-  createEngine,
-  type BackendName,
-  type LoadedModel,
-  type Model,
-  type TrainingEngine,
-} from '@tutti/model';
-import { openNodeTensorflow } from '@tutti/model/node';
+import type { EngineChoice } from '@tutti/engine-simd';
+import { openNodeEngine, type OpenedEngine } from '@tutti/engine-simd/node';
+import type { BackendName, LoadedModel, Model } from '@tutti/model';
 
-/** One TensorFlow.js for every client of this process, and the checkpoints that are loaded into it. */
+/** One engine for every client of this process, and the checkpoints that are loaded into it. */
 export interface SharedEngine {
-  readonly backend: BackendName;
+  /** What trains: `simd`, `ts` or a backend of TensorFlow.js; `none` before a model was prepared. */
+  readonly backend: string;
   readonly notes: readonly string[];
+  /** Opens what the model trains on. */
+  prepare(model: Model, layoutHash: string): Promise<void>;
   /** The checkpoint, loaded once for all clients; `fetchShared` is asked only where it is not. */
   open(
     model: Model,
@@ -24,12 +22,15 @@ export interface SharedEngine {
 /** Checkpoints kept loaded: the round's, and those that slower clients may still train on. */
 const KEPT = 3;
 
-/** Opens TensorFlow.js for this process. `auto` takes tensorflow → wasm → cpu. */
+/**
+ * An engine for this process: `auto` takes the kernel, or TensorFlow.js where a model is so wide that an accelerator is
+ * faster. A `backend` that is asked for by name is one of TensorFlow.js.
+ */
 export async function createSharedEngine(
-  options: { backend?: BackendName | 'auto' } = {},
+  options: { engine?: EngineChoice; backend?: BackendName | 'auto' } = {},
 ): Promise<SharedEngine> {
-  const { tf, backend, notes } = await openNodeTensorflow(options);
-  const engines = new Map<string, Promise<TrainingEngine>>();
+  const engines = new Map<string, Promise<OpenedEngine>>();
+  let latest: OpenedEngine | undefined;
   const loaded = new Map<string, Promise<LoadedModel>>();
   const turn = inTurns();
 
@@ -38,15 +39,27 @@ export async function createSharedEngine(
     layoutHash: string,
     fetchShared: () => Promise<Float32Array>,
   ): Promise<LoadedModel> {
-    const known = engines.get(layoutHash) ?? createEngine({ model, tf, backend });
-    engines.set(layoutHash, known);
-    const [engine, shared] = [await known, await fetchShared()];
+    const [{ engine }, shared] = [await engineFor(model, layoutHash), await fetchShared()];
     return oneAtATime(await turn(() => engine.load(shared)), turn);
   }
 
+  async function engineFor(model: Model, layoutHash: string): Promise<OpenedEngine> {
+    const known = engines.get(layoutHash) ?? openNodeEngine({ model, ...options });
+    engines.set(layoutHash, known);
+    known.catch(() => engines.delete(layoutHash));
+    return (latest = await known);
+  }
+
   return {
-    backend,
-    notes,
+    get backend() {
+      return latest?.engine.backend ?? 'none';
+    },
+    get notes() {
+      return latest?.notes ?? [];
+    },
+    async prepare(model, layoutHash) {
+      await engineFor(model, layoutHash);
+    },
     open(model, layoutHash, modelHash, fetchShared) {
       const found = loaded.get(modelHash);
       if (found !== undefined) return found;
@@ -84,6 +97,7 @@ function oneAtATime(model: LoadedModel, turn: Turn): LoadedModel {
     train: (...args) => turn(() => model.train(...args)),
     personalize: (...args) => turn(() => model.personalize(...args)),
     score: (...args) => turn(() => model.score(...args)),
+    rank: (...args) => turn(() => model.rank(...args)),
     dispose: () => void turn(async () => model.dispose()),
   };
 }

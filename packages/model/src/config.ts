@@ -1,11 +1,12 @@
-import { canonicalJson, DecodeError, UsageError } from '@tutti/base';
+import { assertNever, canonicalJson, DecodeError, UsageError } from '@tutti/base';
 import {
   MODEL_FAMILIES,
   type MfConfig,
-  type MlpConfig,
   type Model,
   type ModelConfig,
+  type ModelFamily,
   type ModelInput,
+  type TowerTraining,
 } from './types.ts';
 
 /** What the defaults follow from: both are secure sums of one lane in a federation. */
@@ -31,21 +32,37 @@ function mfDefaults({ items, meanHistory }: DataFacts): MfConfig {
   };
 }
 
-/** Defaults of the embedding-MLP. */
-const MLP_DEFAULTS: MlpConfig = {
-  family: 'mlp',
-  dimension: 32,
-  hidden: [32, 16],
+/** How the neural families train unless told otherwise. */
+const TOWER_TRAINING: TowerTraining = {
   epochs: 2,
   batchSize: 256,
   learningRate: 0.05,
   tableLearningRate: 0.3,
   localLearningRate: 0.1,
   personalSteps: 15,
+  personalBatchSize: 65_536,
   negatives: 4,
   l2: 0.03,
   proximal: 0,
 };
+
+const HIDDEN = [32, 16];
+
+/** Every field of a family with its default. */
+function defaultsOf(family: ModelFamily, facts: DataFacts): ModelConfig {
+  switch (family) {
+    case 'mf':
+      return mfDefaults(facts);
+    case 'gmf':
+      return { family, dimension: 32, ...TOWER_TRAINING };
+    case 'mlp':
+      return { family, dimension: 32, hidden: HIDDEN, ...TOWER_TRAINING };
+    case 'neumf':
+      return { family, dimension: 32, hidden: HIDDEN, ...TOWER_TRAINING };
+    default:
+      return assertNever(family);
+  }
+}
 
 type Range = readonly [least: number, most: number, whole?: 'whole'];
 
@@ -59,6 +76,7 @@ const RANGES: Readonly<Record<string, Range>> = {
   tableLearningRate: [0, 10],
   localLearningRate: [0, 10],
   personalSteps: [0, 1_000, 'whole'],
+  personalBatchSize: [1, 65_536, 'whole'],
   negatives: [1, 100, 'whole'],
   l2: [0, 1],
   proximal: [0, 10],
@@ -69,7 +87,7 @@ const RANGES: Readonly<Record<string, Range>> = {
  * @throws {UsageError} naming each field that is unknown or out of range.
  */
 export function resolveModelConfig(input: ModelInput, facts: DataFacts): ModelConfig {
-  const defaults: ModelConfig = input.family === 'mf' ? mfDefaults(facts) : MLP_DEFAULTS;
+  const defaults = defaultsOf(input.family, facts);
   const config = { ...defaults, ...input } as ModelConfig;
   const problems = problemsOf(config as unknown as Record<string, unknown>, defaults);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
@@ -82,7 +100,7 @@ export function decodeModelConfig(value: unknown): ModelConfig {
   const record = value as Record<string, unknown>;
   const family = MODEL_FAMILIES.find((name) => name === record['family']);
   if (family === undefined) throw new DecodeError('model.family', `is none of ${MODEL_FAMILIES.join(', ')}`);
-  const defaults: ModelConfig = family === 'mf' ? mfDefaults({ items: 1, meanHistory: 1 }) : MLP_DEFAULTS;
+  const defaults = defaultsOf(family, { items: 1, meanHistory: 1 });
   const missing = Object.keys(defaults).find((name) => !(name in record));
   if (missing !== undefined) throw new DecodeError(`model.${missing}`, 'is missing');
   const [problem] = problemsOf(record, defaults);

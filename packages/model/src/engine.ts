@@ -1,5 +1,5 @@
 import { createMfEngine } from './mf.ts';
-import { createMlpEngine } from './mlp.ts';
+import { createTowerEngine } from './tower.ts';
 import type { BackendName, Model, Tensorflow, TrainingEngine } from './types.ts';
 
 /** Prepares `model` on the backend that is current in `tf`; the TensorFlow.js definition of its family does the work. */
@@ -12,5 +12,5 @@ export async function createEngine(options: {
   const { config } = model;
   return config.family === 'mf'
     ? createMfEngine(model, config, tf, backend)
-    : createMlpEngine(model, config, tf, backend);
+    : createTowerEngine(model, config, tf, backend);
 }

@@ -10,6 +10,9 @@ export interface Examples {
 /**
  * Every positive, and `negatives` items for each drawn uniformly from everything outside the positives: the held-out item
  * can be drawn, as it must (recommendation-quality.md §1). Where nothing lies outside, there are no negatives.
+ *
+ * Four words of `random` seed a stream of its own, so that every engine draws the same examples at its own speed. A word w
+ * becomes ⌊w·n / 2³²⌋: chances of items differ by at most n / 2³², next to nothing in training.
  */
 export function drawExamples(
   positives: Int32Array,
@@ -17,6 +20,17 @@ export function drawExamples(
   negatives: number,
   random: SeededRandom,
 ): Examples {
+  return drawExamplesFrom(drawSeed(random), positives, items, negatives);
+}
+
+/** {@link drawExamples} from a seed that was drawn before. */
+export function drawExamplesFrom(
+  seed: ExampleSeed,
+  positives: Int32Array,
+  items: number,
+  negatives: number,
+): Examples {
+  const below = exampleStream(seed);
   const own = new Set(positives);
   const perPositive = own.size < items ? negatives : 0;
   const count = positives.length * (1 + perPositive);
@@ -27,18 +41,44 @@ export function drawExamples(
     drawn[at] = positive;
     labels[at++] = 1;
     for (let n = 0; n < perPositive; n++) {
-      let item = random.int(items);
-      while (own.has(item)) item = random.int(items);
+      let item = below(items);
+      while (own.has(item)) item = below(items);
       drawn[at++] = item;
     }
   }
-  shuffleInPlace(drawn, labels, random);
+  shuffleInPlace(drawn, labels, below);
   return { items: drawn, labels };
 }
 
-function shuffleInPlace(items: Int32Array, labels: Float32Array, random: SeededRandom): void {
+/** What a stream of examples starts from: four 32-bit words. */
+export type ExampleSeed = readonly [number, number, number, number];
+
+/** The next seed of a stream of examples. */
+export function drawSeed(random: SeededRandom): ExampleSeed {
+  return [random.uint32(), random.uint32(), random.uint32(), random.uint32()];
+}
+
+/** Whole numbers below a bound, at most 2²¹ so that float64 multiplies them exactly, from sfc32. */
+function exampleStream([seedA, seedB, seedC, seedCounter]: ExampleSeed): (bound: number) => number {
+  let a = seedA | 0;
+  let b = seedB | 0;
+  let c = seedC | 0;
+  let counter = seedCounter | 0;
+  const next = (): number => {
+    const t = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + t) | 0;
+    return t >>> 0;
+  };
+  for (let i = 0; i < 15; i++) next();
+  return (bound) => Math.floor((next() * bound) / 4_294_967_296);
+}
+
+function shuffleInPlace(items: Int32Array, labels: Float32Array, below: (bound: number) => number): void {
   for (let i = items.length - 1; i > 0; i--) {
-    const j = random.int(i + 1);
+    const j = below(i + 1);
     [items[i], items[j]] = [items[j] as number, items[i] as number];
     [labels[i], labels[j]] = [labels[j] as number, labels[i] as number];
   }

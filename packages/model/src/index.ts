@@ -32,9 +32,14 @@ export {
 } from './slice.ts';
 export type { PackedSlice, SliceCoordinates } from './slice.ts';
 export { useBackend } from './tensorflow.ts';
-export { BACKEND_NAMES, MODEL_FAMILIES } from './types.ts';
+export { towerShape } from './tower-shape.ts';
+export type { DeepTower, TowerShape } from './tower-shape.ts';
+export { bestOf, checkRankOptions } from './ranking.ts';
+export { BACKEND_NAMES, ENGINE_NAMES, MODEL_FAMILIES } from './types.ts';
 export type {
   BackendName,
+  EngineName,
+  GmfConfig,
   LoadedModel,
   LocalData,
   LocalUpdate,
@@ -44,11 +49,17 @@ export type {
   ModelConfig,
   ModelFamily,
   ModelInput,
+  NeumfConfig,
+  Ranking,
+  RankOptions,
   SharedLayout,
   SharedParameter,
   Tensorflow,
+  TowerConfig,
+  TowerTraining,
   TrainingEngine,
   WholeTable,
 } from './types.ts';
-export { drawExamples } from './examples.ts';
-export type { Examples } from './examples.ts';
+export { compactRows, drawExamples, drawExamplesFrom, drawSeed } from './examples.ts';
+export type { Examples, ExampleSeed } from './examples.ts';
+export { solvePositiveDefiniteInPlace } from './linear-algebra.ts';

@@ -1,5 +1,6 @@
 import { keepLocal, type LocalOnly } from '@tutti/base';
 import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
+import { bestOf } from './ranking.ts';
 import type {
   BackendName,
   LoadedModel,
@@ -30,6 +31,7 @@ export function createMfEngine(
 ): TrainingEngine {
   return {
     model,
+    engine: 'tfjs',
     backend,
     async load(shared, whole = { items: model.items }) {
       const table = tf.tensor2d(shared, [model.items, config.dimension]);
@@ -113,7 +115,11 @@ function loadedMf(
       };
     },
     personalize: (_local, { positives }) => solve(positives),
-    score: async (local) => keepLocal(await scores(local)),
+    score: async (local, items) => {
+      const all = await scores(local);
+      return keepLocal(items === undefined ? all : Float32Array.from(items, (item) => all[item] as number));
+    },
+    rank: async (local, options) => keepLocal(bestOf(await scores(local), options)),
     dispose: () => table.dispose(),
   };
 }

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import type { LocalOnly } from '@tutti/base';
 import { compactRows, drawExamples } from './examples.ts';
 import {
+  bestOf,
   createEngine,
   createModel,
   decodeCheckpoint,
@@ -12,10 +13,12 @@ import {
   layoutFingerprint,
   recommended,
   resolveModelConfig,
+  towerShape,
   type LoadedModel,
   type LocalUpdate,
   type ModelInput,
   type Tensorflow,
+  type TowerConfig,
 } from './index.ts';
 import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
 import { openNodeTensorflow } from './node.ts';
@@ -25,6 +28,8 @@ const facts = { items: ITEMS, meanHistory: 10 };
 const model = (input: ModelInput) => createModel(resolveModelConfig(input, facts), ITEMS);
 const mf = model({ family: 'mf', dimension: 6 });
 const mlp = model({ family: 'mlp', dimension: 6, hidden: [8, 4], batchSize: 16 });
+const gmf = model({ family: 'gmf', dimension: 6, batchSize: 16 });
+const neumf = model({ family: 'neumf', dimension: 4, hidden: [8, 4], batchSize: 16 });
 const person = { positives: keepLocal(Int32Array.of(1, 5, 9, 20)) };
 
 let tf: Tensorflow;
@@ -85,7 +90,9 @@ describe('implicit matrix factorisation', () => {
 
 describe.each([
   ['mf', mf],
+  ['gmf', gmf],
   ['mlp', mlp],
+  ['neumf', neumf],
 ])('%s', (_name, which) => {
   it('is deterministic, and leaves weights and data alone', async () => {
     const shared = which.initialShared(seededRandom('weights'));
@@ -136,6 +143,41 @@ describe.each([
     loaded.dispose();
   });
 
+  it('gives the same on the cpu backend, to float tolerance', async () => {
+    const onWasm = await (await load(which)).train(undefined, person, seededRandom(7));
+    const { tf: cpu } = await openNodeTensorflow({ backend: 'cpu' });
+    const engine = await createEngine({ model: which, tf: cpu, backend: 'cpu' });
+    const onCpu = await (
+      await engine.load(which.initialShared(seededRandom('weights')))
+    ).train(undefined, person, seededRandom(7));
+    await openNodeTensorflow({ backend: 'wasm' });
+    expect(onCpu.loss).toBeCloseTo(onWasm.loss, 4);
+    onCpu.delta.forEach((value, i) =>
+      expect(Math.abs(value - (onWasm.delta[i] as number))).toBeLessThan(2e-3),
+    );
+  });
+
+  it('survives its own checkpoint, to the bit', () => {
+    const shared = which.initialShared(seededRandom('weights'));
+    const bytes = encodeCheckpoint({ layout: which.layout, shared, metadata: { task: 'films', round: '3' } });
+    expect(decodeCheckpoint(bytes, which.layout)).toEqual({
+      shared,
+      metadata: { task: 'films', round: '3' },
+    });
+    expect(bytes.length % 4).toBe(0);
+  });
+
+  it('has a strategy that suits it', () => {
+    const { strategy, clippingNorm } = recommended(which.config, facts);
+    expect(strategy.learningRate).toBeGreaterThan(0);
+    expect(clippingNorm).toBeGreaterThan(0);
+  });
+});
+
+describe.each([
+  ['mf', mf],
+  ['gmf', gmf],
+])('%s', (_name, which) => {
   it('learns a checkerboard of tastes: even people like even items', async () => {
     let shared = which.initialShared(seededRandom('weights'));
     const random = seededRandom('board');
@@ -172,35 +214,103 @@ describe.each([
     loaded.dispose();
     expect(right).toBe(people.length);
   });
+});
 
-  it('gives the same on the cpu backend, to float tolerance', async () => {
-    const onWasm = await (await load(which)).train(undefined, person, seededRandom(7));
-    const { tf: cpu } = await openNodeTensorflow({ backend: 'cpu' });
-    const engine = await createEngine({ model: which, tf: cpu, backend: 'cpu' });
-    const onCpu = await (
-      await engine.load(which.initialShared(seededRandom('weights')))
-    ).train(undefined, person, seededRandom(7));
-    await openNodeTensorflow({ backend: 'wasm' });
-    expect(onCpu.loss).toBeCloseTo(onWasm.loss, 4);
-    onCpu.delta.forEach((value, i) =>
-      expect(Math.abs(value - (onWasm.delta[i] as number))).toBeLessThan(2e-3),
+describe('the neural families', () => {
+  it('have the towers and tensors of their papers', () => {
+    const names = (which: typeof mf): string[] =>
+      which.layout.parameters.map(({ name, shape }) => `${name} ${shape.join('×')}`);
+    expect(names(gmf)).toEqual(['items 40×6', 'item-bias 40×1', 'product-kernel 6×1', 'output-bias 1']);
+    expect(names(neumf)).toEqual([
+      'items 40×8',
+      'item-bias 40×1',
+      'hidden-0-kernel 8×8',
+      'hidden-0-bias 8',
+      'hidden-1-kernel 8×4',
+      'hidden-1-bias 4',
+      'product-kernel 4×1',
+      'output-kernel 4×1',
+      'output-bias 1',
+    ]);
+    expect([gmf.localLength, mlp.localLength, neumf.localLength]).toEqual([6, 6, 8]);
+  });
+
+  it.each([
+    ['gmf', gmf],
+    ['mlp', mlp],
+    ['neumf', neumf],
+  ])('%s: scores are what a slow and readable formula says', async (_name, which) => {
+    const shared = which.initialShared(seededRandom('weights')).map((value, i) => value + 0.1 * Math.cos(i));
+    const loaded = await load(which, shared);
+    const { width, product, deep } = towerShape(which.config as TowerConfig);
+    const tensor = (name: string): Float32Array => {
+      const at = which.layout.parameters.find((parameter) => parameter.name === name);
+      return shared.subarray(at?.offset, (at?.offset ?? 0) + (at?.length ?? 0));
+    };
+    const vector = Float32Array.from({ length: width }, (_, i) => Math.sin(i + 1));
+    const scores = await loaded.score(keepLocal(vector));
+    const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+      Array.from(a).reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+    for (const item of [0, 7, ITEMS - 1]) {
+      const row = tensor('items').subarray(item * width, (item + 1) * width);
+      const both = Array.from(row, (value, i) => value * (vector[i] as number));
+      let score = (tensor('item-bias')[item] as number) + (tensor('output-bias')[0] as number);
+      score += dot(both.slice(0, product), tensor('product-kernel'));
+      if (deep !== undefined) {
+        const block = <T extends number[]>(values: T): number[] =>
+          values.slice(deep.from, deep.from + deep.size);
+        let units = [...block([...vector]), ...block([...row]), ...(deep.products ? block(both) : [])];
+        deep.hidden.forEach((size, layer) => {
+          const kernel = tensor(`hidden-${layer}-kernel`);
+          const inputs = units;
+          units = Array.from({ length: size }, (_, unit) => {
+            const sum = inputs.reduce(
+              (total, value, i) => total + value * (kernel[i * size + unit] as number),
+              0,
+            );
+            return Math.max(0, sum + (tensor(`hidden-${layer}-bias`)[unit] as number));
+          });
+        });
+        score += dot(units, tensor('output-kernel'));
+      }
+      expect(scores[item]).toBeCloseTo(score, 4);
+    }
+    loaded.dispose();
+  });
+});
+
+describe('a ranking', () => {
+  it('is the list that sorting gives, ties in the order of the catalogue, what is no number last', () => {
+    const scores = fc.array(fc.constantFrom(0, 1, 2, 3, -1, Number.NaN, 7.5), { maxLength: 40 });
+    fc.assert(
+      fc.property(scores, fc.integer({ min: 0, max: 45 }), fc.array(fc.nat(45)), (values, k, exclude) => {
+        const left = new Set(exclude);
+        const key = (item: number): number =>
+          Number.isNaN(values[item]) ? Number.NEGATIVE_INFINITY : (values[item] as number);
+        const sorted = Array.from(values.keys())
+          .filter((item) => !left.has(item))
+          .sort((a, b) => key(b) - key(a) || a - b)
+          .slice(0, k);
+        const options = { k, exclude: keepLocal(Int32Array.from(exclude)) };
+        expect([...bestOf(Float32Array.from(values), options).items]).toEqual(sorted);
+      }),
+      { numRuns: 500, seed: 3 },
     );
+    expect(() => bestOf(new Float32Array(3), { k: -1 })).toThrow('k is -1');
   });
 
-  it('survives its own checkpoint, to the bit', () => {
-    const shared = which.initialShared(seededRandom('weights'));
-    const bytes = encodeCheckpoint({ layout: which.layout, shared, metadata: { task: 'films', round: '3' } });
-    expect(decodeCheckpoint(bytes, which.layout)).toEqual({
-      shared,
-      metadata: { task: 'films', round: '3' },
-    });
-    expect(bytes.length % 4).toBe(0);
-  });
-
-  it('has a strategy that suits it', () => {
-    const { strategy, clippingNorm } = recommended(which.config, facts);
-    expect(strategy.learningRate).toBeGreaterThan(0);
-    expect(clippingNorm).toBeGreaterThan(0);
+  it.each([
+    ['mf', mf],
+    ['mlp', mlp],
+  ])('of %s is that of its scores', async (_name, which) => {
+    const loaded = await load(which);
+    const vector = await loaded.personalize(undefined, person, seededRandom(1));
+    const options = { k: 7, exclude: person.positives };
+    const scores = await loaded.score(vector);
+    expect(await loaded.rank(vector, options)).toEqual(bestOf(scores, options));
+    const some = await loaded.score(vector, Int32Array.of(4, 0, 4));
+    [4, 0, 4].forEach((item, i) => expect(some[i]).toBeCloseTo(scores[item] as number, 6));
+    loaded.dispose();
   });
 });
 

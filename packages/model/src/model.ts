@@ -1,4 +1,5 @@
 import { UsageError, type SeededRandom } from '@tutti/base';
+import { towerShape, type TowerShape } from './tower-shape.ts';
 import type { Model, ModelConfig, SharedLayout, SharedParameter } from './types.ts';
 
 /** Largest catalogue. Above 16,384 items it travels in slices (secure-aggregation.md §5). */
@@ -13,17 +14,18 @@ export function createModel(config: ModelConfig, items: number): Model {
     config,
     items,
     layout,
-    localLength: config.dimension,
+    localLength: config.family === 'mf' ? config.dimension : towerShape(config).width,
     initialShared: (random) => initialShared(config, layout, random),
   };
 }
 
+type Shape = readonly [string, readonly number[], SharedParameter['role']];
+
 function layoutOf(config: ModelConfig, items: number): SharedLayout {
-  const table = ['items', [items, config.dimension], 'item-table'] as const;
-  const shapes: readonly (readonly [string, readonly number[], SharedParameter['role']])[] =
+  const shapes: readonly Shape[] =
     config.family === 'mf'
-      ? [table]
-      : [table, ['item-bias', [items, 1], 'item-table'], ...denseShapes(config.dimension, config.hidden)];
+      ? [['items', [items, config.dimension], 'item-table']]
+      : towerShapes(towerShape(config), items);
   let offset = 0;
   const parameters = shapes.map(([name, shape, role]): SharedParameter => {
     const length = shape.reduce((product, size) => product * size, 1);
@@ -34,24 +36,23 @@ function layoutOf(config: ModelConfig, items: number): SharedLayout {
   return { parameters, length: offset };
 }
 
-/** Hidden layers over [person, item, person∘item], and the output over the product and the last layer. */
-function denseShapes(
-  dimension: number,
-  hidden: readonly number[],
-): (readonly [string, readonly number[], 'dense'])[] {
-  const shapes: (readonly [string, readonly number[], 'dense'])[] = [];
-  let width = 3 * dimension;
-  hidden.forEach((size, index) => {
-    shapes.push(
-      [`hidden-${index}-kernel`, [width, size], 'dense'],
+/** Item rows and biases, hidden layers over [person, item (, person∘item)], and the heads of the towers there are. */
+function towerShapes({ width, product, deep }: TowerShape, items: number): readonly Shape[] {
+  const layers: Shape[] = [];
+  let inputs = (deep?.size ?? 0) * (deep?.products === true ? 3 : 2);
+  deep?.hidden.forEach((size, index) => {
+    layers.push(
+      [`hidden-${index}-kernel`, [inputs, size], 'dense'],
       [`hidden-${index}-bias`, [size], 'dense'],
     );
-    width = size;
+    inputs = size;
   });
   return [
-    ...shapes,
-    ['product-kernel', [dimension, 1], 'dense'],
-    ['output-kernel', [width, 1], 'dense'],
+    ['items', [items, width], 'item-table'],
+    ['item-bias', [items, 1], 'item-table'],
+    ...layers,
+    ...(product > 0 ? [['product-kernel', [product, 1], 'dense'] as const] : []),
+    ...(deep === undefined ? [] : [['output-kernel', [inputs, 1], 'dense'] as const]),
     ['output-bias', [1], 'dense'],
   ];
 }

@@ -8,7 +8,7 @@ export const BACKEND_NAMES = ['tensorflow', 'wasm', 'cpu', 'webgl', 'webgpu'] as
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
 /** Model families. */
-export const MODEL_FAMILIES = ['mf', 'mlp'] as const;
+export const MODEL_FAMILIES = ['mf', 'gmf', 'mlp', 'neumf'] as const;
 export type ModelFamily = (typeof MODEL_FAMILIES)[number];
 
 /** Implicit matrix factorisation (Hu et al. 2008): the device solves its own vector in closed form. */
@@ -22,12 +22,8 @@ export interface MfConfig {
   readonly regularization: number;
 }
 
-/** Embedding-MLP: a product head and hidden layers over [person, item, person∘item], trained on cross-entropy. */
-export interface MlpConfig {
-  readonly family: 'mlp';
-  readonly dimension: number;
-  /** Sizes of the hidden layers. */
-  readonly hidden: readonly number[];
+/** How the neural families train: cross-entropy on sampled negatives, the person's vector first, then what is shared. */
+export interface TowerTraining {
   /** Passes over the person's own examples in a round. */
   readonly epochs: number;
   /** Examples a gradient step. */
@@ -40,6 +36,8 @@ export interface MlpConfig {
   readonly localLearningRate: number;
   /** Steps that fit the person's own vector before anything shared moves. */
   readonly personalSteps: number;
+  /** Examples of one of those steps; they are gone through in order, again and again. */
+  readonly personalBatchSize: number;
   /** Negatives drawn for each positive, anew each epoch, from everything outside the training positives. */
   readonly negatives: number;
   /** L2 on the vectors of an example. */
@@ -48,12 +46,38 @@ export interface MlpConfig {
   readonly proximal: number;
 }
 
+/** Generalised matrix factorisation (He et al. 2017): a weighted product of the person's and the item's vector. */
+export interface GmfConfig extends TowerTraining {
+  readonly family: 'gmf';
+  readonly dimension: number;
+}
+
+/** Embedding-MLP: a product head and hidden layers over [person, item, person∘item], trained on cross-entropy. */
+export interface MlpConfig extends TowerTraining {
+  readonly family: 'mlp';
+  readonly dimension: number;
+  /** Sizes of the hidden layers. */
+  readonly hidden: readonly number[];
+}
+
+/** NeuMF (He et al. 2017): hidden layers over [person, item] beside a product tower with vectors of its own. */
+export interface NeumfConfig extends TowerTraining {
+  readonly family: 'neumf';
+  /** Length of a vector in each of the two towers; people and items have both. */
+  readonly dimension: number;
+  readonly hidden: readonly number[];
+}
+
+/** The neural families: a product tower, hidden layers, or both. */
+export type TowerConfig = GmfConfig | MlpConfig | NeumfConfig;
+
 /** A model family with all its numbers. */
-export type ModelConfig = MfConfig | MlpConfig;
+export type ModelConfig = MfConfig | TowerConfig;
 
 /** A family and the numbers that are given; the rest follows from the data. */
-export type ModelInput =
-  (Partial<MfConfig> & { readonly family: 'mf' }) | (Partial<MlpConfig> & { readonly family: 'mlp' });
+export type ModelInput = {
+  [Family in ModelFamily]: Partial<Extract<ModelConfig, { family: Family }>> & { readonly family: Family };
+}[ModelFamily];
 
 /** One tensor of the shared part, and where it stands in the flat vector. */
 export interface SharedParameter {
@@ -97,6 +121,20 @@ export interface LocalUpdate {
   readonly touchedRows: LocalOnly<Int32Array>;
 }
 
+/** What a ranking is asked for. */
+export interface RankOptions {
+  /** Length of the list, at least 0. */
+  readonly k: number;
+  /** Items that are left out, such as those that the person touched. */
+  readonly exclude?: LocalOnly<Int32Array>;
+}
+
+/** Items and their scores, best first; of equal scores the item that stands first in the catalogue. */
+export interface Ranking {
+  readonly items: Int32Array;
+  readonly scores: Float32Array;
+}
+
 /** One checkpoint, prepared once and used for many clients. */
 export interface LoadedModel {
   /**
@@ -114,8 +152,13 @@ export interface LoadedModel {
     data: LocalData,
     random: SeededRandom,
   ): Promise<LocalOnly<Float32Array>>;
-  /** Scores of every item, higher is better. They say what a person likes, so they stay on the device too. */
-  score(local: LocalOnly<Float32Array>): Promise<LocalOnly<Float32Array>>;
+  /**
+   * Scores of every item, or of `items` in their order; higher is better. They say what a person likes, so they stay on the
+   * device too.
+   */
+  score(local: LocalOnly<Float32Array>, items?: Int32Array): Promise<LocalOnly<Float32Array>>;
+  /** The `k` best items outside `exclude`, without keeping all scores; fewer where the catalogue has fewer. */
+  rank(local: LocalOnly<Float32Array>, options: RankOptions): Promise<LocalOnly<Ranking>>;
   dispose(): void;
 }
 
@@ -127,10 +170,16 @@ export interface WholeTable {
   readonly gram?: Float32Array;
 }
 
-/** A model on a TensorFlow.js backend. */
+/** What trains and ranks: the TensorFlow.js definition of the family, the WebAssembly kernel, or plain TypeScript. */
+export const ENGINE_NAMES = ['tfjs', 'simd', 'ts'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+/** A model made ready to train and rank. */
 export interface TrainingEngine {
   readonly model: Model;
-  readonly backend: BackendName;
+  readonly engine: EngineName;
+  /** The backend of TensorFlow.js that does the work, or the engine's own name. */
+  readonly backend: BackendName | Exclude<EngineName, 'tfjs'>;
   /**
    * @param shared in the model's layout; copied.
    * @param whole the catalogue that this model's rows are a slice of; without it they are all there are.

@@ -1,7 +1,7 @@
 import { canonicalJson, UsageError, utf8 } from '@tutti/base';
 import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
 import { problemsOfTask, type TaskConfig } from '@tutti/coordination';
-import { createModel, recommended, resolveModelConfig } from '@tutti/model';
+import { createModel, MODEL_FAMILIES, recommended, resolveModelConfig } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { LARGEST_COMPLETE_GRAPH, LARGEST_GROUP, MODES, SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import * as z from 'zod';
@@ -31,7 +31,7 @@ const catalogue = z
   });
 
 const model = z
-  .looseObject({ family: z.enum(['embedding-mlp', 'mlp', 'mf']) })
+  .looseObject({ family: z.enum(['embedding-mlp', ...MODEL_FAMILIES]) })
   .describe('the model family and its numbers; what is left out follows from the data');
 
 const strategy = z.strictObject({
@@ -172,7 +172,7 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
   const { round, privacy } = entry;
   const items = entry.catalogue.ids.length;
   const facts = { items, meanHistory: entry.meanHistory };
-  const family = entry.model.family === 'mf' ? 'mf' : 'mlp';
+  const family = entry.model.family === 'embedding-mlp' ? 'mlp' : entry.model.family;
   const config = resolveModelConfig({ ...entry.model, family }, facts);
   const suited = recommended(config, facts);
   const noise =

@@ -7,8 +7,8 @@ import {
   type Device,
   type Models,
 } from '@tutti/client';
-import { createEngine, createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
-import { openNodeTensorflow } from '@tutti/model/node';
+import { openNodeEngine } from '@tutti/engine-simd/node';
+import { createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
 import { frameCount } from '@tutti/protocol';
 import { addInto } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -19,7 +19,7 @@ import type { FetchBlob } from './pool.ts';
 import { addRanks, emptyRankingSums } from './ranking.ts';
 import type { Answer, Delivery, GroupKey, ThreadAnswers, ThreadSetup } from './thread.ts';
 
-/** The devices of one thread. Each has its identity, its store and its vector; they share one TensorFlow engine. */
+/** The devices of one thread. Each has its identity, its store and its vector; they share one engine. */
 export interface DeviceHost {
   readonly backend: string;
   readonly notes: readonly string[];
@@ -31,11 +31,10 @@ export interface DeviceHost {
 /** Bytes of frame headers that a vector of `words` words costs on a wire beside its words. */
 const frameOverhead = (words: number): number => frameCount(words) * 100;
 
-/** Opens a TensorFlow backend and hosts devices on it. */
+/** Opens an engine and hosts devices on it. */
 export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): Promise<DeviceHost> {
-  const { tf, backend, notes } = await openNodeTensorflow({ backend: setup.backend });
   const model = createModel(setup.model, setup.population.items);
-  const engine = await createEngine({ model, tf, backend });
+  const { engine, notes } = await openNodeEngine({ model, engine: setup.engine, backend: setup.backend });
   const devices = new Map<number, { device: Device; store: ClientStore }>();
   const groups = new Map<number, number>();
   const sums = new Map<string, Uint32Array>();
@@ -91,7 +90,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   }
 
   return {
-    backend,
+    backend: engine.backend,
     notes,
     async deliver(deliveries) {
       const results = [];

@@ -1,6 +1,7 @@
 import { UsageError } from '@tutti/base';
 import type { StrategyConfig } from '@tutti/aggregation';
 import type { SplitDataset } from '@tutti/datasets';
+import type { EngineChoice } from '@tutti/engine-simd';
 import type { BackendName, ModelInput } from '@tutti/model';
 import {
   LARGEST_COMPLETE_GRAPH,
@@ -45,6 +46,9 @@ export interface SimulationOptions {
   readonly fit?: Fit;
   /** Worker threads; default the number of cores. */
   readonly workers?: number;
+  /** What trains; default `auto`: the kernel, unless an accelerator is faster. */
+  readonly engine?: EngineChoice;
+  /** A backend of TensorFlow.js; one that is named here trains, unless `engine` says otherwise. */
   readonly backend?: BackendName | 'auto';
   /** Called after each committed or aborted round. */
   readonly onRound?: (report: RoundReport) => void;
@@ -68,6 +72,7 @@ export interface ResolvedOptions {
   readonly dropout: number;
   readonly fit: Fit;
   readonly workers: number;
+  readonly engine: EngineChoice;
   readonly backend: BackendName | 'auto';
   readonly checkpointEvery: number;
 }
@@ -91,6 +96,7 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
     dropout: options.dropout ?? 0,
     fit: options.fit ?? 'files',
     workers: options.workers ?? cores,
+    engine: options.engine ?? 'auto',
     backend: options.backend ?? 'auto',
     checkpointEvery: options.checkpointEvery ?? 25,
   };

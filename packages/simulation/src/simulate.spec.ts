@@ -11,7 +11,6 @@ const base: SimulationOptions = {
   cohort: 20,
   seed: 7,
   workers: 2,
-  backend: 'wasm',
 };
 
 /** What must not depend on the machine, the threads or the masks. */
@@ -48,6 +47,18 @@ describe('a simulation', () => {
     const one = await simulate({ ...base, protocol: 'plain', workers: 1 });
     const three = await simulate({ ...base, protocol: 'plain', workers: 3 });
     expect(figures(three)).toEqual(figures(one));
+  });
+
+  it('trains on the engine that is asked for, and says which it was', async () => {
+    const short: SimulationOptions = { ...base, protocol: 'plain', rounds: 1, cohort: 16 };
+    const [auto, ts, tfjs] = [
+      await simulate(short),
+      await simulate({ ...short, engine: 'ts' }),
+      await simulate({ ...short, backend: 'wasm' }),
+    ];
+    expect([auto.backend, ts.backend, tfjs.backend]).toEqual(['simd', 'ts', 'wasm']);
+    for (const other of [ts, tfjs])
+      expect(other.rounds[0]?.loss).toBeCloseTo(auto.rounds[0]?.loss ?? Number.NaN, 4);
   });
 
   it('gives other figures for another seed', async () => {

@@ -131,6 +131,7 @@ async function openRun(
       protocol: resolved.protocol,
       dropout: resolved.dropout,
       smallestCohort: task.cohort.smallest,
+      engine: resolved.engine,
       backend: resolved.backend,
     },
     (hash) => blobs.get(hash),

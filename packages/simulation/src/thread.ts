@@ -1,3 +1,4 @@
+import type { EngineChoice } from '@tutti/engine-simd';
 import type { BackendName, ModelConfig } from '@tutti/model';
 import type { CoordinatorMessage, TaskInfo } from '@tutti/protocol';
 import type { DeviceMessage } from '@tutti/client';
@@ -12,6 +13,7 @@ export interface ThreadSetup {
   readonly protocol: 'plain' | 'secure';
   readonly dropout: number;
   readonly smallestCohort: number;
+  readonly engine: EngineChoice;
   readonly backend: BackendName | 'auto';
 }
 

@@ -1,7 +1,7 @@
 import { audit, isAsDocumented, type AttackResult } from '@tutti/audit';
 import { generateFilmShelf, type SplitDataset } from '@tutti/datasets';
-import { createEngine, createModel, decodeCheckpoint, recommended, resolveModelConfig } from '@tutti/model';
-import { openNodeTensorflow } from '@tutti/model/node';
+import { openNodeEngine } from '@tutti/engine-simd/node';
+import { createModel, decodeCheckpoint, recommended, resolveModelConfig } from '@tutti/model';
 import { simulate } from '@tutti/simulation';
 import { Command } from 'commander';
 import { describeData, openData } from '../data.ts';
@@ -72,8 +72,7 @@ async function runAudit(flags: AuditFlags, screen: Screen, signal: AbortSignal):
   const checkpoint = await trained(data, flags, screen, signal);
   const facts = { items: data.items, meanHistory: data.train.values.length / data.users };
   const model = createModel(resolveModelConfig({ family: 'mf', dimension: DIMENSION }, facts), data.items);
-  const { tf, backend } = await openNodeTensorflow();
-  const engine = await createEngine({ model, tf, backend });
+  const { engine } = await openNodeEngine({ model });
   const { shared } = decodeCheckpoint(checkpoint, model.layout);
   const loaded = await engine.load(shared);
   try {

@@ -1,12 +1,13 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { createClient, createSharedEngine, type Client } from '@tutti/client-node';
 import { loadDataset } from '@tutti/datasets/node';
+import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
 import { httpUrl, wholeNumber } from '../parse.ts';
 import { abortOnSignals } from '../signals.ts';
 import { openScreen } from '../ui/screen.ts';
 
-interface ClientFlags {
+interface ClientFlags extends EngineFlags {
   coordinator: string;
   task: string;
   store: string;
@@ -14,7 +15,6 @@ interface ClientFlags {
   person: number;
   rounds?: number;
   recommend?: number;
-  backend: 'auto' | 'tensorflow' | 'wasm' | 'cpu';
   json?: boolean;
 }
 
@@ -34,11 +34,8 @@ export function clientCommand(): Command {
     .option('--person <n>', 'which person of the ratings this device belongs to, from 0', wholeNumber(0), 0)
     .option('--rounds <n>', 'end after taking part in so many committed rounds (0: none)', wholeNumber(0))
     .option('--recommend <k>', 'print a list of k items at the end', wholeNumber(1, 10_000))
-    .addOption(
-      new Option('--backend <name>', 'TensorFlow.js backend')
-        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
-        .default('auto'),
-    )
+    .addOption(engineOptions()[0])
+    .addOption(engineOptions()[1])
     .option('--json', 'one JSON object on stdout at the end; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ClientFlags) => runClient(flags));
@@ -47,7 +44,7 @@ export function clientCommand(): Command {
 async function runClient(flags: ClientFlags): Promise<void> {
   const signal = abortOnSignals();
   const screen = openScreen(process.stderr);
-  const engine = await createSharedEngine({ backend: flags.backend });
+  const engine = await createSharedEngine({ engine: flags.engine, backend: flags.backend });
   await using client = await createClient({
     coordinator: flags.coordinator,
     task: flags.task,

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { DecodeError } from '@tutti/base';
+import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, decodeConfig, type CoordinatorConfigInput } from '@tutti/server';
 import { openLmdbStorage } from '@tutti/storage-lmdb';
@@ -18,7 +19,7 @@ interface CoordinatorFlags {
   config?: string;
   catalogue?: string;
   task: string;
-  model: string;
+  model: ModelFamily;
   port?: number;
   host?: string;
   dataDir?: string;
@@ -43,7 +44,11 @@ export function coordinatorCommand(): Command {
       'without a configuration: items as CSV with a header (id, title, genres), or JSON { ids, titles }',
     )
     .option('--task <name>', 'without a configuration: name of the task', 'films')
-    .option('--model <family>', 'without a configuration: mlp or mf', 'mlp')
+    .addOption(
+      new Option('--model <family>', 'model family, without a configuration')
+        .choices([...MODEL_FAMILIES])
+        .default('mlp'),
+    )
     .option('--port <n>', 'port to listen on (0 takes a free one)', wholeNumber(0, 65_535))
     .option('--host <address>', 'address to listen on')
     .option('--data-dir <dir>', 'where everything is kept')
@@ -111,7 +116,7 @@ async function configOfFlags(flags: CoordinatorFlags): Promise<CoordinatorConfig
       {
         name: flags.task,
         catalogue: await catalogueFile(flags.catalogue),
-        model: { family: flags.model === 'mf' ? 'mf' : 'mlp' },
+        model: { family: flags.model },
       },
     ],
   };

@@ -2,32 +2,33 @@ import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { keepLocal, seededRandom } from '@tutti/base';
 import { evaluateBoth, itemKnn, popularity, type RankingMetrics } from '@tutti/evaluation';
+import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
-  createEngine,
   createModel,
   decodeCheckpoint,
   resolveModelConfig,
+  MODEL_FAMILIES,
+  type ModelFamily,
   type ModelInput,
 } from '@tutti/model';
-import { openNodeTensorflow } from '@tutti/model/node';
 import type { Quality, QualityPair } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
+import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
 import { wholeNumber, wholeNumbers } from '../parse.ts';
 import { qualityLines } from '../ui/quality.ts';
 import { openScreen } from '../ui/screen.ts';
 
-interface EvaluateFlags {
+interface EvaluateFlags extends EngineFlags {
   checkpoint: string;
   dataset?: string;
-  model: 'mf' | 'mlp';
+  model: ModelFamily;
   dimension?: number;
   hidden?: number[];
   config?: string;
   users?: number;
   items?: number;
   seed: number;
-  backend: 'auto' | 'tensorflow' | 'wasm' | 'cpu';
   json?: boolean;
 }
 
@@ -45,17 +46,14 @@ export function evaluateCommand(): Command {
       '--config <file>',
       'config.json of the run that made the checkpoint: model and data follow from it',
     )
-    .addOption(new Option('--model <family>', 'model family').choices(['mf', 'mlp']).default('mlp'))
+    .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]).default('mlp'))
     .option('--dimension <n>', 'length of a vector', wholeNumber(1, 512))
-    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp)', wholeNumbers(1, 1_024))
+    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)', wholeNumbers(1, 1_024))
     .option('--users <n>', 'people of the built-in data', wholeNumber(16, 1_000_000))
     .option('--items <n>', 'items of the built-in data', wholeNumber(110, 1_000_000))
     .option('--seed <n>', 'seed of the built-in data', wholeNumber(0), 1)
-    .addOption(
-      new Option('--backend <name>', 'TensorFlow.js backend')
-        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
-        .default('auto'),
-    )
+    .addOption(engineOptions()[0])
+    .addOption(engineOptions()[1])
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: EvaluateFlags) => runEvaluate(flags));
@@ -77,15 +75,18 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
   const input = run.model ?? {
     family: flags.model,
     ...(flags.dimension === undefined ? {} : { dimension: flags.dimension }),
-    ...(flags.hidden === undefined || flags.model === 'mf' ? {} : { hidden: flags.hidden }),
+    ...(flags.hidden === undefined || flags.model === 'mf' || flags.model === 'gmf'
+      ? {}
+      : { hidden: flags.hidden }),
   };
   const model = createModel(resolveModelConfig(input, { items: data.items, meanHistory }), data.items);
   const bytes = await readFile(flags.checkpoint).catch((cause: unknown) => {
     throw new CommandError(`${flags.checkpoint} cannot be read`, undefined, { cause });
   });
   const { shared, metadata } = decodeCheckpoint(new Uint8Array(bytes), model.layout);
-  const { tf, backend } = await openNodeTensorflow({ backend: flags.backend });
-  const loaded = await (await createEngine({ model, tf, backend })).load(shared);
+  const { engine } = await openNodeEngine({ model, engine: flags.engine, backend: flags.backend });
+  const { backend } = engine;
+  const loaded = await engine.load(shared);
   const score = async (user: number): Promise<Float32Array> => {
     const positives = keepLocal(
       data.train.values.subarray(data.train.offsets[user], data.train.offsets[user + 1]),

@@ -1,9 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
+import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { FITS, simulate, type Fit, type SimulationOptions, type SimulationResult } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
+import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { cohortSize, realNumber, wholeNumber, wholeNumbers } from '../parse.ts';
 import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
 import { roundColumns, roundCells } from '../ui/rounds.ts';
@@ -13,11 +15,11 @@ import { cellsLine, headingLine } from '../ui/table.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 
 /** The options of `tutti simulate` as commander hands them over. */
-interface SimulateFlags {
+interface SimulateFlags extends EngineFlags {
   dataset?: string;
   users?: number;
   items?: number;
-  model: 'mf' | 'mlp';
+  model: ModelFamily;
   dimension?: number;
   hidden?: number[];
   rounds: number;
@@ -34,7 +36,6 @@ interface SimulateFlags {
   noise: 'none' | 'default';
   dropout?: number;
   workers?: number;
-  backend: SimulationOptions['backend'] & string;
   out?: string;
   checkpointEvery?: number;
   json?: boolean;
@@ -58,9 +59,9 @@ export function simulateCommand(): Command {
     )
     .option('--users <n>', 'people of the built-in data', wholeNumber(16, 1_000_000))
     .option('--items <n>', 'items of the built-in data', wholeNumber(110, 1_000_000))
-    .addOption(new Option('--model <family>', 'model family').choices(['mf', 'mlp']).default('mlp'))
+    .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]).default('mlp'))
     .option('--dimension <n>', 'length of a person’s and an item’s vector', wholeNumber(1, 512))
-    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp)', wholeNumbers(1, 1_024))
+    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)', wholeNumbers(1, 1_024))
     .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
     .option('--cohort <n|p%>', 'clients a round, as a number or a part of the population', cohortSize)
     .addOption(
@@ -101,11 +102,8 @@ export function simulateCommand(): Command {
       wholeNumber(1, 256),
       availableParallelism(),
     )
-    .addOption(
-      new Option('--backend <name>', 'TensorFlow.js backend')
-        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
-        .default('auto'),
-    )
+    .addOption(engineOptions()[0])
+    .addOption(engineOptions()[1])
     .option('--out <dir>', 'write config.json, metrics.jsonl, checkpoints and report.html there')
     .option('--checkpoint-every <n>', 'keep a checkpoint every n rounds (with --out)', wholeNumber(1))
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
@@ -165,12 +163,13 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     model: {
       family: flags.model,
       ...given('dimension', flags.dimension),
-      ...(flags.model === 'mlp' ? given('hidden', flags.hidden) : {}),
+      ...(flags.model === 'mlp' || flags.model === 'neumf' ? given('hidden', flags.hidden) : {}),
     },
     rounds: flags.rounds,
     seed: flags.seed,
     protocol: flags.protocol,
     fit: flags.fit,
+    engine: flags.engine,
     backend: flags.backend,
     noiseMultiplier,
     ...given('cohort', cohort),

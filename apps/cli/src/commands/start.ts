@@ -1,4 +1,6 @@
 import { Command, Option } from 'commander';
+import { MODEL_FAMILIES } from '@tutti/model';
+import { engineOptions } from '../engine-options.ts';
 import { realNumber, wholeNumber } from '../parse.ts';
 import { runStart } from '../start/run.ts';
 import type { StartFlags } from '../start/run.ts';
@@ -23,7 +25,7 @@ export function startCommand(): Command {
     .option('--processes <n>', 'processes that host the clients', wholeNumber(1, 64), 2)
     .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000))
     .option('--cohort <n>', 'clients a round', wholeNumber(16, 10_000))
-    .addOption(new Option('--model <family>', 'model family').choices(['mlp', 'mf']).default('mlp'))
+    .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]).default('mlp'))
     .option('--dataset <folder>', 'real data in place of the built-in shelf')
     .option('--seed <n>', 'seed of the built-in data and of the first model', wholeNumber(0), 1)
     .option('--port <n>', 'port of the coordinator (0 takes a free one)', wholeNumber(0, 65_535), 4_170)
@@ -34,11 +36,8 @@ export function startCommand(): Command {
       'enough noise for this differential-privacy budget over all rounds (δ = 1e-5)',
       realNumber(0.01, 1_000),
     )
-    .addOption(
-      new Option('--backend <name>', 'TensorFlow.js backend of the clients')
-        .choices(['auto', 'tensorflow', 'wasm', 'cpu'])
-        .default('auto'),
-    )
+    .addOption(engineOptions()[0])
+    .addOption(engineOptions()[1])
     .option('--keep', 'stay up after the rounds, until Ctrl-C')
     .option('--fresh', 'forget what the folder holds and start over')
     .option('--json', 'one JSON object on stdout; progress goes to stderr')

@@ -2,8 +2,8 @@ import { keepLocal, seededRandom } from '@tutti/base';
 import { createStrategy } from '@tutti/aggregation';
 import type { SplitDataset } from '@tutti/datasets';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
-import { createEngine, createModel, recommended, resolveModelConfig } from '@tutti/model';
-import { openNodeTensorflow } from '@tutti/model/node';
+import { openNodeEngine } from '@tutti/engine-simd/node';
+import { createModel, recommended, resolveModelConfig } from '@tutti/model';
 import type { StartSettings } from './settings.ts';
 
 /** Passes over everybody's data: the default federation's 30 rounds of 40 ask each of 240 people five times, too. */
@@ -20,10 +20,9 @@ export async function centralQuality(
   signal: AbortSignal,
   onProgress: (share: number) => void,
 ): Promise<{ hr10: number; ndcg10: number }> {
-  const { tf, backend } = await openNodeTensorflow();
   const facts = { items: data.items, meanHistory: (data.train.offsets[people] as number) / people };
   const model = createModel(resolveModelConfig({ family: settings.model, dimension: 16 }, facts), data.items);
-  const engine = await createEngine({ model, tf, backend });
+  const { engine } = await openNodeEngine({ model });
   const strategy = createStrategy(recommended(model.config, facts).strategy);
   const random = seededRandom(settings.seed).fork('central');
   const own = (user: number) => ({

@@ -28,6 +28,7 @@ export interface PopulationSetup {
   readonly people: number;
   readonly first: number;
   readonly step: number;
+  readonly engine: 'auto' | 'tfjs' | 'simd' | 'ts';
   readonly backend: 'auto' | 'tensorflow' | 'wasm' | 'cpu';
   readonly allowSmallCohort: number;
 }

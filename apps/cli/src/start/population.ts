@@ -17,7 +17,7 @@ const TELL_EVERY = 10;
 
 async function host(setup: PopulationSetup): Promise<void> {
   const data = await openData(setup.data);
-  const engine = await createSharedEngine({ backend: setup.backend });
+  const engine = await createSharedEngine({ engine: setup.engine, backend: setup.backend });
   const people: number[] = [];
   for (let user = setup.first; user < setup.people; user += setup.step) people.push(user);
   for (const [index, user] of people.entries()) {

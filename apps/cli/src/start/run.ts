@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import type { ModelFamily } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { DEFAULT_PEOPLE, describeData, openData } from '../data.ts';
+import { trainerName, type EngineFlags } from '../engine-options.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
 import { openCoordinator, type OpenedCoordinator } from './coordinator.ts';
 import { runFederation, type FederationResult } from './federation.ts';
@@ -10,19 +12,18 @@ import { claimFolder, type StartSettings } from './settings.ts';
 import { closingLines, writeStartReport } from './closing.ts';
 
 /** The options of `tutti start` as commander hands them over. */
-export interface StartFlags {
+export interface StartFlags extends EngineFlags {
   clients?: number;
   processes: number;
   rounds?: number;
   cohort?: number;
-  model: 'mf' | 'mlp';
+  model: ModelFamily;
   dataset?: string;
   seed: number;
   port: number;
   dataDir: string;
   noise: boolean;
   epsilon?: number;
-  backend: 'auto' | 'tensorflow' | 'wasm' | 'cpu';
   keep?: boolean;
   fresh?: boolean;
   json?: boolean;
@@ -72,6 +73,7 @@ export async function runStart(flags: StartFlags): Promise<void> {
           ...(flags.dataset === undefined ? { users: people } : { dataset: flags.dataset }),
         },
         people,
+        engine: flags.engine,
         backend: flags.backend,
         allowSmallCohort: 16,
       },
@@ -80,7 +82,7 @@ export async function runStart(flags: StartFlags): Promise<void> {
     );
     screen.finish();
     screen.line(
-      `clients train with TensorFlow.js (${population.backend})${population.notes.map((note) => `; ${note}`).join('')}`,
+      `clients train with ${trainerName(population.backend)}${population.notes.map((note) => `; ${note}`).join('')}`,
     );
     const federation = { coordinator, population, data, people, settings, screen, signal };
     const result = await unlessAborted(signal, Promise.race([runFederation(federation), population.failed]));

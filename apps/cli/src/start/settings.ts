@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '@tutti/base';
 import { ensureFolder } from '@tutti/base/node';
+import type { ModelFamily } from '@tutti/model';
 import { CommandError } from '../exit-codes.ts';
 
 /** What a federation in a folder was begun with: a second run must ask for the same, or start afresh. */
@@ -10,7 +11,7 @@ export interface StartSettings {
   readonly dataset: string | null;
   readonly seed: number;
   readonly people: number;
-  readonly model: 'mf' | 'mlp';
+  readonly model: ModelFamily;
   readonly cohort: number;
   readonly noiseMultiplier: number;
   readonly epsilon: number | null;

@@ -1,45 +1,50 @@
 import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { compactRows, drawExamples, type Examples } from './examples.ts';
+import { bestOf } from './ranking.ts';
+import { towerShape, type TowerShape } from './tower-shape.ts';
 import type {
   BackendName,
   LoadedModel,
   LocalUpdate,
-  MlpConfig,
   Model,
   SharedParameter,
   Tensorflow,
+  TowerConfig,
   TrainingEngine,
 } from './types.ts';
 
 /**
- * Embedding-MLP: logit = k·(p∘q_i) + b_i + o·MLP([p, q_i, p∘q_i]), trained on cross-entropy with sampled negatives. The
- * person's vector p is local; item table, item biases and layers are shared. A head on top of a product is stronger than
- * layers alone (Rendle et al. 2020).
+ * The neural families: logit = k·(p∘q_i) + b_i + o·MLP(…) + c, trained on cross-entropy with sampled negatives, over the
+ * towers that {@link towerShape} names. The person's vector p is local; item table, item biases, heads and layers are shared.
+ * A product head beside the layers is stronger than layers alone (Rendle et al. 2020).
  *
  * A round fits p first, with everything shared frozen, and then takes gradient steps on the shared part with p frozen
  * (Singhal et al. 2021), so a vector that was not trained for many rounds does no harm.
+ *
+ * @see He et al., Neural collaborative filtering, WWW 2017.
  */
-export function createMlpEngine(
+export function createTowerEngine(
   model: Model,
-  config: MlpConfig,
+  config: TowerConfig,
   tf: Tensorflow,
   backend: BackendName,
 ): TrainingEngine {
-  return { model, backend, load: async (shared) => loadMlp(model, config, tf, shared) };
+  return { model, engine: 'tfjs', backend, load: async (shared) => loadTower(model, config, tf, shared) };
 }
 
 type Tensor = ReturnType<Tensorflow['tensor']>;
 type Tensor2D = ReturnType<Tensorflow['tensor2d']>;
 
-/** Decay of the moments with which a person's vector is fitted (Adam). */
+/** Decay of the moments with which a person's vector is fitted. */
 const FIRST_DECAY = 0.9;
 const SECOND_DECAY = 0.99;
 
 /** Spread of the numbers that a vector begins with. */
 const INITIAL_SPREAD = 0.1;
 
-function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float32Array): LoadedModel {
-  const d = config.dimension;
+function loadTower(model: Model, config: TowerConfig, tf: Tensorflow, shared: Float32Array): LoadedModel {
+  const shape = towerShape(config);
+  const d = shape.width;
   const [tableAt, biasAt, ...denseAt] = model.layout.parameters as [
     SharedParameter,
     SharedParameter,
@@ -65,29 +70,27 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
     return person;
   }
 
-  /** Adam on the mean cross-entropy of all examples at once. */
+  /** Adam on the mean cross-entropy of a batch; the batches are gone through again and again. */
   async function fitInPlace(person: Float32Array, { items, labels }: Examples): Promise<void> {
-    const first = new Float64Array(d);
-    const second = new Float64Array(d);
+    const adam = adamOf(d);
     const [rows, biases, targets] = tf.tidy(() => {
       const index = tf.tensor1d(items, 'int32');
       return [tf.gather(table, index), tf.gather(bias, index), tf.tensor2d(labels, [items.length, 1])];
     });
-    const gradientOf = tf.grad((p) =>
-      crossEntropy(tf, logits(tf, config, p as Tensor2D, rows, biases, dense), targets),
-    );
+    let from = 0;
     for (let step = 1; step <= config.personalSteps; step++) {
-      const gradient = tf.tidy(() => gradientOf(tf.tensor2d(person, [1, d])));
+      const size = Math.min(config.personalBatchSize, items.length - from);
+      const gradient = tf.tidy(() => {
+        const part = (tensor: Tensor2D): Tensor2D => tf.slice(tensor, [from, 0], [size, -1]);
+        const [r, b, y] = [part(rows), part(biases), part(targets)];
+        const gradientOf = tf.grad((p) => crossEntropy(tf, logits(tf, shape, p as Tensor2D, r, b, dense), y));
+        return gradientOf(tf.tensor2d(person, [1, d]));
+      });
       const values = await gradient.data();
       gradient.dispose();
-      for (let i = 0; i < d; i++) {
-        const g = (values[i] as number) / items.length + config.l2 * (person[i] as number);
-        first[i] = FIRST_DECAY * (first[i] as number) + (1 - FIRST_DECAY) * g;
-        second[i] = SECOND_DECAY * (second[i] as number) + (1 - SECOND_DECAY) * g * g;
-        const mean = (first[i] as number) / (1 - FIRST_DECAY ** step);
-        const spread = Math.sqrt((second[i] as number) / (1 - SECOND_DECAY ** step));
-        person[i] = (person[i] as number) - (config.localLearningRate * mean) / (spread + 1e-4);
-      }
+      const mean = Float64Array.from(person, (value, i) => (values[i] as number) / size + config.l2 * value);
+      adam(person, mean, config.localLearningRate);
+      from = from + size === items.length ? 0 : from + size;
     }
     tf.dispose([rows, biases, targets]);
   }
@@ -134,34 +137,22 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
     return tf.tidy<[Tensor[], Tensor]>(() => {
       const index = tf.tensor1d(positions, 'int32');
       const targets = tf.tensor2d(labels, [labels.length, 1]);
-      const of = tf.valueAndGrads((rows, biases, ...layers) =>
-        crossEntropy(
-          tf,
-          logits(
-            tf,
-            config,
-            person,
-            tf.gather(rows as Tensor2D, index),
-            tf.gather(biases as Tensor2D, index),
-            layers,
-          ),
-          targets,
-        ),
-      );
+      const pullOf = (rows: Tensor2D): ReturnType<Tensorflow['scalar']> =>
+        tf.mul(tf.sum(tf.square(tf.gather(rows, index))), config.l2 / 2);
+      const of = tf.valueAndGrads((rows, biases, ...layers) => {
+        const q = tf.gather(rows as Tensor2D, index);
+        const b = tf.gather(biases as Tensor2D, index);
+        const loss = crossEntropy(tf, logits(tf, shape, person, q, b, layers), targets);
+        return tf.add(loss, pullOf(rows as Tensor2D));
+      });
       const { value, grads } = of([...weights]);
       const next = weights.map((weight, i) => {
         // Rows are touched by few examples of a batch and take the sum; layers are touched by all and take the mean.
         const rate = i < 2 ? config.tableLearningRate : config.learningRate / labels.length;
-        const pull = i < 2 ? config.l2 : 0;
-        const proximal = tf.mul(tf.sub(weight, start[i] as Tensor), config.proximal);
-        const gradient = tf.addN([
-          tf.mul(grads[i] as Tensor, rate),
-          tf.mul(weight, rate * pull),
-          tf.mul(proximal, config.learningRate),
-        ]);
-        return tf.sub(weight, gradient);
+        const proximal = tf.mul(tf.sub(weight, start[i] as Tensor), config.proximal * config.learningRate);
+        return tf.sub(weight, tf.add(tf.mul(grads[i] as Tensor, rate), proximal));
       });
-      return [next, value];
+      return [next, tf.sub(value, pullOf(weights[0] as Tensor2D))];
     });
   }
 
@@ -204,44 +195,79 @@ function loadMlp(model: Model, config: MlpConfig, tf: Tensorflow, shared: Float3
     };
   }
 
-  async function score(person: Float32Array): Promise<LocalOnly<Float32Array>> {
-    const result = tf.tidy(() => logits(tf, config, tf.tensor2d(person, [1, d]), table, bias, dense));
+  async function score(person: Float32Array, items?: Int32Array): Promise<Float32Array> {
+    const result = tf.tidy(() => {
+      const index = items === undefined ? undefined : tf.tensor1d(items, 'int32');
+      const [rows, biases] =
+        index === undefined ? [table, bias] : [tf.gather(table, index), tf.gather(bias, index)];
+      return logits(tf, shape, tf.tensor2d(person, [1, d]), rows, biases, dense);
+    });
     const values = (await result.data()) as Float32Array;
     result.dispose();
-    return keepLocal(values);
+    return values;
   }
 
   return {
     train: (local, { positives }, random) => train(local, positives, random),
     personalize: async (local, { positives }, random) => keepLocal(await fit(local, positives, random)),
-    score,
+    score: async (local, items) => keepLocal(await score(local, items)),
+    rank: async (local, options) => keepLocal(bestOf(await score(local), options)),
     dispose: () => tf.dispose([table, bias, ...dense]),
   };
 }
 
-/** Logits (B × 1) of rows of items (B × d) for one person (1 × d). */
+/** Adam on a person's vector (Kingma & Ba 2015), moments in float64. */
+function adamOf(length: number): (vector: Float32Array, gradient: Float64Array, rate: number) => void {
+  const first = new Float64Array(length);
+  const second = new Float64Array(length);
+  let step = 0;
+  return (vector, gradient, rate) => {
+    step++;
+    for (let i = 0; i < length; i++) {
+      const g = gradient[i] as number;
+      first[i] = FIRST_DECAY * (first[i] as number) + (1 - FIRST_DECAY) * g;
+      second[i] = SECOND_DECAY * (second[i] as number) + (1 - SECOND_DECAY) * g * g;
+      const mean = (first[i] as number) / (1 - FIRST_DECAY ** step);
+      const spread = Math.sqrt((second[i] as number) / (1 - SECOND_DECAY ** step));
+      vector[i] = (vector[i] as number) - (rate * mean) / (spread + 1e-4);
+    }
+  };
+}
+
+/** Logits (B × 1) of rows of items (B × d) for one person (1 × d); `weights`: layers, then the heads of the towers there are. */
 function logits(
   tf: Tensorflow,
-  config: MlpConfig,
+  shape: TowerShape,
   person: Tensor2D,
   rows: Tensor2D,
   biases: Tensor2D,
   weights: readonly Tensor[],
 ): Tensor2D {
-  const layers = config.hidden.length;
-  const product = tf.mul<Tensor2D>(rows, person);
-  let hidden = tf.concat2d([tf.mul(tf.onesLike(rows), person), rows, product], 1);
-  for (let layer = 0; layer < layers; layer++) {
-    hidden = tf.relu(
-      tf.add(tf.matMul(hidden, weights[2 * layer] as Tensor2D), weights[2 * layer + 1] as Tensor),
-    );
+  const rest = [...weights];
+  const block = (tensor: Tensor2D, from: number, size: number): Tensor2D =>
+    from === 0 && size === shape.width ? tensor : tf.slice(tensor, [0, from], [-1, size]);
+  const { deep, product } = shape;
+  let terms: Tensor2D = biases;
+  if (deep !== undefined) {
+    const [p, q] = [block(person, deep.from, deep.size), block(rows, deep.from, deep.size)];
+    const inputs = [
+      tf.mul<Tensor2D>(tf.onesLike(q), p),
+      q,
+      ...(deep.products ? [tf.mul<Tensor2D>(q, p)] : []),
+    ];
+    let hidden = tf.concat2d(inputs, 1);
+    for (let layer = 0; layer < deep.hidden.length; layer++) {
+      const [kernel, bias] = [rest.shift() as Tensor2D, rest.shift() as Tensor];
+      hidden = tf.relu(tf.add(tf.matMul(hidden, kernel), bias));
+    }
+    const head = product > 0 ? rest.splice(1, 1)[0] : rest.shift();
+    terms = tf.add(terms, tf.matMul(hidden, head as Tensor2D));
   }
-  const [productKernel, outputKernel, outputBias] = weights.slice(2 * layers) as [Tensor2D, Tensor2D, Tensor];
-  return tf.addN([
-    tf.matMul(product, productKernel),
-    tf.matMul(hidden, outputKernel),
-    tf.add<Tensor2D>(biases, outputBias),
-  ]);
+  if (product > 0) {
+    const both = tf.mul<Tensor2D>(block(rows, 0, product), block(person, 0, product));
+    terms = tf.add(terms, tf.matMul(both, rest.shift() as Tensor2D));
+  }
+  return tf.add(terms, rest[0] as Tensor);
 }
 
 /** Σ log(1 + exp(z)) − y·z, without overflow. */

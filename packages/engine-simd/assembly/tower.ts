@@ -1,0 +1,534 @@
+/**
+ * The neural families: logit = (p ∘ k)·q + b_i + o·MLP(p, q [, p ∘ q]), cross-entropy. packages/model/src/tower.ts defines them.
+ *
+ * The person's half of the first layer is taken out of the batch: with p fixed in a step, p·Wp is one row, and
+ * q·Wq + (p ∘ q)·Wpq = q·M with M = Wq + diag(p)·Wpq. The host lays out the memory and sets the pointers; matrices have whole
+ * vectors in each row, padded with zeros that stay zero.
+ */
+import { ADD, LAYER, multiply, SET, transpose } from './gemm';
+import { expOfNegative, log1pOfUnit } from './math';
+import { bytesOf, copyRow, getF32, getI32, setF32, subtractRow, sumOf } from './memory';
+
+// Shape, in floats. `width` is a dense row of the shared table; `row` a padded one: product block, deep block, bias.
+export let width: i32 = 0;
+export let row: i32 = 0;
+export let productSize: i32 = 0;
+export let productPadded: i32 = 0;
+export let deepSize: i32 = 0;
+export let deepPadded: i32 = 0;
+/** First float of the deep block in a dense and in a padded row; 0 in both where it is the product block. */
+export let deepDense: i32 = 0;
+export let deepFrom: i32 = 0;
+/** Whether the layers see p ∘ q too. */
+export let products: i32 = 0;
+export let layers: i32 = 0;
+
+// Where things stand, in bytes.
+/** Shared item rows and biases, dense. */
+export let table: usize = 0;
+export let biases: usize = 0;
+/** Ten numbers for each layer: see `layer`. */
+export let layerRecords: usize = 0;
+/** Layers' weights as one block of `denseFloats`; their gradient and their start in the same order. */
+export let weights: usize = 0;
+export let gradients: usize = 0;
+export let starts: usize = 0;
+export let denseFloats: i32 = 0;
+/** Inside the weights, in bytes from their beginning. */
+export let personKernel: usize = 0;
+export let itemKernel: usize = 0;
+export let productsKernel: usize = 0;
+export let firstBias: usize = 0;
+export let productHead: usize = 0;
+export let outputKernel: usize = 0;
+export let outputBias: usize = 0;
+/** Scratch: the person, p ∘ k, the person's gradient, Adam's moments (float64), a batch of rows, of gradients, of numbers. */
+export let person: usize = 0;
+export let head: usize = 0;
+export let personGradient: usize = 0;
+export let productSums: usize = 0;
+export let firstMoments: usize = 0;
+export let secondMoments: usize = 0;
+export let batchRows: usize = 0;
+export let rowGradients: usize = 0;
+export let logits: usize = 0;
+export let slopes: usize = 0;
+/** Rows that training touches, padded. */
+export let compact: usize = 0;
+
+/** Fields of a layer's record. */
+const INPUTS: i32 = 0;
+const OUTPUTS: i32 = 1;
+const PADDED: i32 = 2;
+const KERNEL: i32 = 3;
+const BIAS: i32 = 4;
+const ACTIVATION: i32 = 5;
+const SLOPE: i32 = 6;
+const TRANSPOSED: i32 = 7;
+const KERNEL_GRADIENT: i32 = 8;
+const BIAS_GRADIENT: i32 = 9;
+
+/** Decay of the moments with which a person's vector is fitted (Adam), and what is added to their spread. */
+const FIRST_DECAY: f64 = 0.9;
+const SECOND_DECAY: f64 = 0.99;
+const SMALLEST_SPREAD: f64 = 1e-4;
+
+// @ts-ignore: decorator
+@inline
+function layer(index: i32, field: i32): i32 {
+  return getI32(layerRecords, 10 * index + field);
+}
+
+// @ts-ignore: decorator
+@inline
+function biasSlot(): usize {
+  return bytesOf(row - 4);
+}
+
+/** A dense row as a padded one; the padding must be zero already. */
+// @ts-ignore: decorator
+@inline
+function padRow(to: usize, from: usize): void {
+  if (productSize > 0) copyRow(to, from, productSize);
+  if (deepSize > 0 && (productSize == 0 || deepDense > 0)) copyRow(to + bytesOf(deepFrom), from + bytesOf(deepDense), deepSize);
+}
+
+/** The person's vector from a dense row. */
+export function setPerson(from: usize): void {
+  padRow(person, from);
+}
+
+/** The person's vector as a dense row. */
+export function getPerson(to: usize): void {
+  copyRow(to, person, productSize);
+  if (deepSize > 0) copyRow(to + bytesOf(deepDense), person + bytesOf(deepFrom), deepSize);
+}
+
+function gatherShared(items: usize, count: i32, to: usize): void {
+  for (let i = 0; i < count; i++) {
+    const item = getI32(items, i);
+    padRow(to, table + bytesOf(item * width));
+    store<f32>(to + biasSlot(), getF32(biases, item));
+    to += bytesOf(row);
+  }
+}
+
+/** Fills the compact table with the shared rows `rows`. */
+export function gatherCompact(rows: usize, count: i32): void {
+  gatherShared(rows, count, compact);
+}
+
+/** What of the forward pass depends on the person and the weights only. */
+function prepare(): void {
+  const w = weights;
+  for (let j = 0; j < productPadded; j += 4) {
+    const at = bytesOf(j);
+    v128.store(head + at, f32x4.mul(v128.load(person + at), v128.load(w + productHead + at)));
+  }
+  if (layers == 0) return;
+  const columns = bytesOf(layer(0, PADDED));
+  const bias = <usize>layer(0, BIAS);
+  memory.copy(bias, w + firstBias, columns);
+  multiply(person + bytesOf(deepFrom), 0, 4, w + personKernel, columns, bias, columns, 1, layer(0, PADDED) >> 2, deepSize, ADD, 0);
+  if (products == 0) return;
+  const merged = <usize>layer(0, KERNEL);
+  for (let i = 0; i < deepSize; i++) {
+    const scale = v128.load32_splat(person + bytesOf(deepFrom + i));
+    const from = <usize>i * columns;
+    for (let at: usize = from; at < from + columns; at += 16) {
+      const own = v128.load(w + itemKernel + at);
+      v128.store(merged + at, f32x4.add(own, f32x4.mul(scale, v128.load(w + productsKernel + at))));
+    }
+  }
+}
+
+/** Logits of `count` rows from `rows` on, `stride` bytes apart, whose deep block and bias stand `deep` bytes and at `bias`. */
+function forward(rows: usize, stride: usize, deep: usize, bias: usize, biasStride: usize, count: i32): void {
+  let input = rows + deep;
+  let inputStride = stride;
+  for (let l = 0; l < layers; l++) {
+    const columns = layer(l, PADDED);
+    const activation = <usize>layer(l, ACTIVATION);
+    multiply(input, inputStride, 4, layer(l, KERNEL), bytesOf(columns), activation, bytesOf(columns), count, columns >> 2, layer(l, INPUTS), LAYER, layer(l, BIAS));
+    input = activation;
+    inputStride = bytesOf(columns);
+  }
+  const lastVectors = layers == 0 ? 0 : layer(layers - 1, PADDED);
+  const output = weights + outputKernel;
+  const constant = load<f32>(weights + outputBias);
+  for (let i = 0; i < count; i++) {
+    let sum = f32x4.splat(0);
+    for (let j = 0; j < productPadded; j += 4)
+      sum = f32x4.add(sum, f32x4.mul(v128.load(rows + bytesOf(j)), v128.load(head + bytesOf(j))));
+    for (let j = 0; j < lastVectors; j += 4)
+      sum = f32x4.add(sum, f32x4.mul(v128.load(input + bytesOf(j)), v128.load(output + bytesOf(j))));
+    setF32(logits, i, sumOf(sum) + load<f32>(bias) + constant);
+    rows += stride;
+    input += inputStride;
+    bias += biasStride;
+  }
+}
+
+/** Slopes σ(z) − y of each example's loss; the sum of the losses. */
+function crossEntropy(labels: usize, count: i32): f64 {
+  let total: f64 = 0;
+  const zero = f32x4.splat(0);
+  const one = f32x4.splat(1);
+  for (let i = 0; i < count; i += 4) {
+    const z = v128.load(logits + bytesOf(i));
+    const y = v128.load(labels + bytesOf(i));
+    const e = expOfNegative(f32x4.neg(f32x4.abs(z)));
+    const whole = f32x4.add(one, e);
+    const sigmoid = f32x4.div(v128.bitselect(one, e, f32x4.ge(z, zero)), whole);
+    v128.store(slopes + bytesOf(i), f32x4.sub(sigmoid, y));
+    const losses = f32x4.add(f32x4.sub(f32x4.max(z, zero), f32x4.mul(y, z)), log1pOfUnit(e));
+    total += <f64>f32x4.extract_lane(losses, 0);
+    if (i + 1 < count) total += <f64>f32x4.extract_lane(losses, 1);
+    if (i + 2 < count) total += <f64>f32x4.extract_lane(losses, 2);
+    if (i + 3 < count) total += <f64>f32x4.extract_lane(losses, 3);
+  }
+  return total;
+}
+
+/** to (+)= Σ_i scale_i · rows_i over `vectors` vectors. */
+function weightedSum(to: usize, rows: usize, stride: usize, scales: usize, vectors: i32, count: i32, mode: i32): void {
+  for (let j = 0; j < vectors; j++) {
+    let sum = mode == ADD ? v128.load(to) : f32x4.splat(0);
+    let at = rows;
+    for (let i = 0; i < count; i++) {
+      sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(scales + bytesOf(i)), v128.load(at)));
+      at += stride;
+    }
+    v128.store(to, sum);
+    to += 16;
+    rows += 16;
+  }
+}
+
+/** to (+)= Σ_i rows_i. */
+function columnSums(to: usize, rows: usize, stride: usize, vectors: i32, count: i32, mode: i32): void {
+  for (let j = 0; j < vectors; j++) {
+    let sum = mode == ADD ? v128.load(to) : f32x4.splat(0);
+    let at = rows;
+    for (let i = 0; i < count; i++) {
+      sum = f32x4.add(sum, v128.load(at));
+      at += stride;
+    }
+    v128.store(to, sum);
+    to += 16;
+    rows += 16;
+  }
+}
+
+/** Slopes pass where a unit was on. */
+function maskInPlace(slope: usize, activation: usize, floats: i32): void {
+  const zero = f32x4.splat(0);
+  for (let i = 0; i < floats; i += 4) {
+    const at = bytesOf(i);
+    v128.store(slope + at, v128.and(v128.load(slope + at), f32x4.gt(v128.load(activation + at), zero)));
+  }
+}
+
+/** Slopes of the last layer's units: slope_i · o where the unit was on. */
+function outputSlopes(count: i32): void {
+  const last = layers - 1;
+  const columns = layer(last, PADDED);
+  const output = weights + outputKernel;
+  const zero = f32x4.splat(0);
+  let slope = <usize>layer(last, SLOPE);
+  let activation = <usize>layer(last, ACTIVATION);
+  for (let i = 0; i < count; i++) {
+    const scale = v128.load32_splat(slopes + bytesOf(i));
+    for (let j = 0; j < columns; j += 4) {
+      const on = f32x4.gt(v128.load(activation), zero);
+      v128.store(slope, v128.and(f32x4.mul(scale, v128.load(output + bytesOf(j))), on));
+      slope += 16;
+      activation += 16;
+    }
+  }
+}
+
+/** Slopes of layer l − 1's units from those of layer l. */
+function passDown(l: i32, count: i32): void {
+  const columns = layer(l, PADDED);
+  const below = layer(l - 1, PADDED);
+  transpose(layer(l, KERNEL), bytesOf(columns), layer(l, INPUTS), layer(l, OUTPUTS), layer(l, TRANSPOSED), bytesOf(below));
+  multiply(layer(l, SLOPE), bytesOf(columns), 4, layer(l, TRANSPOSED), bytesOf(below), layer(l - 1, SLOPE), bytesOf(below), count, below >> 2, layer(l, OUTPUTS), SET, 0);
+  maskInPlace(layer(l - 1, SLOPE), layer(l - 1, ACTIVATION), count * below);
+}
+
+/** Gradient of layer l's kernel and bias; for the first layer, of the merged kernel. */
+function layerGradient(l: i32, input: usize, inputStride: usize, count: i32, mode: i32): void {
+  const columns = layer(l, PADDED);
+  const slope = <usize>layer(l, SLOPE);
+  columnSums(layer(l, BIAS_GRADIENT), slope, bytesOf(columns), columns >> 2, count, mode);
+  multiply(input, 4, inputStride, slope, bytesOf(columns), layer(l, KERNEL_GRADIENT), bytesOf(columns), layer(l, INPUTS), columns >> 2, count, mode, 0);
+}
+
+/** Everything below the logits that does not belong to an item row, for a batch in `batchRows`; `all`: the upper layers too. */
+function backward(count: i32, mode: i32, all: bool): void {
+  weightedSum(productSums, batchRows, bytesOf(row), slopes, productPadded >> 2, count, mode);
+  if (layers == 0) return;
+  outputSlopes(count);
+  if (all) {
+    const last = layers - 1;
+    const columns = layer(last, PADDED);
+    weightedSum(gradients + outputKernel, layer(last, ACTIVATION), bytesOf(columns), slopes, columns >> 2, count, mode);
+  }
+  for (let l = layers - 1; l > 0; l--) {
+    if (all) layerGradient(l, layer(l - 1, ACTIVATION), bytesOf(layer(l - 1, PADDED)), count, mode);
+    passDown(l, count);
+  }
+  layerGradient(0, batchRows + bytesOf(deepFrom), bytesOf(row), count, mode);
+}
+
+/** Gradient of the person's vector, from the sums that `backward` left. */
+function personSlopes(): void {
+  for (let j = 0; j < row; j += 4) v128.store(personGradient + bytesOf(j), f32x4.splat(0));
+  for (let j = 0; j < productPadded; j += 4) {
+    const at = bytesOf(j);
+    v128.store(personGradient + at, f32x4.mul(v128.load(weights + productHead + at), v128.load(productSums + at)));
+  }
+  if (layers == 0) return;
+  const columns = layer(0, PADDED);
+  const biasGradient = <usize>layer(0, BIAS_GRADIENT);
+  let merged = <usize>layer(0, KERNEL_GRADIENT);
+  let own = weights + personKernel;
+  let both = weights + productsKernel;
+  for (let i = 0; i < deepSize; i++) {
+    let sum = f32x4.splat(0);
+    for (let j = 0; j < columns; j += 4) {
+      const at = bytesOf(j);
+      sum = f32x4.add(sum, f32x4.mul(v128.load(own + at), v128.load(biasGradient + at)));
+      if (products != 0) sum = f32x4.add(sum, f32x4.mul(v128.load(both + at), v128.load(merged + at)));
+    }
+    const at = personGradient + bytesOf(deepFrom + i);
+    store<f32>(at, load<f32>(at) + sumOf(sum));
+    own += bytesOf(columns);
+    both += bytesOf(columns);
+    merged += bytesOf(columns);
+  }
+}
+
+/**
+ * Fits the person's vector by `steps` steps of Adam on the mean cross-entropy of `batch` examples each, with everything
+ * shared as it is; `chunk` examples are held at a time.
+ */
+export function fitPerson(items: usize, labels: usize, count: i32, steps: i32, batch: i32, chunk: i32, rate: f64, l2: f64): void {
+  memory.fill(firstMoments, 0, <usize>row << 3);
+  memory.fill(secondMoments, 0, <usize>row << 3);
+  memory.copy(weights, starts, bytesOf(denseFloats));
+  let firstLeft: f64 = 1;
+  let secondLeft: f64 = 1;
+  let from = 0;
+  for (let step = 0; step < steps; step++) {
+    const end = min(from + batch, count);
+    prepare();
+    for (let at = from; at < end; at += chunk) {
+      const part = min(chunk, end - at);
+      gatherShared(items + bytesOf(at), part, batchRows);
+      forward(batchRows, bytesOf(row), bytesOf(deepFrom), batchRows + biasSlot(), bytesOf(row), part);
+      crossEntropy(labels + bytesOf(at), part);
+      backward(part, at == from ? SET : ADD, false);
+    }
+    personSlopes();
+    firstLeft *= FIRST_DECAY;
+    secondLeft *= SECOND_DECAY;
+    adamStep(end - from, rate, l2, 1 - firstLeft, 1 - secondLeft);
+    from = end == count ? 0 : end;
+  }
+}
+
+function adamStep(examples: i32, rate: f64, l2: f64, firstShare: f64, secondShare: f64): void {
+  for (let i = 0; i < row - 4; i++) {
+    const value = <f64>getF32(person, i);
+    const gradient = <f64>getF32(personGradient, i) / <f64>examples + l2 * value;
+    const firstAt = firstMoments + (<usize>i << 3);
+    const secondAt = secondMoments + (<usize>i << 3);
+    const first = FIRST_DECAY * load<f64>(firstAt) + (1 - FIRST_DECAY) * gradient;
+    const second = SECOND_DECAY * load<f64>(secondAt) + (1 - SECOND_DECAY) * gradient * gradient;
+    store<f64>(firstAt, first);
+    store<f64>(secondAt, second);
+    const spread = Math.sqrt(second / secondShare) + SMALLEST_SPREAD;
+    setF32(person, i, <f32>(value - (rate * (first / firstShare)) / spread));
+  }
+}
+
+/** Begins training: the layers as the checkpoint has them. */
+export function resetWeights(): void {
+  memory.copy(weights, starts, bytesOf(denseFloats));
+}
+
+/**
+ * One pass over `count` examples in batches: gradient steps on compact rows (the sum of each example's gradient and its
+ * pull l2) and on the layers (the mean), with the person's vector fixed. @returns the sum of the losses before each step.
+ */
+export function descend(positions: usize, labels: usize, count: i32, batch: i32, rows: usize, touched: i32, rate: f32, rowRate: f32, l2: f32, proximal: f32): f64 {
+  let total: f64 = 0;
+  for (let from = 0; from < count; from += batch) {
+    const part = min(batch, count - from);
+    const places = positions + bytesOf(from);
+    gatherBatch(places, part);
+    prepare();
+    forward(batchRows, bytesOf(row), bytesOf(deepFrom), batchRows + biasSlot(), bytesOf(row), part);
+    total += crossEntropy(labels + bytesOf(from), part);
+    backward(part, SET, true);
+    firstLayerGradients(part);
+    if (layers > 0) passToRows(part);
+    if (proximal > 0) pullRows(rows, touched, rate * proximal);
+    stepRows(places, part, rowRate, l2);
+    stepLayers(rate / <f32>part, rate * proximal);
+  }
+  return total;
+}
+
+function gatherBatch(positions: usize, count: i32): void {
+  let to = batchRows;
+  for (let i = 0; i < count; i++) {
+    const from = compact + bytesOf(getI32(positions, i) * row);
+    for (let at: usize = 0; at < bytesOf(row); at += 16) v128.store(to + at, v128.load(from + at));
+    to += bytesOf(row);
+  }
+}
+
+/** Splits the merged gradient into those of the three blocks of the first layer; product head and output bias. */
+function firstLayerGradients(count: i32): void {
+  for (let j = 0; j < productPadded; j += 4) {
+    const at = bytesOf(j);
+    v128.store(gradients + productHead + at, f32x4.mul(v128.load(person + at), v128.load(productSums + at)));
+  }
+  let sum: f32 = 0;
+  for (let i = 0; i < count; i++) sum += getF32(slopes, i);
+  store<f32>(gradients + outputBias, sum);
+  if (layers == 0) return;
+  const columns = bytesOf(layer(0, PADDED));
+  const bias = gradients + firstBias;
+  for (let i = 0; i < deepSize; i++) {
+    const scale = v128.load32_splat(person + bytesOf(deepFrom + i));
+    const from = <usize>i * columns;
+    for (let at: usize = 0; at < columns; at += 16) {
+      v128.store(gradients + personKernel + from + at, f32x4.mul(scale, v128.load(bias + at)));
+      if (products == 0) continue;
+      const merged = v128.load(gradients + itemKernel + from + at);
+      v128.store(gradients + productsKernel + from + at, f32x4.mul(scale, merged));
+    }
+  }
+}
+
+/** Gradient of the deep block of each row of the batch. */
+function passToRows(count: i32): void {
+  const columns = layer(0, PADDED);
+  transpose(layer(0, KERNEL), bytesOf(columns), deepSize, layer(0, OUTPUTS), layer(0, TRANSPOSED), bytesOf(deepPadded));
+  multiply(layer(0, SLOPE), bytesOf(columns), 4, layer(0, TRANSPOSED), bytesOf(deepPadded), rowGradients, bytesOf(deepPadded), count, deepPadded >> 2, layer(0, OUTPUTS), SET, 0);
+}
+
+/** Pull of every touched row towards its start (FedProx). */
+function pullRows(rows: usize, touched: i32, share: f32): void {
+  for (let i = 0; i < touched; i++) {
+    const item = getI32(rows, i);
+    const at = compact + bytesOf(i * row);
+    const from = table + bytesOf(item * width);
+    for (let j = 0; j < productSize; j++) setF32(at, j, getF32(at, j) - share * (getF32(at, j) - getF32(from, j)));
+    if (deepSize > 0 && (productSize == 0 || deepDense > 0))
+      for (let j = 0; j < deepSize; j++) {
+        const value = getF32(at, deepFrom + j);
+        setF32(at, deepFrom + j, value - share * (value - getF32(from, deepDense + j)));
+      }
+    const bias = load<f32>(at + biasSlot());
+    store<f32>(at + biasSlot(), bias - share * (bias - getF32(biases, item)));
+  }
+}
+
+function stepRows(positions: usize, count: i32, rate: f32, l2: f32): void {
+  const shared = deepSize > 0 && deepFrom == 0;
+  const rates = f32x4.splat(rate);
+  const pulls = f32x4.splat(l2);
+  let before = batchRows;
+  let deep = rowGradients;
+  for (let i = 0; i < count; i++) {
+    const at = compact + bytesOf(getI32(positions, i) * row);
+    const slope = v128.load32_splat(slopes + bytesOf(i));
+    for (let j = 0; j < productPadded; j += 4) {
+      let gradient = f32x4.mul(slope, v128.load(head + bytesOf(j)));
+      if (shared) gradient = f32x4.add(gradient, v128.load(deep + bytesOf(j)));
+      stepVector(at + bytesOf(j), gradient, before + bytesOf(j), rates, pulls);
+    }
+    if (!shared || productPadded == 0)
+      for (let j = 0; j < deepPadded; j += 4) {
+        const place = bytesOf(deepFrom + j);
+        stepVector(at + place, v128.load(deep + bytesOf(j)), before + place, rates, pulls);
+      }
+    store<f32>(at + biasSlot(), load<f32>(at + biasSlot()) - rate * getF32(slopes, i));
+    before += bytesOf(row);
+    deep += bytesOf(deepPadded);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function stepVector(at: usize, gradient: v128, before: usize, rates: v128, pulls: v128): void {
+  const whole = f32x4.add(gradient, f32x4.mul(pulls, v128.load(before)));
+  v128.store(at, f32x4.sub(v128.load(at), f32x4.mul(rates, whole)));
+}
+
+function stepLayers(rate: f32, proximal: f32): void {
+  const rates = f32x4.splat(rate);
+  const pulls = f32x4.splat(proximal);
+  for (let at: usize = 0; at < bytesOf(denseFloats); at += 16) {
+    const value = v128.load(weights + at);
+    let next = f32x4.sub(value, f32x4.mul(rates, v128.load(gradients + at)));
+    if (proximal > 0) next = f32x4.sub(next, f32x4.mul(pulls, f32x4.sub(value, v128.load(starts + at))));
+    v128.store(weights + at, next);
+  }
+}
+
+/** Writes trained minus initial of the touched rows into the dense delta's table and biases. */
+export function writeRowDeltas(rows: usize, touched: i32, tableDelta: usize, biasDelta: usize): void {
+  for (let i = 0; i < touched; i++) {
+    const item = getI32(rows, i);
+    const at = compact + bytesOf(i * row);
+    const from = table + bytesOf(item * width);
+    const to = tableDelta + bytesOf(item * width);
+    subtractRow(to, at, from, productSize);
+    if (deepSize > 0 && (productSize == 0 || deepDense > 0))
+      subtractRow(to + bytesOf(deepDense), at + bytesOf(deepFrom), from + bytesOf(deepDense), deepSize);
+    setF32(biasDelta, item, load<f32>(at + biasSlot()) - getF32(biases, item));
+  }
+}
+
+/** Zeros what {@link writeRowDeltas} wrote. */
+export function clearRowDeltas(rows: usize, touched: i32, tableDelta: usize, biasDelta: usize): void {
+  for (let i = 0; i < touched; i++) {
+    const item = getI32(rows, i);
+    memory.fill(tableDelta + bytesOf(item * width), 0, bytesOf(width));
+    setF32(biasDelta, item, 0);
+  }
+}
+
+/** Trained minus initial of one matrix of the layers, without its padding. `within`: bytes from the beginning of the weights. */
+export function writeLayerDelta(within: usize, padded: i32, rows: i32, columns: i32, to: usize): void {
+  for (let i = 0; i < rows; i++) {
+    subtractRow(to, weights + within, starts + within, columns);
+    within += bytesOf(padded);
+    to += bytesOf(columns);
+  }
+}
+
+/** Prepares scoring for the person that is set. */
+export function beginScores(): void {
+  memory.copy(weights, starts, bytesOf(denseFloats));
+  prepare();
+}
+
+/** Logits of items first … first + count − 1, to `to`; count at most the batch that there is room for. */
+export function scoreRange(first: i32, count: i32, to: usize): void {
+  forward(table + bytesOf(first * width), bytesOf(width), bytesOf(deepDense), biases + bytesOf(first), 4, count);
+  memory.copy(to, logits, bytesOf(count));
+}
+
+/** Logits of the items named, likewise. */
+export function scoreItems(items: usize, count: i32, to: usize): void {
+  gatherShared(items, count, batchRows);
+  forward(batchRows, bytesOf(row), bytesOf(deepFrom), batchRows + biasSlot(), bytesOf(row), count);
+  memory.copy(to, logits, bytesOf(count));
+}

@@ -1,0 +1,93 @@
+import { keepLocal, seededRandom } from '@tutti/base';
+import { towerShape, type BackendName, type TowerConfig } from '@tutti/model';
+import { openNodeTensorflow } from '@tutti/model/node';
+import { describe, expect, it, vi } from 'vitest';
+import { modelOf, person, weightsOf } from '../test/people.ts';
+import { loadTower, openTrainingEngine, openWasmKernel, stepCost, WIDE_STEP, type Kernel } from './index.ts';
+import { openNodeEngine } from './node.ts';
+
+const narrow = modelOf({ family: 'mlp', dimension: 4, hidden: [8] }, 30);
+const wide = modelOf({ family: 'neumf', dimension: 64, hidden: [128], batchSize: 1_024 }, 30);
+const never = async (): Promise<never> => {
+  throw new Error('TensorFlow.js was opened');
+};
+
+describe('an engine', () => {
+  it('is the kernel for a narrow model, without opening TensorFlow.js, and says so', async () => {
+    const { engine, backend } = await openTrainingEngine({ model: narrow, tensorflow: never });
+    expect([engine, backend]).toEqual(['simd', 'simd']);
+  });
+
+  it('is TypeScript where WebAssembly is refused', async () => {
+    const { Module } = WebAssembly;
+    Object.assign(WebAssembly, {
+      Module: class {
+        constructor() {
+          throw new WebAssembly.CompileError('refused by the content policy');
+        }
+      },
+    });
+    try {
+      vi.resetModules();
+      const fresh = await import('./index.ts');
+      expect((await fresh.openTrainingEngine({ model: narrow })).engine).toBe('ts');
+      await expect(fresh.openTrainingEngine({ model: narrow, engine: 'simd' })).rejects.toThrow(
+        'does not run',
+      );
+    } finally {
+      Object.assign(WebAssembly, { Module });
+    }
+  });
+
+  it('is TensorFlow.js where that is asked for, by name or by backend', async () => {
+    const byName = await openNodeEngine({ model: narrow, engine: 'tfjs', backend: 'wasm' });
+    const byBackend = await openNodeEngine({ model: narrow, backend: 'wasm' });
+    for (const { engine } of [byName, byBackend])
+      expect([engine.engine, engine.backend]).toEqual(['tfjs', 'wasm']);
+    await expect(openTrainingEngine({ model: narrow, engine: 'tfjs' })).rejects.toThrow('not given');
+  });
+
+  it.each([
+    ['the accelerator', 'tensorflow', [0, 1, 10, 12], 'tfjs'],
+    ['the kernel', 'tensorflow', [0, 5, 10, 12], 'simd'],
+    ['the kernel, without a trial,', 'wasm', [], 'simd'],
+  ] as const)('of a wide model is %s where the clock says so (%s)', async (_which, backend, times, taken) => {
+    expect(stepCost(wide)).toBe(3 * 1_024 * 64 * 128);
+    expect(stepCost(wide)).toBeGreaterThan(WIDE_STEP);
+    const { tf } = await openNodeTensorflow({ backend: 'wasm' });
+    const clock = [...times];
+    const { engine } = await openTrainingEngine({
+      model: wide,
+      tensorflow: async () => ({ tf, backend: backend as BackendName }),
+      now: () => clock.shift() as number,
+    });
+    expect(engine).toBe(taken);
+    expect(clock).toEqual([]);
+  });
+
+  it('does with the kernel where no accelerator opens', async () => {
+    expect((await openTrainingEngine({ model: wide, tensorflow: never })).engine).toBe('simd');
+  });
+
+  it('refuses weights of another layout', async () => {
+    const engine = await openTrainingEngine({ model: narrow });
+    await expect(engine.load(new Float32Array(3))).rejects.toThrow('3 weights; the layout has');
+  });
+
+  it('leaves nothing in memory once it is disposed of', async () => {
+    let kernel: Kernel | undefined;
+    const { config, layout, items } = narrow;
+    const tower = {
+      shape: towerShape(config as TowerConfig),
+      training: config as TowerConfig,
+      layout,
+      items,
+    };
+    const loaded = loadTower((bytes) => (kernel = openWasmKernel(bytes)), tower, weightsOf(narrow));
+    await loaded.train(undefined, person(1, 2, 3), seededRandom(1));
+    await loaded.rank(keepLocal(Float32Array.of(1, 2, 3, 4)), { k: 3 });
+    expect(kernel?.bytes.some((byte) => byte !== 0)).toBe(true);
+    loaded.dispose();
+    expect(kernel?.bytes.every((byte) => byte === 0)).toBe(true);
+  });
+});

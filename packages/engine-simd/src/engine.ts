@@ -1,0 +1,137 @@
+import { EnvironmentError, keepLocal, seededRandom, UsageError } from '@tutti/base';
+import {
+  createEngine,
+  towerShape,
+  type BackendName,
+  type EngineName,
+  type LoadedModel,
+  type Model,
+  type Tensorflow,
+  type TrainingEngine,
+  type WholeTable,
+} from '@tutti/model';
+import { loadFactorization } from './kernel-factorization.ts';
+import { loadTower } from './kernel-tower.ts';
+import type { OpenKernel } from './kernel.ts';
+import { openTypescriptKernel } from './typescript-kernel.ts';
+import { openWasmKernel, wasmKernelRuns } from './wasm-kernel.ts';
+
+/** An engine by name, or whichever suits the model here. */
+export type EngineChoice = EngineName | 'auto';
+
+/** TensorFlow.js with the backend that is current in it. */
+export interface OpenTensorflow {
+  readonly tf: Tensorflow;
+  readonly backend: BackendName;
+}
+
+/** What an engine is opened with. */
+export interface EngineOptions {
+  readonly model: Model;
+  /** Default `auto`. */
+  readonly engine?: EngineChoice;
+  /**
+   * Opens TensorFlow.js. Asked for `tfjs`, and by `auto` for a model so wide that an accelerator may be faster; without it
+   * `auto` does with the kernel.
+   */
+  readonly tensorflow?: () => Promise<OpenTensorflow>;
+  /** Milliseconds, for the trial of `auto`. */
+  readonly now?: () => number;
+}
+
+/**
+ * Prepares a model on the engine that is asked for; what it took stands in {@link TrainingEngine.engine}.
+ *
+ * `auto` takes the kernel (`simd`, or `ts` where there is no WebAssembly SIMD). Only where a gradient step is at least
+ * {@link WIDE_STEP} multiplications and TensorFlow.js opens with an accelerator (GPU, or native TensorFlow), both train one
+ * made-up person, and the faster is taken.
+ *
+ * @throws {UsageError} for `tfjs` without a way to open TensorFlow.js.
+ * @throws {EnvironmentError} for `simd` where the kernel does not run.
+ */
+export async function openTrainingEngine(options: EngineOptions): Promise<TrainingEngine> {
+  const { model, engine = 'auto' } = options;
+  switch (engine) {
+    case 'tfjs':
+      return tfjsEngine(options);
+    case 'simd':
+      if (!wasmKernelRuns()) throw new EnvironmentError('WebAssembly SIMD does not run here');
+      return kernelEngine(model, 'simd');
+    case 'ts':
+      return kernelEngine(model, 'ts');
+    case 'auto': {
+      const own = kernelEngine(model, wasmKernelRuns() ? 'simd' : 'ts');
+      return (await fasterAccelerator(options, own)) ?? own;
+    }
+  }
+}
+
+async function tfjsEngine({ model, tensorflow }: EngineOptions): Promise<TrainingEngine> {
+  if (tensorflow === undefined) throw new UsageError('engine tfjs: TensorFlow.js is not given');
+  return createEngine({ model, ...(await tensorflow()) });
+}
+
+/** The kernel in WebAssembly or in TypeScript, as an engine. */
+function kernelEngine(model: Model, name: 'simd' | 'ts'): TrainingEngine {
+  const open = name === 'simd' ? openWasmKernel : openTypescriptKernel;
+  return {
+    model,
+    engine: name,
+    backend: name,
+    load: async (shared, whole) => loadInKernel(open, model, shared, whole),
+  };
+}
+
+function loadInKernel(open: OpenKernel, model: Model, shared: Float32Array, whole?: WholeTable): LoadedModel {
+  const { config, items, layout } = model;
+  if (shared.length !== layout.length)
+    throw new UsageError(`${shared.length} weights; the layout has ${layout.length}`);
+  return config.family === 'mf'
+    ? loadFactorization(open, { config, items }, shared, whole)
+    : loadTower(open, { shape: towerShape(config), training: config, layout, items }, shared);
+}
+
+/** Backends that a wide model may be faster on than in the kernel. */
+const ACCELERATORS: readonly BackendName[] = ['tensorflow', 'webgl', 'webgpu'];
+
+/** Multiplications of a step from which on a trial pays: on-device-training.md §2 found the gain at 256-256-128, batch 256. */
+export const WIDE_STEP = 20_000_000;
+
+/** Multiplications of one gradient step: each weight of the layers meets each example three times. */
+export function stepCost({ config }: Model): number {
+  if (config.family === 'mf') return 0;
+  const { deep } = towerShape(config);
+  const sizes = deep === undefined ? [] : [deep.size, ...deep.hidden];
+  const weights = sizes.slice(1).reduce((sum, size, index) => sum + size * (sizes[index] as number), 0);
+  return 3 * config.batchSize * weights;
+}
+
+async function fasterAccelerator(
+  options: EngineOptions,
+  own: TrainingEngine,
+): Promise<TrainingEngine | undefined> {
+  const { model, tensorflow, now = () => performance.now() } = options;
+  if (tensorflow === undefined || stepCost(model) < WIDE_STEP) return undefined;
+  const opened = await tensorflow().catch(() => undefined);
+  if (opened === undefined || !ACCELERATORS.includes(opened.backend)) return undefined;
+  const other = await createEngine({ model, ...opened });
+  return (await trial(other, now)) < (await trial(own, now)) ? other : undefined;
+}
+
+/** Items that the made-up person of a trial touched. */
+const TRIAL_HISTORY = 64;
+
+/** Milliseconds in which `engine` trains a made-up person, the second time. */
+async function trial(engine: TrainingEngine, now: () => number): Promise<number> {
+  const { model } = engine;
+  const loaded = await engine.load(model.initialShared(seededRandom('trial')));
+  const count = Math.min(model.items, TRIAL_HISTORY);
+  const data = { positives: keepLocal(Int32Array.from({ length: count }, (_, item) => item)) };
+  const local = keepLocal(new Float32Array(model.localLength));
+  await loaded.train(local, data, seededRandom('trial'));
+  const start = now();
+  await loaded.train(local, data, seededRandom('trial'));
+  const spent = now() - start;
+  loaded.dispose();
+  return spent;
+}

@@ -1,0 +1,263 @@
+import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
+import {
+  drawSeed,
+  type LoadedModel,
+  type LocalData,
+  type LocalUpdate,
+  type Ranking,
+  type RankOptions,
+} from '@tutti/model';
+import { arena } from './arena.ts';
+import { checkItems } from './check-items.ts';
+import type { Address, Kernel, OpenKernel } from './kernel.ts';
+import { rankInKernel } from './kernel-ranking.ts';
+import { CHUNK, placeTower, type TowerModel, type TowerPlaces } from './tower-memory.ts';
+
+/** Spread of the numbers that a vector begins with. */
+const INITIAL_SPREAD = 0.1;
+
+/** Loads a checkpoint into a kernel of its own. @param shared in the model's layout; copied. */
+export function loadTower(open: OpenKernel, model: TowerModel, shared: Float32Array): LoadedModel {
+  return new KernelTower(open, model, shared);
+}
+
+/** Places behind the model's own for what one person needs; they move when a longer history comes. */
+interface PersonPlaces {
+  readonly history: number;
+  readonly positives: Address;
+  readonly items: Address;
+  readonly labels: Address;
+  readonly positions: Address;
+  readonly rows: Address;
+}
+
+class KernelTower implements LoadedModel {
+  readonly #kernel: Kernel;
+  readonly #places: TowerPlaces;
+  #own: PersonPlaces | undefined;
+
+  constructor(
+    open: OpenKernel,
+    private readonly model: TowerModel,
+    shared: Float32Array,
+  ) {
+    this.#places = placeTower(model);
+    const { settings, records, blocks, starts, end } = this.#places;
+    this.#kernel = open(end);
+    const { floats, integers } = this.#kernel;
+    this.#kernel.set(settings);
+    integers.set(records, (settings.layerRecords ?? 0) / 4);
+    floats.set(shared, this.#places.shared / 4);
+    for (const { offset, rows, columns, padded, within } of blocks)
+      for (let row = 0; row < rows; row++)
+        floats.set(
+          shared.subarray(offset + row * columns, offset + (row + 1) * columns),
+          (starts + within) / 4 + row * padded,
+        );
+  }
+
+  async personalize(
+    local: LocalOnly<Float32Array> | undefined,
+    { positives }: LocalData,
+    random: SeededRandom,
+  ): Promise<LocalOnly<Float32Array>> {
+    this.#fit(local, this.#admit(positives), positives, random);
+    return this.#person();
+  }
+
+  async train(
+    local: LocalOnly<Float32Array> | undefined,
+    { positives }: LocalData,
+    random: SeededRandom,
+  ): Promise<LocalUpdate> {
+    const { call } = this.#kernel;
+    const own = this.#admit(positives);
+    if (local === undefined) this.#fit(undefined, own, positives, random);
+    else this.#setPerson(local);
+    const counts = this.#drawEpochs(own, positives.length, random);
+    const all = counts.reduce((sum, count) => sum + count, 0);
+    const touched = call.compactRows(own.items, all, this.#places.marks, own.rows, own.positions);
+    const loss = this.#descend(own, counts, touched);
+    const [examples = 0] = counts;
+    return {
+      delta: this.#delta(own, touched),
+      local: this.#person(),
+      loss: loss / Math.max(1, examples),
+      examples,
+      touchedRows: keepLocal(this.#kernel.integers.slice(own.rows / 4, own.rows / 4 + touched)),
+    };
+  }
+
+  async score(local: LocalOnly<Float32Array>, items?: Int32Array): Promise<LocalOnly<Float32Array>> {
+    if (items !== undefined) checkItems(items, this.model.items);
+    const { call, floats, integers } = this.#kernel;
+    const { logits, named } = this.#places;
+    this.#beginScores(local);
+    const scores = new Float32Array(items?.length ?? this.model.items);
+    for (let first = 0; first < scores.length; first += CHUNK) {
+      const count = Math.min(CHUNK, scores.length - first);
+      if (items === undefined) call.scoreRange(first, count, logits);
+      else {
+        integers.set(items.subarray(first, first + count), named / 4);
+        call.scoreItems(named, count, logits);
+      }
+      scores.set(floats.subarray(logits / 4, logits / 4 + count), first);
+    }
+    return keepLocal(scores);
+  }
+
+  async rank(local: LocalOnly<Float32Array>, options: RankOptions): Promise<LocalOnly<Ranking>> {
+    this.#beginScores(local);
+    this.#own = undefined;
+    const { call } = this.#kernel;
+    const { end, logits } = this.#places;
+    return rankInKernel(this.#kernel, this.model.items, options, end, (offer) => {
+      for (let first = 0; first < this.model.items; first += CHUNK) {
+        const count = Math.min(CHUNK, this.model.items - first);
+        call.scoreRange(first, count, logits);
+        offer(logits, first, count);
+      }
+    });
+  }
+
+  dispose(): void {
+    this.#kernel.bytes.fill(0);
+  }
+
+  #beginScores(local: Float32Array): void {
+    this.#setPerson(local);
+    this.#kernel.call.beginScores();
+  }
+
+  #setPerson(local: Float32Array): void {
+    this.#kernel.floats.set(local, this.#places.vector / 4);
+    this.#kernel.call.setPerson(this.#places.vector);
+  }
+
+  #person(): LocalOnly<Float32Array> {
+    const { vector } = this.#places;
+    this.#kernel.call.getPerson(vector);
+    return keepLocal(this.#kernel.floats.slice(vector / 4, vector / 4 + this.model.shape.width));
+  }
+
+  /** Makes room for a person's examples, and puts what they touched there. */
+  #admit(positives: Int32Array): PersonPlaces {
+    checkItems(positives, this.model.items);
+    if (this.#own === undefined || this.#own.history < positives.length) this.#makeRoom(positives.length);
+    const own = this.#own as unknown as PersonPlaces;
+    this.#kernel.integers.set(positives, own.positives / 4);
+    return own;
+  }
+
+  #makeRoom(history: number): void {
+    const { training, items } = this.model;
+    const examples = history * (1 + training.negatives) * training.epochs;
+    const room = arena(this.#places.end);
+    const own = {
+      history,
+      positives: room.take(history),
+      items: room.take(examples),
+      labels: room.take(examples),
+      positions: room.take(examples),
+      rows: room.take(Math.min(items, examples)),
+    };
+    const compact = room.take(Math.min(items, examples) * this.#places.row);
+    this.#kernel.reserve(room.end);
+    // Padding of compact rows must be zero, whatever stood there before.
+    this.#kernel.bytes.fill(0, this.#places.end, room.end);
+    this.#kernel.set({ compact });
+    this.#own = own;
+  }
+
+  #draw(own: PersonPlaces, history: number, at: number, random: SeededRandom): number {
+    const { items, training } = this.model;
+    const [a, b, c, d] = drawSeed(random);
+    return this.#kernel.call.drawExamples(
+      own.positives,
+      history,
+      items,
+      training.negatives,
+      a,
+      b,
+      c,
+      d,
+      this.#places.marks,
+      own.items + 4 * at,
+      own.labels + 4 * at,
+    );
+  }
+
+  #fit(
+    start: Float32Array | undefined,
+    own: PersonPlaces,
+    positives: Int32Array,
+    random: SeededRandom,
+  ): void {
+    const { training, shape } = this.model;
+    this.#setPerson(
+      start ?? Float32Array.from({ length: shape.width }, () => INITIAL_SPREAD * random.normal()),
+    );
+    if (positives.length === 0) return;
+    const count = this.#draw(own, positives.length, 0, random);
+    this.#kernel.call.fitPerson(
+      own.items,
+      own.labels,
+      count,
+      training.personalSteps,
+      training.personalBatchSize,
+      CHUNK,
+      training.localLearningRate,
+      training.l2,
+    );
+  }
+
+  /** Draws the examples of every epoch, one behind the other. */
+  #drawEpochs(own: PersonPlaces, history: number, random: SeededRandom): readonly number[] {
+    const counts: number[] = [];
+    let at = 0;
+    for (let epoch = 0; epoch < this.model.training.epochs; epoch++) {
+      counts.push(this.#draw(own, history, at, random));
+      at += counts[epoch] as number;
+    }
+    return counts;
+  }
+
+  /** All epochs on the compact rows and the layers; the loss of the first. */
+  #descend(own: PersonPlaces, counts: readonly number[], touched: number): number {
+    const { batchSize, learningRate, tableLearningRate, l2, proximal } = this.model.training;
+    const { call } = this.#kernel;
+    call.gatherCompact(own.rows, touched);
+    call.resetWeights();
+    let at = 0;
+    const losses = counts.map((count) => {
+      const loss = call.descend(
+        own.positions + 4 * at,
+        own.labels + 4 * at,
+        count,
+        batchSize,
+        own.rows,
+        touched,
+        learningRate,
+        tableLearningRate,
+        l2,
+        proximal,
+      );
+      at += count;
+      return loss;
+    });
+    return losses[0] ?? 0;
+  }
+
+  /** Trained minus initial as a vector of its own; the kernel's copy is zero again afterwards. */
+  #delta(own: PersonPlaces, touched: number): Float32Array {
+    const { call } = this.#kernel;
+    const { delta, table, biases, blocks } = this.#places;
+    const rows = [own.rows, touched, delta + 4 * table, delta + 4 * biases] as const;
+    call.writeRowDeltas(...rows);
+    for (const { within, padded, rows: count, columns, offset } of blocks)
+      call.writeLayerDelta(within, padded, count, columns, delta + 4 * offset);
+    const copy = this.#kernel.floats.slice(delta / 4, delta / 4 + this.model.layout.length);
+    call.clearRowDeltas(...rows);
+    return copy;
+  }
+}

@@ -1,0 +1,31 @@
+import type { BackendName, Model, TrainingEngine } from '@tutti/model';
+import { openNodeTensorflow } from '@tutti/model/node';
+import { openTrainingEngine, type EngineChoice } from './engine.ts';
+
+/** An engine, and what people should know of it. */
+export interface OpenedEngine {
+  readonly engine: TrainingEngine;
+  readonly notes: readonly string[];
+}
+
+/**
+ * {@link openTrainingEngine} in Node, with the TensorFlow.js backend that is asked for.
+ * @param options.engine default `auto`; but a `backend` that is asked for by name is one of TensorFlow.js, so it means `tfjs`.
+ * @throws {EnvironmentError} where what was asked for cannot be had.
+ */
+export async function openNodeEngine(options: {
+  model: Model;
+  engine?: EngineChoice;
+  backend?: BackendName | 'auto';
+}): Promise<OpenedEngine> {
+  const { model, backend = 'auto', engine: asked = 'auto' } = options;
+  const choice = asked === 'auto' && backend !== 'auto' ? 'tfjs' : asked;
+  let notes: readonly string[] = [];
+  const tensorflow = async () => {
+    const opened = await openNodeTensorflow({ backend });
+    notes = opened.notes;
+    return opened;
+  };
+  const engine = await openTrainingEngine({ model, engine: choice, tensorflow });
+  return { engine, notes: engine.engine === 'tfjs' ? notes : [] };
+}

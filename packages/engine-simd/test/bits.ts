@@ -1,0 +1,30 @@
+import { keepLocal, seededRandom } from '@tutti/base';
+import type { Model } from '@tutti/model';
+import { openTrainingEngine } from '../src/index.ts';
+import { FAMILIES, modelOf, person } from './people.ts';
+
+const ITEMS = 60;
+
+/** Weights and vectors from integer arithmetic alone: nothing here may depend on a platform's Math. */
+const exact = (length: number): Float32Array =>
+  Float32Array.from({ length }, (_, i) => ((Math.imul(i + 1, 2_654_435_761) >>> 8) / 2 ** 24 - 0.5) / 2);
+
+/** Every number that the kernel computes for one person in every family, one behind the other. */
+async function numbersOf(model: Model): Promise<Float32Array[]> {
+  const loaded = await (await openTrainingEngine({ model, engine: 'simd' })).load(exact(model.layout.length));
+  const data = person(1, 5, 9, 20, 21, 22, 33, 59);
+  const vector = await loaded.personalize(keepLocal(exact(model.localLength)), data, seededRandom('fit'));
+  const { delta, loss } = await loaded.train(vector, data, seededRandom('train'));
+  const { scores } = await loaded.rank(vector, { k: 9 });
+  return [vector, delta, Float32Array.of(loss), await loaded.score(vector), scores];
+}
+
+/**
+ * SHA-256 over those bits, in hexadecimal. It runs wherever the kernel does; README.md says where it was compared.
+ */
+export async function bitsOfKernel(): Promise<string> {
+  const parts = (await Promise.all(FAMILIES.map(([, input]) => numbersOf(modelOf(input, ITEMS))))).flat();
+  const all = Float32Array.from(parts.flatMap((part) => [...part]));
+  const digest = await crypto.subtle.digest('SHA-256', all);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
