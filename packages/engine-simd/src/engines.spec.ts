@@ -213,7 +213,7 @@ describe('the WebAssembly kernel', () => {
     '%s: learns a checkerboard of tastes: even people like even items',
     async (_name, input) => {
       const training = input.family === 'mf' ? {} : { proximal: 0, batchSize: 16 };
-      const which = modelOf({ ...input, ...training } as ModelInput, 40);
+      const which = modelOf({ ...input, ...training }, 40);
       let shared = which.initialShared(seededRandom('weights'));
       const random = seededRandom('board');
       const people = Array.from({ length: 16 }, (_, user) => {
