@@ -172,3 +172,21 @@ describe('a round on a sparse graph', () => {
     );
   });
 });
+
+describe('a round of several groups, one of them poisoned', () => {
+  it.each(['median', 'trimmed-mean'] as const)('is not decided by it (%s)', async (combine) => {
+    const config = taskConfig({
+      combine,
+      clippingNorm: 1_000,
+      cohort: { planned: 24, smallest: 24, largestGroup: 8, overselection: 1 },
+    });
+    const story = await openStory({ count: 24, config });
+    for (const { delta } of story.clients) delta.fill(0.5);
+    (story.clients[3] as StoryClient).delta.fill(200);
+    await story.gather();
+    const record = committed(await story.untilEnd());
+    expect(record.groups).toBe(3);
+    // Two of three groups say 0.5; a mean would say 0.5 + 199.5 / 24. Rounding: 1000 · 2⁻²⁰ a unit.
+    for (const value of await change(story, record)) expect(Math.abs(value - 0.5)).toBeLessThan(2e-3);
+  });
+});

@@ -19,6 +19,8 @@
  * console.log(strategy.apply(strategy.init(2), new Float32Array(2), update).parameters);
  * ```
  */
+export { COMBINATIONS, combineGroups, FEWEST_ROBUST_GROUPS } from './combine.ts';
+export type { Combination, GroupSum } from './combine.ts';
 export { decodeSum } from './decode.ts';
 export type { AggregatedUpdate, RowTable } from './decode.ts';
 export { InvalidUpdateError } from './errors.ts';

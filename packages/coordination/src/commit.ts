@@ -1,9 +1,10 @@
 import {
+  combineGroups,
   createStrategy,
-  decodeSum,
   decodeStrategyState,
   encodeStrategyState,
   type AggregatedUpdate,
+  type GroupSum,
 } from '@tutti/aggregation';
 import { decodeCheckpoint, encodeCheckpoint } from '@tutti/model';
 import { roundedSensitivity } from '@tutti/privacy';
@@ -33,14 +34,12 @@ export async function sumAttempt(
   sums: GroupSums,
 ): Promise<Summed | undefined> {
   const { description } = attempt;
-  const signed: Int32Array[] = [];
+  const summed: GroupSum[] = [];
   const culprits: ClientId[] = [];
-  const survivorsOfGroups: number[] = [];
   for (const [group, state] of attempt.groups.entries()) {
     const key = { attempt: description.attempt, group };
     if (state.phase === 'plain-done') {
-      signed.push(toSigned(await sums.take(key)));
-      survivorsOfGroups.push(state.counted.size);
+      summed.push({ sum: toSigned(await sums.take(key)), survivors: state.counted.size });
       continue;
     }
     const recovered = state.phase === 'unmask' ? recoverMasks(state) : undefined;
@@ -51,16 +50,15 @@ export async function sumAttempt(
     const sum = await sums.take(key);
     applyCorrections(sum, recovered.corrections, attempt.crypto);
     culprits.push(...recovered.culprits);
-    signed.push(toSigned(sum));
-    survivorsOfGroups.push(state.survivorIds.length);
+    summed.push({ sum: toSigned(sum), survivors: state.survivorIds.length });
   }
-  if (signed.length === 0) return undefined;
-  const survivors = survivorsOfGroups.reduce((sum, count) => sum + count, 0);
-  const update = decodeSum(lanesOf(config, description.purpose), description.scale, signed, survivors, {
+  if (summed.length === 0) return undefined;
+  const lanes = lanesOf(config, description.purpose);
+  const update = combineGroups(config.combine ?? 'mean', summed, lanes, description.scale, {
     rowTables: rowTablesOf(config),
   });
-  const fewestInGroup = Math.min(...survivorsOfGroups);
-  return { update, survivors, groups: signed.length, fewestInGroup, culprits };
+  const fewestInGroup = Math.min(...summed.map(({ survivors }) => survivors));
+  return { update, survivors: update.survivors, groups: summed.length, fewestInGroup, culprits };
 }
 
 /** Means of the metric lanes; a lane's sum under noise can leave its range, and is brought back into it. */

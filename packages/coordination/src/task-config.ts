@@ -1,5 +1,10 @@
 import { UsageError } from '@tutti/base';
-import { createStrategy, type StrategyConfig } from '@tutti/aggregation';
+import {
+  createStrategy,
+  FEWEST_ROBUST_GROUPS,
+  type Combination,
+  type StrategyConfig,
+} from '@tutti/aggregation';
 import type { Model } from '@tutti/model';
 import {
   LARGEST_COMPLETE_GRAPH,
@@ -41,6 +46,8 @@ export interface TaskConfig {
     readonly survivors?: number;
     readonly unmask: number;
   };
+  /** How the groups of a round become one update; default `mean`. The others need three groups. */
+  readonly combine?: Combination;
   /** Whom masks protect against; default `semi-honest`. */
   readonly mode?: Mode;
   /** How groups are wired; default {@link DEFAULT_GRAPH}. */
@@ -149,6 +156,12 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     ask('cohort.smallest', cohort.smallest >= least, `${cohort.smallest} ${below}`);
     ask('cohort.largestGroup', cohort.largestGroup >= least, `${cohort.largestGroup} ${below}`);
   }
+  const groups = Math.ceil(cohort.planned / cohort.largestGroup);
+  ask(
+    'combine',
+    (config.combine ?? 'mean') === 'mean' || groups >= FEWEST_ROBUST_GROUPS,
+    `${config.combine} over ${groups} groups; ${FEWEST_ROBUST_GROUPS} are needed (a cohort of ${cohort.planned} in groups of at most ${cohort.largestGroup})`,
+  );
   ask(
     'noise.accounting',
     noise.accounting === undefined || (noise.multiplier > 0 && noise.metricMultiplier > 0),

@@ -1,5 +1,5 @@
 import { canonicalJson, UsageError, utf8 } from '@tutti/base';
-import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
+import { COMBINATIONS, STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
 import { problemsOfTask, type TaskConfig } from '@tutti/coordination';
 import { createModel, MODEL_FAMILIES, recommended, resolveModelConfig } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
@@ -64,6 +64,10 @@ const task = z.strictObject({
         .max(LARGEST_GROUP)
         .default(LARGEST_COMPLETE_GRAPH)
         .describe('clients that mask together at most; above 128 their graph is sparse'),
+      combine: z
+        .enum(COMBINATIONS)
+        .default('mean')
+        .describe('how groups become one update; median and trimmed-mean bear a poisoned group'),
       mode: z
         .enum(MODES)
         .default('semi-honest')
@@ -166,6 +170,7 @@ const configPath = (path: string): string =>
     .replace(/^cohort\.planned$/, 'round.cohort')
     .replace(/^cohort\.smallest$/, 'round.smallestCohort')
     .replace(/^cohort\./, 'round.')
+    .replace(/^(combine$|graph\.)/, 'round.$1')
     .replace(/^noise\./, 'privacy.');
 
 function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
@@ -213,6 +218,7 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
       survivors: round.deadlines.survivorsMs,
       unmask: round.deadlines.unmaskMs,
     },
+    combine: round.combine,
     mode: round.mode,
     graph: round.graph,
     protection: entry.insecurePlain ? 'plain' : 'secure',

@@ -1,5 +1,5 @@
 import { UsageError } from '@tutti/base';
-import type { StrategyConfig } from '@tutti/aggregation';
+import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { SplitDataset } from '@tutti/datasets';
 import type { EngineChoice } from '@tutti/engine-simd';
 import type { BackendName, ModelInput } from '@tutti/model';
@@ -34,6 +34,8 @@ export interface SimulationOptions {
   readonly protocol?: 'plain' | 'secure';
   /** Clients that mask together at most; default 128. Above 128 a group's graph is sparse. */
   readonly groupSize?: number;
+  /** How the groups of a round become one update; default `mean`. */
+  readonly combine?: Combination;
   /** `active` has the survivors signed before anyone unmasks; default `semi-honest`. */
   readonly mode?: Mode;
   /** L2 norm that each model delta is scaled down to; default from the model. */
@@ -67,6 +69,7 @@ export interface ResolvedOptions {
   readonly seed: string;
   readonly protocol: 'plain' | 'secure';
   readonly groupSize: number;
+  readonly combine: Combination;
   readonly mode: Mode;
   readonly noiseMultiplier: number;
   readonly dropout: number;
@@ -91,6 +94,7 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
     seed: String(options.seed ?? 1),
     protocol: options.protocol ?? 'secure',
     groupSize: options.groupSize ?? LARGEST_COMPLETE_GRAPH,
+    combine: options.combine ?? 'mean',
     mode,
     noiseMultiplier: options.noiseMultiplier ?? 0,
     dropout: options.dropout ?? 0,

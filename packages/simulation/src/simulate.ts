@@ -181,6 +181,7 @@ function taskConfig(
     },
     insecureSmallCohort: resolved.protocol === 'plain',
     deadlinesMs: DEADLINES_MS,
+    combine: resolved.combine,
     mode: resolved.mode,
     protection: resolved.protocol,
     noise: { multiplier: resolved.noiseMultiplier, metricMultiplier: 0 },

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
-import { STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
+import { COMBINATIONS, STRATEGY_NAMES, type Combination, type StrategyConfig } from '@tutti/aggregation';
 import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { FITS, simulate, type Fit, type SimulationOptions, type SimulationResult } from '@tutti/simulation';
@@ -31,6 +31,7 @@ interface SimulateFlags extends EngineFlags {
   fit: Fit;
   groupSize?: number;
   mode?: 'semi-honest' | 'active';
+  combine?: Combination;
   clip?: number;
   noiseMultiplier?: number;
   noise: 'none' | 'default';
@@ -83,6 +84,9 @@ export function simulateCommand(): Command {
         '--mode <mode>',
         'whom the masks hold against: a curious coordinator, or one that lies',
       ).choices(['semi-honest', 'active']),
+    )
+    .addOption(
+      new Option('--combine <name>', 'how the groups of a round become one update').choices(COMBINATIONS),
     )
     .option('--clip <x>', 'L2 norm that each model delta is scaled down to', realNumber(1e-9, 1e9))
     .option(
@@ -177,6 +181,7 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     ...given('learningRate', flags.learningRate),
     ...given('groupSize', flags.groupSize),
     ...given('mode', flags.mode),
+    ...given('combine', flags.combine),
     ...given('clippingNorm', flags.clip),
     ...given('dropout', flags.dropout),
     ...given('workers', flags.workers),
