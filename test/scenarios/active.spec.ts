@@ -1,16 +1,15 @@
 import type { TaskConfig } from '@tutti/coordination';
-import { decodeClientMessage, phaseDigest, roundDigest, type CoordinatorMessageOf } from '@tutti/protocol';
-import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { decodeClientMessage } from '@tutti/protocol';
 import { describe, expect, it } from 'vitest';
 import {
   change,
   committed,
-  COORDINATOR_KEY,
   expectClose,
   meanDelta,
   openStory,
   refusalOf,
   taskConfig,
+  withOneLess,
   type Silence,
   type Story,
   type StoryClient,
@@ -25,23 +24,6 @@ const sparse = (over: Partial<TaskConfig> = {}): TaskConfig =>
     graph: { corruptPermille: 50, dropoutPermille: 50, largestComplete: 16 },
     ...over,
   });
-
-/** The list without its last survivor that is not `client`, under the coordinator's own signature. */
-function withOneLess(
-  { clients }: Story,
-  client: StoryClient,
-  message: CoordinatorMessageOf<'survivors'>,
-): CoordinatorMessageOf<'survivors'> {
-  const described = client.heard.find((heard) => heard.type === 'describe');
-  if (described === undefined) throw new Error('no description');
-  const order = clients.map(({ id }) => id).sort();
-  const at = order.findLastIndex((id) => id !== client.id);
-  const survivors = message.survivors.map((byte, i) => (i === at >> 3 ? byte & ~(1 << (at & 7)) : byte));
-  const group = Uint8Array.of(message.group & 0xff, message.group >>> 8);
-  const digest = roundDigest(described.description, nodeCrypto);
-  const signed = phaseDigest('survivors', digest, [group, survivors], nodeCrypto);
-  return { ...message, survivors, signature: nodeCrypto.sign(signed, COORDINATOR_KEY.secretKey) };
-}
 
 const bitsOf = (bytes: Uint8Array | undefined): number =>
   [...(bytes ?? [])].reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);

@@ -22,7 +22,16 @@ import {
   type TaskConfig,
 } from '@tutti/coordination';
 import { createModel, decodeCheckpoint, resolveModelConfig, type LoadedModel } from '@tutti/model';
-import { encodeMessage, frameCount, frameOf, type CoordinatorMessage, type Reply } from '@tutti/protocol';
+import {
+  encodeMessage,
+  frameCount,
+  frameOf,
+  phaseDigest,
+  roundDigest,
+  type CoordinatorMessage,
+  type CoordinatorMessageOf,
+  type Reply,
+} from '@tutti/protocol';
 import { clientIdOf, type ClientId, type KeyPair, type MaskedInput } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { expect } from 'vitest';
@@ -95,6 +104,8 @@ export interface Story {
   readonly blobs: Blobs;
   readonly clients: readonly StoryClient[];
   readonly events: CoordinationEvent[];
+  /** A device of the same person on the same store, as after a restart. */
+  restart(client: StoryClient): Device;
   /** Connects everybody and lets them check in. */
   gather(): Promise<void>;
   /** Delivers messages until nothing is on its way; time stands still. */
@@ -104,9 +115,7 @@ export interface Story {
 }
 
 /** The coordinator's key of every story, so that a story can lie under its signature. */
-export const COORDINATOR_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(
-  nodeCrypto.digest('story coordinator'),
-);
+const COORDINATOR_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('story coordinator'));
 
 /** What becomes of a message to a client on its way. */
 export type Alter = (client: number, message: CoordinatorMessage) => CoordinatorMessage;
@@ -149,39 +158,44 @@ export async function openStory(options: {
       identity,
       store: clientStore,
       delta,
-      device: openStoryDevice(),
+      device: openStoryDevice(identity, clientStore, delta, number),
       sent: [],
       declined: [],
       heard: [],
     };
-
-    function openStoryDevice(): Device {
-      const task = coordination.taskInfo('films');
-      if (task === undefined) throw new Error('no task');
-      return createDevice({
-        identity,
-        task,
-        model: config.model,
-        store: clientStore,
-        models: { open: async () => fixedModel(delta) },
-        data: async () => ({
-          positives: keepLocal(Int32Array.of(1, 2)),
-          heldOut: keepLocal({ item: 3, candidates: Int32Array.of(4, 5) }),
-        }),
-        crypto: nodeCrypto,
-        random: systemRandom(),
-        words: (purpose, attempt) => seededRandom('words').fork(purpose, attempt, number),
-        seeds: (attempt) => seededRandom('seeds').fork(attempt, number),
-        policy: {
-          ...DEFAULT_POLICY,
-          smallestCohort: 2,
-          insecureSmallCohort: true,
-          allowPlain: config.protection === 'plain',
-          ...options.policy,
-        },
-      });
-    }
   });
+
+  function openStoryDevice(
+    identity: KeyPair,
+    clientStore: ClientStore,
+    delta: Float32Array,
+    number: number,
+  ): Device {
+    const task = coordination.taskInfo('films');
+    if (task === undefined) throw new Error('no task');
+    return createDevice({
+      identity,
+      task,
+      model: config.model,
+      store: clientStore,
+      models: { open: async () => fixedModel(delta) },
+      data: async () => ({
+        positives: keepLocal(Int32Array.of(1, 2)),
+        heldOut: keepLocal({ item: 3, candidates: Int32Array.of(4, 5) }),
+      }),
+      crypto: nodeCrypto,
+      random: systemRandom(),
+      words: (purpose, attempt) => seededRandom('words').fork(purpose, attempt, number),
+      seeds: (attempt) => seededRandom('seeds').fork(attempt, number),
+      policy: {
+        ...DEFAULT_POLICY,
+        smallestCohort: 2,
+        insecureSmallCohort: true,
+        allowPlain: config.protection === 'plain',
+        ...options.policy,
+      },
+    });
+  }
 
   async function say(client: StoryClient, message: DeviceMessage): Promise<void> {
     if (message.type === 'masked-input') {
@@ -217,6 +231,8 @@ export async function openStory(options: {
     clients,
     events,
     settle,
+    restart: ({ identity, store: clientStore, delta, id }) =>
+      openStoryDevice(identity, clientStore, delta, index.get(id) as number),
     async gather() {
       for (const { id } of clients) coordination.connected('films', id);
       for (const { id } of clients) await coordination.handle(id, { type: 'check-in' });
@@ -277,4 +293,21 @@ export function committed(event: CoordinationEvent): RoundRecord {
 export function expectClose(actual: Float64Array, expected: Float64Array): void {
   // One client's rounding error is below one ring unit, 2^-20 of the clipping norm; float32 weights add 2^-24 of themselves.
   actual.forEach((value, i) => expect(Math.abs(value - (expected[i] as number))).toBeLessThan(4e-6));
+}
+
+/** The list without its last survivor that is not `client`, under the coordinator's own signature. */
+export function withOneLess(
+  { clients }: Story,
+  client: StoryClient,
+  message: CoordinatorMessageOf<'survivors'>,
+): CoordinatorMessageOf<'survivors'> {
+  const described = client.heard.find((heard) => heard.type === 'describe');
+  if (described === undefined) throw new Error('no description');
+  const order = clients.map(({ id }) => id).sort();
+  const at = order.findLastIndex((id) => id !== client.id);
+  const survivors = message.survivors.map((byte, i) => (i === at >> 3 ? byte & ~(1 << (at & 7)) : byte));
+  const group = Uint8Array.of(message.group & 0xff, message.group >>> 8);
+  const digest = roundDigest(described.description, nodeCrypto);
+  const signed = phaseDigest('survivors', digest, [group, survivors], nodeCrypto);
+  return { ...message, survivors, signature: nodeCrypto.sign(signed, COORDINATOR_KEY.secretKey) };
 }

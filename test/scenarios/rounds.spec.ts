@@ -7,6 +7,7 @@ import {
   openStory,
   refusalOf,
   taskConfig,
+  withOneLess,
   type Silence,
   type Story,
   type StoryClient,
@@ -294,5 +295,25 @@ describe('a device', () => {
     ]);
     const survivors = client.heard.find(({ type }) => type === 'survivors');
     expect(await client.device.handle(survivors as never)).toEqual([]);
+  });
+
+  it('answers one list of survivors: another one after it gets the same answer again, or after a restart none', async () => {
+    const story = await openStory({ count: 8 });
+    const [client] = story.clients as [StoryClient];
+    (story.clients[7] as StoryClient).silentFrom = 'survivors';
+    await story.gather();
+    await story.settle();
+    const survivors = client.heard.find((message) => message.type === 'survivors');
+    if (survivors === undefined) throw new Error('nobody survived');
+    const first = await client.device.handle(survivors);
+    expect(first).toMatchObject([{ type: 'unmask' }]);
+    expect(await client.device.handle(withOneLess(story, client, survivors))).toEqual(first);
+    // After a restart the shares are gone with the memory that held them, and the store says that it answered.
+    client.device = story.restart(client);
+    expect(await client.device.handle(withOneLess(story, client, survivors))).toEqual([]);
+    expect([...((await client.store.get('unmask-answered')) ?? [])]).toEqual([1, 0, 0, 0]);
+    expect(await client.device.handle(client.heard.find(({ type }) => type === 'describe') as never)).toEqual(
+      [{ type: 'decline', attempt: 1, reason: 'stale-description' }],
+    );
   });
 });

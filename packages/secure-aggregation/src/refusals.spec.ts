@@ -454,6 +454,61 @@ describe('phase 6', () => {
   });
 });
 
+describe('a coordinator that shows different things to different clients', () => {
+  /** Member 0 is shown `roster`; everybody else the real one. What it seals is relayed to member 1. */
+  function shareOf0In(roster: Uint8Array): () => unknown {
+    const { shares } = share(members[0]!.advertised, roster);
+    const clients = members.slice(1).map(({ advertised }) => share(advertised, sharing.roster));
+    let state = good(addShares(sharing, members[0]!.advertised.id, shares));
+    clients.forEach((client, i) => {
+      state = good(addShares(state, members[i + 1]!.advertised.id, client.shares));
+    });
+    const collecting = good(closeShares(state));
+    return () => maskInput(clients[0]!.state, collecting.relay(members[1]!.advertised.id), input);
+  }
+
+  it('in another cohort, with a member’s keys swapped for its own, a client’s shares open for nobody', () => {
+    const swapped = members.map(({ bundle, identity }, i) =>
+      i === 4 ? advertiseKeys({ roundDigest, identity, random, crypto }).bundle : bundle,
+    );
+    expect(reasonOf(shareOf0In(rosterOf(...swapped)))).toBe('share-unreadable');
+  });
+
+  it('in another cohort, with a member’s identity swapped for its own, likewise', () => {
+    const others = [...members.slice(0, 5), enter()].sort((a, b) =>
+      a.advertised.id < b.advertised.id ? -1 : 1,
+    );
+    expect(reasonOf(shareOf0In(rosterOf(...others.map(({ bundle }) => bundle))))).toBe('share-unreadable');
+  });
+
+  it('in the same one, they open', () => {
+    expect(reasonOf(shareOf0In(sharing.roster))).toBe('accepted');
+  });
+
+  it('with a share of an earlier attempt, which is refused', () => {
+    const { collecting, clients } = shared();
+    const replayed = collecting.relay(members[0]!.advertised.id);
+    reasonOf(() => maskInput(clients[0]!, replayed, input));
+    // The same people meet again: fresh keys, another cohort.
+    const again = members.map(({ identity }) => advertiseKeys({ roundDigest, identity, random, crypto }));
+    const next = inPhase(
+      closeKeys(again.reduce((state, { bundle }) => good(addBundle(state, bundle)), open())),
+      'share-keys',
+    );
+    const { state } = share(again[0]!.state, next.roster);
+    expect(reasonOf(() => maskInput(state, replayed, input))).toBe('share-unreadable');
+  });
+});
+
+describe('one neighbour in both lists', () => {
+  it('cannot be written: a bitmap names it once, and an answer with two shares of it is refused', () => {
+    const { unmasking, clients } = uploaded();
+    const { reply } = answerUnmask(clients[0]!, unmasking.survivors);
+    const twice = Uint8Array.from([...reply.slice(0, 34), ...reply]);
+    expect(reasonOf(() => addUnmaskReply(unmasking, members[0]!.advertised.id, twice))).toBe('malformed');
+  });
+});
+
 describe('Shamir sharing', () => {
   const secret = Uint8Array.from({ length: 32 }, (_, i) => 7 * i);
   const draw = (length: number): Uint8Array => random.bytes(length);
