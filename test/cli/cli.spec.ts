@@ -110,6 +110,28 @@ describe('the command line', () => {
       /a cohort of 9 out of a population of 4/,
     ],
     ['a coordinator without a catalogue', ['coordinator'], /--catalogue FILE, or --config FILE/],
+    ['a coordinator of an unknown family', ['coordinator', '--model', 'x'], /Allowed choices are mf/],
+    [
+      'layers for a model without any',
+      ['simulate', '--model', 'mf', '--hidden', '8'],
+      /model\.hidden: is no field of the family mf/,
+    ],
+    [
+      'people of built-in data beside a data set',
+      ['simulate', '--users', '40', '--dataset', 'x'],
+      /cannot be used/,
+    ],
+    [
+      'FedProx where it is FedAvg',
+      ['simulate', '--model', 'mf', '--strategy', 'fedprox'],
+      /fedprox is fedavg for mf/,
+    ],
+    ['an ε without noise', ['start', '--no-noise', '--epsilon', '8'], /cannot be used/],
+    [
+      'a file that is no checkpoint',
+      ['evaluate', '--checkpoint', docs],
+      /cli\.md is no checkpoint of this model/,
+    ],
   ])('refuses %s, exit code 2, one message, no stack', async (_name, args, message) => {
     const { code, stderr } = await tutti(args);
     expect(code).toBe(2);

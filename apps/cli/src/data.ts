@@ -28,8 +28,8 @@ export async function openData(choice: DataChoice): Promise<SplitDataset> {
   });
 }
 
-/** A file of the user's that is not as it must be is theirs to mend, like a wrong option. */
-function wrongFile(error: unknown): never {
+/** A file of the user's that is not as it must be is theirs to mend, like a wrong option. @throws what it is given. */
+export function wrongFile(error: unknown): never {
   if (error instanceof DecodeError) throw new CommandError(error.message, EXIT.usage, { cause: error });
   throw error;
 }

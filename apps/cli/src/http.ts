@@ -21,5 +21,7 @@ export async function fetchJson(url: string, command = 'tutti coordinator'): Pro
   }
   if (!response.ok)
     throw new CommandError(`${url} answered ${response.status} ${response.statusText}`, EXIT.failed);
-  return response.json();
+  return response.json().catch((cause: unknown) => {
+    throw new CommandError(`${url} answers, but not with JSON: is it a coordinator?`, EXIT.failed, { cause });
+  });
 }

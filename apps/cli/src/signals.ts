@@ -1,19 +1,51 @@
+import { EXIT } from './exit-codes.ts';
+
 /** How much later than others this process may hear a signal, in milliseconds. */
 const SETTLE_MS = 50;
+
+/** How often a process that npm started looks whether npm's shell is still there, in milliseconds. */
+const LOOK_MS = 500;
 
 /** A signal that aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
 export function abortOnSignals(): AbortSignal {
   const controller = new AbortController();
   const abort = (): void => {
-    if (controller.signal.aborted) process.exit(130);
     process.stderr.write('\nstopping …\n');
     const reason = new Error('interrupted');
     reason.name = 'AbortError';
     controller.abort(reason);
   };
-  process.on('SIGINT', abort);
-  process.on('SIGTERM', abort);
+  const onSignal = (): void => (controller.signal.aborted ? process.exit(EXIT.interrupted) : abort());
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  onShellGone(() => void (controller.signal.aborted || abort()));
   return controller.signal;
+}
+
+/** npm hands SIGTERM to the shell between it and us, which ends without a word to us: that it is gone is our signal. */
+function onShellGone(stop: () => void): void {
+  if (process.env['npm_lifecycle_event'] === undefined) return;
+  const shell = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(look);
+    stop();
+  }, LOOK_MS);
+  look.unref();
+}
+
+/** Ends the command quietly when whoever read its output is gone, as in `tutti … | head`. */
+export function endWithReader(): void {
+  let gone = false;
+  const onError = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error;
+    if (gone) return;
+    gone = true;
+    if (process.listenerCount('SIGTERM') === 0) process.exit(EXIT.interrupted);
+    process.kill(process.pid, 'SIGTERM');
+  };
+  process.stdout.on('error', onError);
+  process.stderr.on('error', onError);
 }
 
 /**

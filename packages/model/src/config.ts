@@ -94,6 +94,21 @@ export function resolveModelConfig(input: ModelInput, facts: DataFacts): ModelCo
   return config;
 }
 
+/** µ of FedProx where none is given, from the range that Li et al. 2020 tried (.001 to 1). */
+const PROXIMAL = 0.1;
+
+/**
+ * A model input as FedProx trains it (Li et al. 2020): with a proximal term on the client.
+ * @throws {UsageError} for `mf`: its clients take one step from the round's weights, where that term is zero.
+ */
+export function withProximalTerm(input: ModelInput): ModelInput {
+  if (input.family === 'mf')
+    throw new UsageError(
+      'strategy: fedprox is fedavg for mf, whose clients take one step from the round’s weights; ask for fedavg',
+    );
+  return { ...input, proximal: input.proximal ?? PROXIMAL };
+}
+
 /** A configuration from outside, with every field there. @throws {DecodeError} naming the first field that is wrong. */
 export function decodeModelConfig(value: unknown): ModelConfig {
   if (typeof value !== 'object' || value === null) throw new DecodeError('model', 'is not an object');

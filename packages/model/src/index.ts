@@ -14,7 +14,7 @@
  * console.log(update.delta.length, update.loss);
  * ```
  */
-export { decodeModelConfig, layoutFingerprint, resolveModelConfig } from './config.ts';
+export { decodeModelConfig, layoutFingerprint, resolveModelConfig, withProximalTerm } from './config.ts';
 export type { DataFacts } from './config.ts';
 export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 export { createEngine } from './engine.ts';

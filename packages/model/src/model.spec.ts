@@ -14,6 +14,7 @@ import {
   recommended,
   resolveModelConfig,
   towerShape,
+  withProximalTerm,
   type LoadedModel,
   type LocalUpdate,
   type ModelInput,
@@ -311,6 +312,29 @@ describe('a ranking', () => {
     const some = await loaded.score(vector, Int32Array.of(4, 0, 4));
     [4, 0, 4].forEach((item, i) => expect(some[i]).toBeCloseTo(scores[item] as number, 6));
     loaded.dispose();
+  });
+});
+
+describe('the proximal term of FedProx', () => {
+  it('pulls each step back by the learning rate times µ times the way so far, rows too', async () => {
+    // One batch an epoch and no other pull, so the way before the second step is the delta of one epoch.
+    const alone = { family: 'mlp', dimension: 6, hidden: [8, 4], batchSize: 1_000, l2: 0 } as const;
+    const trained = async (epochs: number, proximal: number): Promise<Float32Array> => {
+      const which = model({ ...alone, epochs, proximal });
+      return (await (await load(which)).train(undefined, person, seededRandom(4))).delta;
+    };
+    const [way, free, held] = [await trained(1, 5), await trained(2, 0), await trained(2, 5)];
+    const { learningRate } = mlp.config as Extract<typeof mlp.config, { family: 'mlp' }>;
+    held.forEach((value, i) =>
+      expect(value).toBeCloseTo((free[i] as number) - learningRate * 5 * (way[i] as number), 5),
+    );
+    expect(held).not.toEqual(free);
+  });
+
+  it('is there when a strategy asks for FedProx, and is refused where it would change nothing', () => {
+    expect(withProximalTerm({ family: 'mlp' })).toEqual({ family: 'mlp', proximal: 0.1 });
+    expect(withProximalTerm({ family: 'mlp', proximal: 1 })).toEqual({ family: 'mlp', proximal: 1 });
+    expect(() => withProximalTerm({ family: 'mf' })).toThrow('fedprox is fedavg for mf');
   });
 });
 

@@ -1,7 +1,14 @@
 import { canonicalJson, UsageError, utf8 } from '@tutti/base';
 import { COMBINATIONS, STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
 import { problemsOfTask, type TaskConfig } from '@tutti/coordination';
-import { createModel, MODEL_FAMILIES, recommended, resolveModelConfig } from '@tutti/model';
+import {
+  createModel,
+  MODEL_FAMILIES,
+  recommended,
+  resolveModelConfig,
+  withProximalTerm,
+  type ModelInput,
+} from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { LARGEST_COMPLETE_GRAPH, LARGEST_GROUP, MODES, SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import * as z from 'zod';
@@ -178,7 +185,11 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
   const items = entry.catalogue.ids.length;
   const facts = { items, meanHistory: entry.meanHistory };
   const family = entry.model.family === 'embedding-mlp' ? 'mlp' : entry.model.family;
-  const config = resolveModelConfig({ ...entry.model, family }, facts);
+  const input: ModelInput = { ...entry.model, family };
+  const config = resolveModelConfig(
+    entry.strategy?.name === 'fedprox' ? withProximalTerm(input) : input,
+    facts,
+  );
   const suited = recommended(config, facts);
   const noise =
     privacy.mechanism === 'none'

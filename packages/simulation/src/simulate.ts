@@ -10,7 +10,14 @@ import {
   type Coordination,
   type TaskConfig,
 } from '@tutti/coordination';
-import { createModel, recommended, resolveModelConfig, type Model } from '@tutti/model';
+import {
+  createModel,
+  recommended,
+  resolveModelConfig,
+  withProximalTerm,
+  type Model,
+  type ModelInput,
+} from '@tutti/model';
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { finalQuality, referenceQualities } from './quality.ts';
@@ -43,7 +50,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const population = sharePopulation(options.dataset, resolved.fit);
   const meanHistory = (population.train.offsets.at(-1) as number) / population.users;
   const model = createModel(
-    resolveModelConfig(options.model, { items: population.items, meanHistory }),
+    resolveModelConfig(modelInput(options), { items: population.items, meanHistory }),
     population.items,
   );
   const run = await openRun(options, resolved, population, model, meanHistory);
@@ -151,6 +158,9 @@ async function openRun(
     },
   };
 }
+
+const modelInput = ({ model, strategyName }: SimulationOptions): ModelInput =>
+  strategyName === 'fedprox' ? withProximalTerm(model) : model;
 
 function taskConfig(
   options: SimulationOptions,

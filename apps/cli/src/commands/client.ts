@@ -3,6 +3,7 @@ import { createClient, createSharedEngine, type Client } from '@tutti/client-nod
 import { loadDataset } from '@tutti/datasets/node';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
+import { wrongFile } from '../data.ts';
 import { httpUrl, wholeNumber } from '../parse.ts';
 import { abortOnSignals } from '../signals.ts';
 import { openScreen } from '../ui/screen.ts';
@@ -70,7 +71,7 @@ async function runClient(flags: ClientFlags): Promise<void> {
 }
 
 async function recordRatings(client: Client, path: string, person: number): Promise<void> {
-  const data = await loadDataset(path);
+  const data = await loadDataset(path).catch(wrongFile);
   if (person >= data.users)
     throw new CommandError(`--person ${person}: ${path} has ${data.users} people, numbered from 0`);
   const { offsets, values } = data.train;
@@ -93,6 +94,7 @@ async function takePart(
   let committed = 0;
   client.on('connected', () => tell(`connected to ${flags.coordinator}`));
   client.on('disconnected', ({ reason }) => tell(`no connection (${reason}); trying again`));
+  client.on('refused', ({ reason, problem }) => tell(`the coordinator refused: ${reason} (${problem})`));
   client.on('declined', ({ reason }) => tell(`did not take part: ${reason}`));
   client.on('round', ({ round, outcome, survivors, reason }) => {
     tell(
@@ -103,5 +105,6 @@ async function takePart(
     if (outcome === 'committed' && ++committed === flags.rounds) void client.stop();
   });
   await client.participate({ signal });
+  if (flags.rounds !== undefined && committed < flags.rounds) signal.throwIfAborted();
   return committed;
 }

@@ -39,15 +39,22 @@ export function coordinatorCommand(): Command {
   return new Command('coordinator')
     .description('run a coordinator on its embedded store')
     .option('--config <file>', 'configuration (JSON)')
-    .option(
-      '--catalogue <file>',
-      'without a configuration: items as CSV with a header (id, title, genres), or JSON { ids, titles }',
-    )
-    .option('--task <name>', 'without a configuration: name of the task', 'films')
     .addOption(
-      new Option('--model <family>', 'model family, without a configuration')
+      new Option(
+        '--catalogue <file>',
+        'without a configuration: items as CSV with a header (id, title, genres), or JSON { ids, titles }',
+      ).conflicts('config'),
+    )
+    .addOption(
+      new Option('--task <name>', 'without a configuration: name of the task')
+        .default('films')
+        .conflicts('config'),
+    )
+    .addOption(
+      new Option('--model <family>', 'without a configuration: model family')
         .choices([...MODEL_FAMILIES])
-        .default('mlp'),
+        .default('mlp')
+        .conflicts('config'),
     )
     .option('--port <n>', 'port to listen on (0 takes a free one)', wholeNumber(0, 65_535))
     .option('--host <address>', 'address to listen on')

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import { keepLocal, seededRandom } from '@tutti/base';
+import { DecodeError, keepLocal, seededRandom } from '@tutti/base';
 import { evaluateBoth, itemKnn, popularity, type RankingMetrics } from '@tutti/evaluation';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
@@ -10,11 +10,12 @@ import {
   MODEL_FAMILIES,
   type ModelFamily,
   type ModelInput,
+  type SharedLayout,
 } from '@tutti/model';
 import type { Quality, QualityPair } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
-import { CommandError } from '../exit-codes.ts';
+import { CommandError, EXIT } from '../exit-codes.ts';
 import { wholeNumber, wholeNumbers } from '../parse.ts';
 import { qualityLines } from '../ui/quality.ts';
 import { openScreen } from '../ui/screen.ts';
@@ -46,12 +47,36 @@ export function evaluateCommand(): Command {
       '--config <file>',
       'config.json of the run that made the checkpoint: model and data follow from it',
     )
-    .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]).default('mlp'))
-    .option('--dimension <n>', 'length of a vector', wholeNumber(1, 512))
-    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)', wholeNumbers(1, 1_024))
-    .option('--users <n>', 'people of the built-in data', wholeNumber(16, 1_000_000))
-    .option('--items <n>', 'items of the built-in data', wholeNumber(110, 1_000_000))
-    .option('--seed <n>', 'seed of the built-in data', wholeNumber(0), 1)
+    .addOption(
+      new Option('--model <family>', 'model family')
+        .choices([...MODEL_FAMILIES])
+        .default('mlp')
+        .conflicts('config'),
+    )
+    .addOption(
+      new Option('--dimension <n>', 'length of a vector').argParser(wholeNumber(1, 512)).conflicts('config'),
+    )
+    .addOption(
+      new Option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)')
+        .argParser(wholeNumbers(1, 1_024))
+        .conflicts('config'),
+    )
+    .addOption(
+      new Option('--users <n>', 'people of the built-in data')
+        .argParser(wholeNumber(16, 1_000_000))
+        .conflicts('dataset'),
+    )
+    .addOption(
+      new Option('--items <n>', 'items of the built-in data')
+        .argParser(wholeNumber(110, 1_000_000))
+        .conflicts('dataset'),
+    )
+    .addOption(
+      new Option('--seed <n>', 'seed of the built-in data')
+        .argParser(wholeNumber(0))
+        .default(1)
+        .conflicts('config'),
+    )
     .addOption(engineOptions()[0])
     .addOption(engineOptions()[1])
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
@@ -75,15 +100,13 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
   const input = run.model ?? {
     family: flags.model,
     ...(flags.dimension === undefined ? {} : { dimension: flags.dimension }),
-    ...(flags.hidden === undefined || flags.model === 'mf' || flags.model === 'gmf'
-      ? {}
-      : { hidden: flags.hidden }),
+    ...(flags.hidden === undefined ? {} : { hidden: flags.hidden }),
   };
   const model = createModel(resolveModelConfig(input, { items: data.items, meanHistory }), data.items);
   const bytes = await readFile(flags.checkpoint).catch((cause: unknown) => {
     throw new CommandError(`${flags.checkpoint} cannot be read`, undefined, { cause });
   });
-  const { shared, metadata } = decodeCheckpoint(new Uint8Array(bytes), model.layout);
+  const { shared, metadata } = checkpointOf(flags.checkpoint, new Uint8Array(bytes), model.layout);
   const { engine } = await openNodeEngine({ model, engine: flags.engine, backend: flags.backend });
   const { backend } = engine;
   const loaded = await engine.load(shared);
@@ -122,6 +145,19 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
       `${JSON.stringify({ checkpoint: flags.checkpoint, metadata, model: model.config, dataset, backend, final, baselines })}\n`,
     );
   else process.stdout.write(`${qualityLines({ 'this checkpoint': final, ...baselines }).join('\n')}\n`);
+}
+
+function checkpointOf(
+  path: string,
+  bytes: Uint8Array,
+  layout: SharedLayout,
+): ReturnType<typeof decodeCheckpoint> {
+  try {
+    return decodeCheckpoint(bytes, layout);
+  } catch (cause) {
+    if (!(cause instanceof DecodeError)) throw cause;
+    throw new CommandError(`${path} is no checkpoint of this model: ${cause.message}`, EXIT.usage, { cause });
+  }
 }
 
 const qualityOf = ({ hr, ndcg, recall, precision, mrr }: RankingMetrics): Quality => ({

@@ -6,10 +6,11 @@ import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { FITS, simulate, type Fit, type SimulationOptions, type SimulationResult } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
+import { CommandError } from '../exit-codes.ts';
 import { cohortSize, realNumber, wholeNumber, wholeNumbers } from '../parse.ts';
 import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
 import { roundColumns, roundCells } from '../ui/rounds.ts';
-import { openScreen, type Screen } from '../ui/screen.ts';
+import { counted, openScreen, type Screen } from '../ui/screen.ts';
 import { qualityLines } from '../ui/quality.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
@@ -22,6 +23,7 @@ interface SimulateFlags extends EngineFlags {
   model: ModelFamily;
   dimension?: number;
   hidden?: number[];
+  proximal?: number;
   rounds: number;
   cohort?: { count: number } | { share: number };
   strategy?: StrategyConfig['name'];
@@ -58,11 +60,24 @@ export function simulateCommand(): Command {
       '--dataset <folder>',
       'ratings to train on (MovieLens, NCF files or a CSV with a header); built-in data when left out',
     )
-    .option('--users <n>', 'people of the built-in data', wholeNumber(16, 1_000_000))
-    .option('--items <n>', 'items of the built-in data', wholeNumber(110, 1_000_000))
+    .addOption(
+      new Option('--users <n>', 'people of the built-in data')
+        .argParser(wholeNumber(16, 1_000_000))
+        .conflicts('dataset'),
+    )
+    .addOption(
+      new Option('--items <n>', 'items of the built-in data')
+        .argParser(wholeNumber(110, 1_000_000))
+        .conflicts('dataset'),
+    )
     .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]).default('mlp'))
     .option('--dimension <n>', 'length of a person’s and an item’s vector', wholeNumber(1, 512))
     .option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)', wholeNumbers(1, 1_024))
+    .option(
+      '--proximal <µ>',
+      'pull of the clients’ steps back to the round’s model (not mf; 0.1 with fedprox)',
+      realNumber(0, 10),
+    )
     .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
     .option('--cohort <n|p%>', 'clients a round, as a number or a part of the population', cohortSize)
     .addOption(
@@ -97,7 +112,8 @@ export function simulateCommand(): Command {
     .addOption(
       new Option('--noise <name>', 'the product’s default noise (2 % of the clipping norm), or none')
         .choices(['none', 'default'])
-        .default('none'),
+        .default('none')
+        .conflicts('noiseMultiplier'),
     )
     .option('--dropout <p>', 'chance that a selected client falls silent', realNumber(0, 0.9))
     .option(
@@ -121,6 +137,8 @@ export function simulateCommand(): Command {
 }
 
 async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<SimulationResult> {
+  if (flags.checkpointEvery !== undefined && flags.out === undefined)
+    throw new CommandError('--checkpoint-every keeps checkpoints in the folder of --out, which is not given');
   const signal = abortOnSignals();
   screen.line('Tutti · a simulation on this machine');
   const dataset = await openData(flags);
@@ -146,8 +164,7 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
       ? {}
       : { onCheckpoint: (round: number, bytes: Uint8Array) => folder.addCheckpoint(round, bytes) }),
   });
-  const result = await unlessAborted(signal, simulation);
-  screen.finish();
+  const result = await unlessAborted(signal, simulation).finally(() => screen.finish());
   await closeFolder(folder, flags, result);
   return result;
 }
@@ -167,7 +184,8 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     model: {
       family: flags.model,
       ...given('dimension', flags.dimension),
-      ...(flags.model === 'mlp' || flags.model === 'neumf' ? given('hidden', flags.hidden) : {}),
+      ...given('hidden', flags.hidden),
+      ...given('proximal', flags.proximal),
     },
     rounds: flags.rounds,
     seed: flags.seed,
@@ -202,7 +220,7 @@ function resultLines(result: SimulationResult, out: string | undefined): string[
     '',
     ...qualityLines({ 'this federation': result.final, ...result.baselines }),
     '',
-    `${result.rounds.length} rounds in ${result.wallSeconds.toFixed(1)} s, ${result.clientsPerSecond.toFixed(0)} clients/s · checkpoint ${result.checkpointHash.slice(0, 16)}`,
+    `${counted(result.rounds.length, 'round')} in ${result.wallSeconds.toFixed(1)} s, ${result.clientsPerSecond.toFixed(0)} clients/s · checkpoint ${result.checkpointHash.slice(0, 16)}`,
     ...result.notes,
     ...(out === undefined ? [] : [`report: ${out}/report.html`]),
   ];

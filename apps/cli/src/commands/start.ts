@@ -31,10 +31,13 @@ export function startCommand(): Command {
     .option('--port <n>', 'port of the coordinator (0 takes a free one)', wholeNumber(0, 65_535), 4_170)
     .option('--data-dir <dir>', 'where everything is kept', '.tutti')
     .option('--no-noise', 'no noise on the sum; docs/threat-model.md says what that leaks')
-    .option(
-      '--epsilon <x>',
-      'enough noise for this differential-privacy budget over all rounds (δ = 1e-5)',
-      realNumber(0.01, 1_000),
+    .addOption(
+      new Option(
+        '--epsilon <x>',
+        'enough noise for this differential-privacy budget over all rounds (δ = 1e-5)',
+      )
+        .argParser(realNumber(0.01, 1_000))
+        .conflicts('noise'),
     )
     .addOption(engineOptions()[0])
     .addOption(engineOptions()[1])

@@ -51,6 +51,10 @@ export interface Federation {
 /** People whose lists are shown at the end. */
 const SHOWN_PEOPLE = 3;
 
+/** Steps after the last round. */
+const MEASURING = 'measuring everybody through a secure sum';
+const COMPARING = 'training the same model centrally, to compare';
+
 /** Items a list holds. */
 const LIST_LENGTH = 10;
 
@@ -60,9 +64,11 @@ export async function runFederation(federation: Federation): Promise<FederationR
   await watchRounds(federation);
   federation.signal.throwIfAborted();
   const { coordinator, screen, data, people, settings, signal } = federation;
-  screen.progress(0, 1, 'measuring everybody through a secure sum');
+  screen.progress(0, 1, MEASURING);
+  screen.step(MEASURING);
   const evaluation = await coordinator.evaluate();
-  screen.progress(1, 2, 'training the same model centrally, to compare');
+  screen.progress(1, 2, COMPARING);
+  screen.step(COMPARING);
   const methods = {
     popularity: sampledQuality(
       data,
@@ -76,7 +82,7 @@ export async function runFederation(federation: Federation): Promise<FederationR
     ),
     'this federation': evaluation,
     'trained centrally': await centralQuality(data, people, settings, signal, (share) =>
-      screen.progress(1 + share, 2, 'training the same model centrally, to compare'),
+      screen.progress(1 + share, 2, COMPARING),
     ),
   };
   screen.progress(1, 1, 'asking three clients for their lists');

@@ -62,6 +62,7 @@ export async function runStart(flags: StartFlags): Promise<void> {
   let population: PopulationProcesses | undefined;
   try {
     introduce(screen, coordinator, settings, resumes);
+    screen.step('opening clients');
     population = await startPopulation(
       flags.processes,
       {

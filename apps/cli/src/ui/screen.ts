@@ -6,19 +6,17 @@ export interface Screen {
   line(text?: string): void;
   /** Where the long work stands: `done` of `total`, and in a few words what is going on. */
   progress(done: number, total: number, doing: string): void;
+  /** A long step begins that gives no lines of its own: the bar says so, and where there is none, a line. */
+  step(doing: string): void;
   /** Takes the bar away. */
   finish(): void;
-  /** Whether the stream is a terminal that wants colour. */
-  readonly colour: boolean;
 }
 
 /** Steps of a bar: fine enough that the part of a round shows. */
 const BAR_STEPS = 1_000;
 
-/** A screen on `stream`; `quiet` shows nothing at all. */
-export function openScreen(stream: NodeJS.WriteStream, quiet = false): Screen {
-  if (quiet)
-    return { line: () => undefined, progress: () => undefined, finish: () => undefined, colour: false };
+/** A screen on `stream`. It uses no colour, so `NO_COLOR` has nothing to turn off. */
+export function openScreen(stream: NodeJS.WriteStream): Screen {
   return stream.isTTY ? terminalScreen(stream) : plainScreen(stream);
 }
 
@@ -26,13 +24,12 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
   return {
     line: (text = '') => void stream.write(`${text}\n`),
     progress: () => undefined,
+    step: (doing) => void stream.write(`${doing} …\n`),
     finish: () => undefined,
-    colour: false,
   };
 }
 
 function terminalScreen(stream: NodeJS.WriteStream): Screen {
-  const noColour = process.env['NO_COLOR'] !== undefined && process.env['NO_COLOR'] !== '';
   let bars: MultiBar | undefined;
   let bar: SingleBar | undefined;
   let started = 0;
@@ -53,8 +50,9 @@ function terminalScreen(stream: NodeJS.WriteStream): Screen {
     );
     bar = bars.create(BAR_STEPS, 0, { doing: '' });
   };
+  // A second Ctrl-C ends the process in the middle of a bar, which hides the cursor.
+  process.once('exit', () => bars?.stop());
   return {
-    colour: !noColour,
     line(text = '') {
       if (bars === undefined) stream.write(`${text}\n`);
       else bars.log(`${text}\n`);
@@ -66,6 +64,7 @@ function terminalScreen(stream: NodeJS.WriteStream): Screen {
         doing: `${doing}${timeLeft(started, fraction)}`,
       });
     },
+    step: () => undefined,
     finish() {
       // Lines wait for the next drawing of the bar: draw once more, or the last ones are lost.
       bars?.update();
@@ -87,6 +86,9 @@ export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   return whole < 90 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
+
+/** A count with its noun: `1 round`, `30 rounds`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Bytes in words, decimal units: `52 kB`, `61.0 MB`. */
 export function bytes(count: number): string {
