@@ -127,6 +127,8 @@ export async function openStory(options: {
   store?: Store;
   blobs?: Blobs;
   policy?: Partial<Policy>;
+  /** Stores of the devices of an earlier story. */
+  clientStores?: readonly ClientStore[];
   alter?: Alter;
 }): Promise<Story> {
   const { count, config = taskConfig(), store = memoryStore(), blobs = memoryBlobs(nodeCrypto) } = options;
@@ -150,7 +152,7 @@ export async function openStory(options: {
     const identity = nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('story client', utf8(String(number))));
     const random = seededRandom('delta').fork(number);
     const delta = Float32Array.from({ length: config.model.layout.length }, () => random.normal() / 20);
-    const clientStore = memoryClientStore();
+    const clientStore = options.clientStores?.[number] ?? memoryClientStore();
     const id = clientIdOf(identity.publicKey, nodeCrypto);
     index.set(id, number);
     return {

@@ -67,7 +67,13 @@ describe('a round of several groups', () => {
     if (noise?.mechanism !== 'skellam') throw new Error('no noise was asked for');
     const journal = await story.store.readJournal('films');
     expect(journal.find(({ type }) => type === 'round-committed')).toMatchObject({
-      release: { variance: 4 * noise.deltaVariance, metricVariance: 4 * noise.metricVariance },
+      release: {
+        ...{ mechanism: 'skellam', multiplier: 8, survivors: 9, fewestInGroup: 4 },
+        parts: [
+          { variance: 4 * noise.deltaVariance, readersVariance: 9 * noise.deltaVariance },
+          { variance: 4 * noise.metricVariance, readersVariance: 9 * noise.metricVariance },
+        ],
+      },
     });
   });
 });

@@ -29,7 +29,7 @@ export function combineGroups(
   groups: readonly GroupSum[],
   layout: LaneLayout,
   scale: LaneScale,
-  options: { rowTables?: readonly RowTable[] } = {},
+  options: { rowTables?: readonly RowTable[]; clipIndicator?: boolean } = {},
 ): AggregatedUpdate {
   const survivors = groups.reduce((total, group) => total + group.survivors, 0);
   const sums = groups.map(({ sum }) => sum);

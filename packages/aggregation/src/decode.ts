@@ -7,8 +7,8 @@ export interface AggregatedUpdate {
   readonly meanDelta: Float32Array;
   /** Σw over the survivors. */
   readonly totalWeight: number;
-  /** Share of the survivors whose delta was clipped; under noise it can leave [0, 1]. */
-  readonly clippedShare: number;
+  /** Share of the survivors whose delta was clipped; under noise it can leave [0, 1]. null where the lane was not asked for. */
+  readonly clippedShare: number | null;
   /** Sums (not means) of the metric lanes. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Clients in the sums. */
@@ -33,7 +33,7 @@ export interface RowTable {
  * @param sums one for each group, each layout.length lanes. Not modified.
  * @param survivors clients in all the sums together.
  * @param options `rowTables`: the item tables inside the delta. Needed where the layout counts rows, unless the whole
- *   delta is one table.
+ *   delta is one table. `clipIndicator`: whether clients filled the clip lane; they do by default.
  * @throws {UsageError} if a sum has another length than the layout, there is none, or the tables do not fit the delta.
  */
 export function decodeSum(
@@ -41,7 +41,7 @@ export function decodeSum(
   scale: LaneScale,
   sums: readonly Int32Array[],
   survivors: number,
-  options: { rowTables?: readonly RowTable[] } = {},
+  options: { rowTables?: readonly RowTable[]; clipIndicator?: boolean } = {},
 ): AggregatedUpdate {
   if (!Number.isInteger(survivors) || survivors < 0)
     throw new UsageError(`${survivors} survivors; a whole number from 0 is needed`);
@@ -54,17 +54,24 @@ export function decodeSum(
     const tables = options.rowTables ?? wholeDelta(layout);
     for (const table of tables) rowMeansInPlace(meanDelta, total, rowCounts, table, scale.delta);
   }
-  const clipped = (total[offsets.clip] as number) / scale.weight;
   return {
     meanDelta,
     totalWeight: weightLane / scale.weight,
-    clippedShare: survivors === 0 ? 0 : clipped / survivors,
+    clippedShare:
+      options.clipIndicator === false
+        ? null
+        : clippedShareOf(total[offsets.clip] as number, scale, survivors),
     metrics: Object.fromEntries(
       layout.metrics.map((name, index) => [name, (total[offsets.metrics + index] as number) / scale.metric]),
     ),
     survivors,
     ...(layout.rowCounts === 0 ? {} : { rowCounts }),
   };
+}
+
+/** The lane is the sum of +½ for each delta that was not clipped and −½ for each that was. */
+function clippedShareOf(lane: number, { weight }: LaneScale, survivors: number): number {
+  return survivors === 0 ? 0 : 0.5 - lane / weight / survivors;
 }
 
 function addGroups(layout: LaneLayout, sums: readonly Int32Array[]): Float64Array {

@@ -101,6 +101,26 @@ describe('lanes', () => {
     expect(clippedShare).toBe(1);
   });
 
+  it('shifts the clip indicator to ±½, and leaves its lane alone where it is not asked for', () => {
+    const lane = (clipped?: boolean): number => {
+      const { clipped: _, ...rest } = client([0, 0, 0]);
+      const contribution = clipped === undefined ? rest : { ...rest, clipped };
+      return new Int32Array(
+        quantizeContribution(layout, scale, contribution, seededRandom(1)).buffer,
+      )[4] as number;
+    };
+    expect([lane(false), lane(true), lane()]).toEqual([scale.weight / 2, -scale.weight / 2, 0]);
+    const sum = new Int32Array(layout.length);
+    sum[layout.offsets.weight] = 4 * scale.weight;
+    sum[layout.offsets.clip] = 3 * lane(false) + lane(true);
+    expect(decodeSum(layout, scale, [sum], 4).clippedShare).toBe(0.25);
+    expect(decodeSum(layout, scale, [sum], 4, { clipIndicator: false }).clippedShare).toBeNull();
+    const odd = { ...scale, weight: 1 };
+    expect(() => quantizeContribution(layout, odd, client([0, 0, 0]), seededRandom(1))).toThrow(
+      'has no half',
+    );
+  });
+
   it('divides each item row by the clients that touched it', () => {
     const rows = layoutLanes({ deltaLength: 4, rowCounts: 2, metrics: [] });
     const touched = (delta: number[], row: number[]) =>
@@ -312,7 +332,7 @@ describe('rounding', () => {
 
   it('gives a tiny weight the smallest lane, and leaves out metrics that the layout does not name', () => {
     const words = quantizeContribution(layout, scale, client([0, 0, 0], 1e-9, { other: 7 }), seededRandom(1));
-    expect([...words]).toEqual([0, 0, 0, 1, 0, 0, 0]);
+    expect([...words]).toEqual([0, 0, 0, 1, scale.weight / 2, 0, 0]);
   });
 });
 

@@ -23,7 +23,7 @@ export interface LaneLayout {
 export interface LaneScale {
   /** S: units per unit of a model delta. */
   readonly delta: number;
-  /** Units per unit of weight, also of row counts and of the clip indicator; a whole number. */
+  /** Units per unit of weight, also of row counts and of the clip indicator (of which lanes hold ±½); a whole number. */
   readonly weight: number;
   /** Units per unit of a metric; a whole number. */
   readonly metric: number;

@@ -8,8 +8,8 @@ export interface ClientContribution {
   readonly delta: Float32Array;
   /** w in (0, 1]; 1 for everybody under differential privacy. */
   readonly weight: number;
-  /** Whether clipping shortened the delta. */
-  readonly clipped: boolean;
+  /** Whether clipping shortened the delta; absent where the clip lane is not asked for, and stays 0. */
+  readonly clipped?: boolean;
   /** Item rows that training touched, where the layout counts rows; a row named twice counts once. */
   readonly touchedRows?: Int32Array;
   /** Each in [0, 1]. A metric of the layout that is absent adds 0; one that the layout does not name is left out. */
@@ -50,7 +50,8 @@ const LARGEST_LANE = 2 ** 31 - 1;
  * @param random a word is taken for every four delta lanes and once in about 256 lanes another (all of it again for each
  *   repetition), then one for each metric: the result depends on the stream and the arguments only.
  * @returns two's complement words, layout.length of them; the arguments are not changed.
- * @throws {UsageError} if the delta has another length than the layout, or a scale is not finite and positive.
+ * @throws {UsageError} if the delta has another length than the layout, a scale is not finite and positive, or the unit of
+ *   weights is odd where the clip indicator is asked for.
  * @throws {InvalidUpdateError} if a value is NaN, infinite or too large for the ring, the norm is above `clippingNorm`,
  *   a weight is outside (0, 1], a metric outside [0, 1], or a row outside the table.
  */
@@ -72,7 +73,7 @@ export function quantizeContribution(
   const weightLane = Math.max(1, Math.round(weight * scale.weight));
   countRowsInPlace(lanes, layout, contribution.touchedRows, weightLane);
   lanes[layout.offsets.weight] = weightLane;
-  lanes[layout.offsets.clip] = clipped ? scale.weight : 0;
+  if (clipped !== undefined) lanes[layout.offsets.clip] = clipIndicator(scale, clipped);
   writeMetricsInPlace(lanes, layout, scale, contribution.metrics, random);
   return new Uint32Array(lanes.buffer);
 }
@@ -149,6 +150,12 @@ function stochasticRoundInPlace(
     if (bits === first) up = random.uint32() * WORD + HALF < share - first ? 1 : 0;
     lanes[i] = (below | 0) + up;
   }
+}
+
+/** +½ of a unit for a delta within C, −½ for one above: a person more or less moves the sum by half a unit, not by a whole. */
+function clipIndicator({ weight }: LaneScale, clipped: boolean): number {
+  if (weight % 2 !== 0) throw new UsageError(`a weight unit of ${weight} has no half for the clip indicator`);
+  return clipped ? -weight / 2 : weight / 2;
 }
 
 /** Sum of squares of whole numbers: exact while it is below 2⁵³. */

@@ -1,10 +1,16 @@
 import { wipe, type LocalOnly } from '@tutti/base';
-import { layoutLanes, quantizeContribution, type ClientContribution } from '@tutti/aggregation';
+import {
+  layoutLanes,
+  quantizeContribution,
+  type ClientContribution,
+  type LaneLayout,
+} from '@tutti/aggregation';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
 import type { LoadedModel } from '@tutti/model';
 import { addSkellamNoise, clipUpdate, roundedSensitivity } from '@tutti/privacy';
 import type { RoundDescription } from '@tutti/protocol';
 import type { QuantizedInput } from '@tutti/secure-aggregation';
+import { ownDeltaVariance } from './policy.ts';
 import type { DeviceOptions, LocalExamples } from './ports.ts';
 
 /** Losses up to this fit the loss lane. */
@@ -29,11 +35,11 @@ export async function contribute(
   loaded: LoadedModel,
   before: LocalOnly<Float32Array> | undefined,
 ): Promise<Trained> {
-  const { attempt, purpose, scale, clippingNorm, noise } = description;
+  const { attempt, purpose, scale, clippingNorm, clipIndicator, noise } = description;
   const examples = await options.data();
   const seeds = options.seeds(attempt);
   const vector = await loaded.personalize(before, examples, seeds);
-  const measured = await measure(loaded, vector, examples);
+  const measured = description.lanes.metrics.length === 0 ? {} : await measure(loaded, vector, examples);
   const trained = purpose === 'train' ? await loaded.train(vector, examples, seeds) : undefined;
   const lanes = layoutLanes({
     deltaLength: description.lanes.delta,
@@ -44,24 +50,36 @@ export async function contribute(
   const contribution: ClientContribution = {
     delta: clipped?.delta ?? new Float32Array(0),
     weight: 1,
-    clipped: clipped?.clipped ?? false,
+    ...(clipIndicator ? { clipped: clipped?.clipped ?? false } : {}),
     ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
     metrics: { ...measured, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
   };
-  const noisy = noise.mechanism === 'skellam' && lanes.deltaLength > 0;
-  // The sensitivity that the noise is accounted with holds for the rounded delta too.
+  // The sensitivity that noise is accounted with, whoever adds it, holds for the rounded delta too.
+  const noisy = noise.mechanism !== 'none' && lanes.deltaLength > 0;
   const bounds = noisy
     ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) }
     : {};
   const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
   if (trained !== undefined) wipe(trained.delta);
   if (clipped !== undefined) wipe(clipped.delta);
-  if (noise.mechanism === 'skellam') {
-    const words = options.words('noise', attempt);
-    addSkellamNoise(input, 0, lanes.deltaLength, noise.deltaVariance, words);
-    addSkellamNoise(input, lanes.offsets.clip, lanes.length, noise.metricVariance, words);
-  }
+  addOwnNoise(input, lanes, description, options);
   return { input: input as QuantizedInput, local: trained?.local ?? vector };
+}
+
+/** This device's part of the noise of each kind of lane, or its own floor where that is more. */
+function addOwnNoise(
+  input: Uint32Array,
+  lanes: LaneLayout,
+  description: RoundDescription,
+  { policy, words: wordsOf }: DeviceOptions,
+): void {
+  const { attempt, noise } = description;
+  const words = wordsOf('noise', attempt);
+  const { clip, metrics } = lanes.offsets;
+  addSkellamNoise(input, 0, lanes.deltaLength, ownDeltaVariance(policy, description), words);
+  if (noise.mechanism !== 'skellam') return;
+  addSkellamNoise(input, clip, metrics, noise.clipVariance, words);
+  addSkellamNoise(input, metrics, lanes.length, noise.metricVariance, words);
 }
 
 /** Ranks the held-out item with the incoming model, before this round trains on anything. */

@@ -25,7 +25,9 @@ import {
   type RoundDigest,
 } from '@tutti/secure-aggregation';
 import { contribute } from './contribution.ts';
-import { declineReason } from './policy.ts';
+import { localEpsilon, ownEpsilon, participationsOf } from './own-epsilon.ts';
+import { budgetReason, declineReason, ownDeltaVariance } from './policy.ts';
+import { openPrivacyLedger, partOf, type PrivacyLedger } from './privacy-ledger.ts';
 import type { DeviceMessage, DeviceOptions } from './ports.ts';
 
 /** One device: the client's side of every attempt, message in, messages out. */
@@ -39,6 +41,25 @@ export interface Device {
   vector(loaded: LoadedModel): Promise<LocalOnly<Float32Array>>;
   /** Ends a running attempt and wipes its secrets. */
   leave(): void;
+  /** What taking part has cost this device so far, by its own count. */
+  privacy(): Promise<DevicePrivacy>;
+}
+
+/** What a device has spent of its privacy, as it counts it itself: at its policy's δ, unamplified. */
+export interface DevicePrivacy {
+  /**
+   * ε of everything that it sent inputs to, with the noise of those who were in the sums less the assumed colluders; null where a sum
+   * had no noise on everything, so that nothing bounds it. 0 where it took no part.
+   */
+  readonly epsilon: number | null;
+  /** ε of its own noise alone, were everybody else to tell what they know; null where it added none. */
+  readonly localEpsilon: number | null;
+  readonly dpDelta: number;
+  /** Attempts that it sent an input to, less those that are known to have released nothing. */
+  readonly participations: number;
+  /** What its policy allows; null for no limit. */
+  readonly epsilonBudget: number | null;
+  readonly participationCap: number | null;
 }
 
 /** An attempt that this device takes part in. Its secrets are in memory only, so a restart ends it. */
@@ -72,6 +93,7 @@ class Declined extends Error {
 
 class ClientDevice implements Device {
   #running: Running | undefined;
+  #ledger: Promise<PrivacyLedger> | undefined;
   readonly #coordinatorKey: Uint8Array;
 
   constructor(private readonly options: DeviceOptions) {
@@ -99,6 +121,23 @@ class ClientDevice implements Device {
     wipe(running.input);
   }
 
+  async privacy(): Promise<DevicePrivacy> {
+    const { state } = await this.#openLedger();
+    const { dpDelta, assumedColluders: colluders, epsilonBudget, participationCap } = this.options.policy;
+    return {
+      epsilon: finite(ownEpsilon(state, { dpDelta, colluders })),
+      localEpsilon: finite(localEpsilon(state, dpDelta)),
+      dpDelta,
+      participations: participationsOf(state),
+      epsilonBudget: finite(epsilonBudget),
+      participationCap: finite(participationCap),
+    };
+  }
+
+  #openLedger(): Promise<PrivacyLedger> {
+    return (this.#ledger ??= openPrivacyLedger(this.options.store));
+  }
+
   async vector(loaded: LoadedModel): Promise<LocalOnly<Float32Array>> {
     const examples = await this.options.data();
     return loaded.personalize(await this.#storedVector(), examples, this.options.seeds(0));
@@ -123,6 +162,7 @@ class ClientDevice implements Device {
         return running === undefined ? [] : this.#unmaskSigned(running, message);
       case 'outcome':
         if (running !== undefined) this.leave();
+        await this.#settle(message);
         return [];
       default:
         return assertNever(message);
@@ -134,7 +174,10 @@ class ClientDevice implements Device {
     const { crypto, policy, store, task, models, identity, random } = this.options;
     const digest = roundDigest(description, crypto);
     this.#checkSignature('describe', digest, [], signature);
-    const refusal = declineReason(policy, task, description, await this.#lastAttempt());
+    const { state } = await this.#openLedger();
+    const refusal =
+      declineReason(policy, task, description, await this.#lastAttempt()) ??
+      budgetReason(policy, description, state);
     if (refusal !== undefined) throw new Declined(refusal);
     this.leave();
     await store.set(LAST_ATTEMPT, u32(description.attempt));
@@ -201,10 +244,18 @@ class ClientDevice implements Device {
     return this.#remember(running, 'nonces', [{ type: 'share-keys', attempt: message.attempt, shares }]);
   }
 
-  /** Phase 3. In a plain attempt the integers go as they are. */
-  #mask(running: Running, message: CoordinatorMessageOf<'relay-shares'>): readonly DeviceMessage[] {
+  /** Phase 3. In a plain attempt the integers go as they are. What leaves is counted before it does. */
+  async #mask(
+    running: Running,
+    message: CoordinatorMessageOf<'relay-shares'>,
+  ): Promise<readonly DeviceMessage[]> {
     this.#checkPhase(running, message, [message.shares]);
-    if (running.description.protection === 'plain') {
+    const { description } = running;
+    const secure = description.protection === 'secure';
+    if (secure && running.keys?.phase !== 'shared') return [];
+    const ledger = await this.#openLedger();
+    await ledger.charge(partOf(description, ownDeltaVariance(this.options.policy, description)));
+    if (!secure) {
       return this.#remember(running, 'relay-shares', [
         { type: 'masked-input', attempt: message.attempt, words: running.input },
       ]);
@@ -226,6 +277,7 @@ class ClientDevice implements Device {
     const { attempt, survivors } = message;
     this.#checkPhase(running, message, [survivors]);
     if (running.keys?.phase !== 'masked') return [];
+    await this.#countSurvivors(running, survivors);
     if (running.description.mode === 'active') {
       const { state, signature } = signSurvivors(running.keys, survivors, this.options.identity.secretKey);
       running.keys = state;
@@ -252,12 +304,27 @@ class ClientDevice implements Device {
     ]);
   }
 
+  /** Fewer survivors than the noise was meant for get no answer; as many as there are, the device's own ledger counts. */
+  async #countSurvivors({ description: { attempt, noise } }: Running, bitmap: Uint8Array): Promise<void> {
+    const survivors = bitsOf(bitmap);
+    if (noise.mechanism === 'skellam' && survivors < noise.survivors) throw new Declined('too-few-survivors');
+    await (await this.#openLedger()).survived(attempt, survivors);
+  }
+
   /** That it answers is stored before the answer leaves: a second U3 gets nothing, also after a restart. */
   async #answerOnce(attempt: number): Promise<void> {
-    const { store } = this.options;
-    const before = await store.get(UNMASK_ANSWERED);
-    if (before !== undefined && readU32(before) >= attempt) throw new Declined('already-answered');
-    await store.set(UNMASK_ANSWERED, u32(attempt));
+    if ((await this.#lastAnswered()) >= attempt) throw new Declined('already-answered');
+    await this.options.store.set(UNMASK_ANSWERED, u32(attempt));
+  }
+
+  /** The attempt is over. Where it released nothing of this device, which opened nothing of it, its part no longer counts. */
+  async #settle(message: Extract<CoordinatorMessage, { type: 'outcome' }>): Promise<void> {
+    const ledger = await this.#openLedger();
+    const part = ledger.state.open.find(({ attempt }) => attempt === message.attempt);
+    if (part === undefined || !part.masked || message.outcome === 'committed') return;
+    // A measurement ends as "not included" for everybody, those in its sum too.
+    if (message.outcome === 'not-included' && part.purpose === 'evaluate') return;
+    if ((await this.#lastAnswered()) < message.attempt) await ledger.release(message.attempt);
   }
 
   #remember(
@@ -294,6 +361,12 @@ class ClientDevice implements Device {
     return stored === undefined ? 0 : readU32(stored);
   }
 
+  /** The newest attempt of which an unmask request was answered. */
+  async #lastAnswered(): Promise<number> {
+    const stored = await this.options.store.get(UNMASK_ANSWERED);
+    return stored === undefined ? 0 : readU32(stored);
+  }
+
   async #storedVector(): Promise<LocalOnly<Float32Array> | undefined> {
     const stored = await this.options.store.get(VECTOR);
     const { localLength } = this.options.model;
@@ -307,6 +380,12 @@ function reasonOf(error: unknown): DeclineReason {
   if (error instanceof RefusalError) return error.reason;
   return 'training-failed';
 }
+
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** Members that a bitmap names. */
+const bitsOf = (bitmap: Uint8Array): number =>
+  bitmap.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
 
 const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >>> 8);
 

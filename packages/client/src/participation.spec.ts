@@ -51,6 +51,7 @@ async function play(options: {
     handle: async () => options.answers,
     vector: () => Promise.reject(new Error('not asked for')),
     leave: () => void left++,
+    privacy: () => Promise.reject(new Error('nobody asks')),
   };
   const standard = ({ type }: ClientMessage): Reply =>
     type === 'check-in'

@@ -8,14 +8,24 @@ import { declineReason, DEFAULT_POLICY, resolvePolicy, type Policy } from './pol
 const task = { task: 'films', layoutHash: 'aa', catalogueHash: 'cc' } as TaskInfo;
 const cohort = { planned: 40, smallest: 20, largestGroup: 128 };
 const graph = { corruptPermille: 50, dropoutPermille: 50, largestComplete: 128 };
+const RULES = { mode: 'semi-honest', ...graph } as const;
 const scale = { delta: 1_000, weight: 1, metric: 1 };
 
 /** What a delta of ten lanes within C = 3 can be after rounding, in ring units. */
 const SENSITIVITY = roundedSensitivity(3 * scale.delta, 10);
 
+const skellamNoise = (
+  multiplier: number,
+  deltaVariance: number,
+  metricVariance: number,
+): RoundDescription['noise'] => ({
+  ...{ mechanism: 'skellam', multiplier, survivors: fewestSurvivors(cohort, RULES) },
+  ...{ deltaVariance, clipVariance: 0, metricVariance },
+});
+
 /** A description whose noise reaches `multiplier` with the fewest survivors, unless `over` says otherwise. */
 function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundDescription {
-  const fewest = fewestSurvivors(cohort, { mode: 'semi-honest', ...graph });
+  const fewest = fewestSurvivors(cohort, RULES);
   const deltaVariance = (multiplier * SENSITIVITY) ** 2 / fewest;
   const metricVariance = (multiplier * scale.metric) ** 2 / fewest;
   return {
@@ -30,7 +40,8 @@ function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundD
     lanes: { delta: 10, rowCounts: 0, metrics: [], length: 12 },
     scale,
     clippingNorm: 3,
-    noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance },
+    clipIndicator: false,
+    noise: skellamNoise(multiplier, deltaVariance, metricVariance),
     cohort,
     ...over,
   } as RoundDescription;
@@ -44,7 +55,7 @@ const skellam = (
   deltaVariance: number,
   metricVariance = 1e9,
 ): Partial<RoundDescription> => ({
-  noise: { mechanism: 'skellam', multiplier, deltaVariance, metricVariance },
+  noise: skellamNoise(multiplier, deltaVariance, metricVariance),
 });
 
 describe('resolvePolicy', () => {
@@ -75,7 +86,7 @@ describe('the policy', () => {
   it('believes the noise that it is told to add, not what the coordinator calls it', () => {
     expect(answer(described(skellam(2, 1)))).toBe('noise-too-weak');
     expect(answer(described(skellam(2, 1)), { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
-    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort, { mode: 'semi-honest', ...graph });
+    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort, RULES);
     expect(answer(described(skellam(1, enough)), { leastNoiseMultiplier: 2 })).toBeUndefined();
   });
 
@@ -85,9 +96,15 @@ describe('the policy', () => {
   });
 
   it('asks for noise on everything that is released, measurements included', () => {
-    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort, { mode: 'semi-honest', ...graph });
-    expect(answer(described(skellam(2, enough, 0)), { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
-    expect(answer(described(skellam(2, enough, 0)))).toBeUndefined();
+    const enough = (2 * SENSITIVITY) ** 2 / fewestSurvivors(cohort, RULES);
+    const measured = { lanes: { delta: 10, rowCounts: 0, metrics: ['hr10'], length: 13 } };
+    const quiet = described({ ...skellam(2, enough, 0), ...measured });
+    expect(answer(quiet, { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
+    expect(answer(quiet)).toBeUndefined();
+    // No metric lanes travel here, so no noise on them is missed; the clip indicator is a lane like any other.
+    expect(answer(described(skellam(2, enough, 0)), { leastNoiseMultiplier: 2 })).toBeUndefined();
+    const told = described({ ...skellam(2, enough), clipIndicator: true });
+    expect(answer(told, { leastNoiseMultiplier: 2 })).toBe('noise-too-weak');
     const lanes = { delta: 0, rowCounts: 0, metrics: ['hr10'], length: 3 };
     for (const noise of [{ mechanism: 'none' } as const, skellam(2, 1, 0).noise])
       expect(
@@ -100,7 +117,7 @@ describe('the policy', () => {
   it('is not fooled by a scale so coarse that rounding outgrows the clipping norm', () => {
     const coarse = { delta: 1 / 3, weight: 1, metric: 1 };
     const lanes = { delta: 100_000, rowCounts: 0, metrics: [], length: 100_002 };
-    const claimed = (1 * 3 * coarse.delta) ** 2 / fewestSurvivors(cohort, { mode: 'semi-honest', ...graph });
+    const claimed = (1 * 3 * coarse.delta) ** 2 / fewestSurvivors(cohort, RULES);
     const lying = described({ scale: coarse, lanes, ...skellam(1, claimed) });
     expect(answer(lying, { leastNoiseMultiplier: 1 })).toBe('noise-too-weak');
   });

@@ -1,7 +1,9 @@
 import { UsageError } from '@tutti/base';
-import { roundedSensitivity } from '@tutti/privacy';
-import { graphRules, type DeclineReason, type RoundDescription, type TaskInfo } from '@tutti/protocol';
-import { fewestSurvivors, MODES, SMALLEST_COHORTS, type Mode } from '@tutti/secure-aggregation';
+import { LARGEST_NOISE_VARIANCE } from '@tutti/privacy';
+import { laneSensitivities, type DeclineReason, type RoundDescription, type TaskInfo } from '@tutti/protocol';
+import { MODES, smallestGroup, SMALLEST_COHORTS, type Mode } from '@tutti/secure-aggregation';
+import { ownEpsilon, participationsOf } from './own-epsilon.ts';
+import { partOf, type DeviceLedger } from './privacy-ledger.ts';
 
 /** What a device asks of a round before it takes part. */
 export interface Policy {
@@ -19,6 +21,18 @@ export interface Policy {
   readonly leastNoiseMultiplier: number;
   /** Whether an attempt without masks is acceptable: in simulations only. */
   readonly allowPlain: boolean;
+  /** Whether noise that the coordinator adds counts: this device cannot see that it does, and its sum is known without it. */
+  readonly trustCoordinatorNoise: boolean;
+  /** Noise of its own that this device adds whatever it is asked for: standard deviation over the clipping norm; 0 for none. */
+  readonly localNoiseMultiplier: number;
+  /** ε that this device spends at most, by its own count; infinity for no limit. */
+  readonly epsilonBudget: number;
+  /** δ that it counts at. */
+  readonly dpDelta: number;
+  /** Attempts that it sends an input to at most, over its life in this task; infinity for no limit. */
+  readonly participationCap: number;
+  /** Members of its group that it assumes to add no noise. */
+  readonly assumedColluders: number;
 }
 
 /** What a device asks unless its app asks for more. */
@@ -30,7 +44,15 @@ export const DEFAULT_POLICY: Policy = {
   largestClippingNorm: 1_000,
   leastNoiseMultiplier: 0,
   allowPlain: false,
+  trustCoordinatorNoise: false,
+  localNoiseMultiplier: 0,
+  epsilonBudget: Number.POSITIVE_INFINITY,
+  dpDelta: 1e-5,
+  participationCap: Number.POSITIVE_INFINITY,
+  assumedColluders: 0,
 };
+
+const isAtLeast = (least: number) => (value: unknown) => typeof value === 'number' && value >= least;
 
 /** What each field of a policy may be. */
 const ALLOWED: { readonly [Name in keyof Policy]: [(value: unknown) => boolean, string] } = {
@@ -44,6 +66,12 @@ const ALLOWED: { readonly [Name in keyof Policy]: [(value: unknown) => boolean, 
   ],
   insecureSmallCohort: [(value) => typeof value === 'boolean', 'true or false'],
   allowPlain: [(value) => typeof value === 'boolean', 'true or false'],
+  trustCoordinatorNoise: [(value) => typeof value === 'boolean', 'true or false'],
+  localNoiseMultiplier: [isAtLeast(0), 'a number from 0'],
+  epsilonBudget: [(value) => typeof value === 'number' && value > 0, 'a number above 0'],
+  dpDelta: [(value) => typeof value === 'number' && value > 0 && value < 1, 'a number between 0 and 1'],
+  participationCap: [isAtLeast(0), 'a number from 0'],
+  assumedColluders: [(value) => Number.isInteger(value) && (value as number) >= 0, 'a whole number from 0'],
 };
 
 /**
@@ -89,8 +117,53 @@ export function declineReason(
   if (cohort.smallest < policy.smallestCohort || cohort.largestGroup < policy.smallestCohort)
     return 'cohort-too-small';
   if (clippingNorm > policy.largestClippingNorm) return 'clip-too-large';
-  if (isTooQuiet(policy, description)) return 'noise-too-weak';
+  if (isCentral(description) && !policy.trustCoordinatorNoise) return 'central-noise-refused';
+  if (isTooQuiet(policy, description) || !fitsRing(policy, description)) return 'noise-too-weak';
   return undefined;
+}
+
+const isCentral = ({ noise }: RoundDescription): boolean =>
+  noise.mechanism !== 'none' && noise.mechanism !== 'skellam';
+
+/**
+ * The policy's answer from the device's own ledger: whether one part more, or one so soon, is more than it or the description
+ * allows. A description's cap is what the coordinator's ε is counted with; the device keeps to it itself.
+ */
+export function budgetReason(
+  policy: Policy,
+  description: RoundDescription,
+  state: DeviceLedger,
+): DeclineReason | undefined {
+  const { participation, round, purpose } = description;
+  const most = Math.min(policy.participationCap, participation?.most ?? Number.POSITIVE_INFINITY);
+  if (participationsOf(state) >= most) return 'privacy-budget-spent';
+  const early = state.lastRound > 0 && round - state.lastRound < (participation?.separation ?? 1);
+  if (participation !== undefined && purpose === 'train' && early) return 'privacy-budget-spent';
+  if (policy.epsilonBudget === Number.POSITIVE_INFINITY) return undefined;
+  const account = { dpDelta: policy.dpDelta, colluders: policy.assumedColluders };
+  const next = partOf(description, ownDeltaVariance(policy, description));
+  return ownEpsilon(state, account, next) > policy.epsilonBudget ? 'privacy-budget-spent' : undefined;
+}
+
+/** Variance of the noise that this device puts on each delta lane: its part of the sum's, or its own floor where that is more. */
+export function ownDeltaVariance({ localNoiseMultiplier }: Policy, description: RoundDescription): number {
+  const { noise } = description;
+  const asked = noise.mechanism === 'skellam' ? noise.deltaVariance : 0;
+  const { delta = 0 } = laneSensitivities(description);
+  return Math.max(asked, (localNoiseMultiplier * delta) ** 2);
+}
+
+/** Deviations that noise stays within, but for a chance below 1e-14 a lane. */
+const NOISE_TAIL_DEVIATIONS = 8;
+
+/** Whether the ring has room for what this device would add, did every other member of its group add as much. */
+function fitsRing(policy: Policy, description: RoundDescription): boolean {
+  const { scale, clippingNorm, cohort } = description;
+  const variance = ownDeltaVariance(policy, description);
+  const members = Math.min(cohort.planned, cohort.largestGroup);
+  const sum =
+    members * (clippingNorm * scale.delta + 1) + NOISE_TAIL_DEVIATIONS * Math.sqrt(members * variance);
+  return variance <= LARGEST_NOISE_VARIANCE && sum < 2 ** 31;
 }
 
 /**
@@ -98,19 +171,28 @@ export function declineReason(
  * coordinator calls its noise multiplier protects nobody, what each device adds does. The delta is noised for what it can be
  * after rounding, which on a coarse scale is far more than C; every lane that is released counts, and row counts carry no noise.
  */
-function isTooQuiet({ leastNoiseMultiplier }: Policy, description: RoundDescription): boolean {
-  const { noise, cohort, clippingNorm, scale, lanes } = description;
+function isTooQuiet(
+  { leastNoiseMultiplier, assumedColluders }: Policy,
+  description: RoundDescription,
+): boolean {
+  const { noise, cohort, scale, lanes } = description;
   if (noise.mechanism === 'none') return leastNoiseMultiplier > 0;
-  const fewest = fewestSurvivors(cohort, graphRules(description));
+  if (leastNoiseMultiplier > 0 && lanes.rowCounts > 0) return true;
+  if (noise.mechanism !== 'skellam')
+    return (
+      Math.min(
+        noise.multiplier,
+        lanes.metrics.length > 0 ? noise.metricMultiplier : Number.POSITIVE_INFINITY,
+      ) < leastNoiseMultiplier
+    );
+  if (noise.survivors > smallestGroup(cohort)) return true;
+  const noisy = noise.survivors - assumedColluders;
+  if (noisy < 1) return leastNoiseMultiplier > 0;
   const isBelow = (variance: number, multiplier: number, sensitivity: number): boolean =>
-    variance < ((multiplier * sensitivity) ** 2 / fewest) * (1 - ROUNDING);
-  if (lanes.delta > 0) {
-    const sensitivity = roundedSensitivity(clippingNorm * scale.delta, lanes.delta);
-    if (isBelow(noise.deltaVariance, Math.max(leastNoiseMultiplier, noise.multiplier), sensitivity))
-      return true;
-  }
-  return (
-    isBelow(noise.metricVariance, leastNoiseMultiplier, scale.metric) ||
-    (leastNoiseMultiplier > 0 && lanes.rowCounts > 0)
-  );
+    variance < ((multiplier * sensitivity) ** 2 / noisy) * (1 - ROUNDING);
+  const { delta, clip } = laneSensitivities(description);
+  const claimed = Math.max(leastNoiseMultiplier, assumedColluders > 0 ? 0 : noise.multiplier);
+  if (delta !== undefined && isBelow(noise.deltaVariance, claimed, delta)) return true;
+  if (clip !== undefined && isBelow(noise.clipVariance, leastNoiseMultiplier, clip)) return true;
+  return lanes.metrics.length > 0 && isBelow(noise.metricVariance, leastNoiseMultiplier, scale.metric);
 }

@@ -310,7 +310,9 @@ function closeExchange(attempt: Exchanging): Omit<Step, 'reply'> {
   );
   const drops = { ...attempt.drops, [phase]: attempt.drops[phase] + lost };
   if (phase === 'unmask') return finish({ ...attempt, drops });
-  const groups = attempt.groups.map((group) => closeGroup(group, phase));
+  const { noise } = attempt.description;
+  const fewest = noise.mechanism === 'skellam' ? noise.survivors : 0;
+  const groups = attempt.groups.map((group) => closeGroup(group, phase, fewest));
   return enter({ ...attempt, drops, groups }, attempt.groups);
 }
 

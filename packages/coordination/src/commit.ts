@@ -7,12 +7,11 @@ import {
   type GroupSum,
 } from '@tutti/aggregation';
 import { decodeCheckpoint, encodeCheckpoint } from '@tutti/model';
-import { roundedSensitivity } from '@tutti/privacy';
-import type { RoundDescription } from '@tutti/protocol';
+import { nextClippingNorm } from '@tutti/privacy';
 import { applyCorrections, recoverMasks, toSigned, type ClientId } from '@tutti/secure-aggregation';
 import type { Summing } from './attempt.ts';
 import { lanesOf, LARGEST_LOSS } from './describe.ts';
-import type { ReleaseRecord } from './journal.ts';
+import type { TaskHistory } from './journal.ts';
 import type { GroupSums } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
 
@@ -27,11 +26,15 @@ export interface Summed {
   readonly culprits: readonly ClientId[];
 }
 
-/** Takes the masks from every group's sum and adds the groups; a group that cannot be unmasked is left out. */
+/**
+ * Takes the masks from every group's sum and adds the groups; a group that cannot be unmasked is left out.
+ * @param noise a word for each lane, which the coordinator adds; none where the devices did.
+ */
 export async function sumAttempt(
   config: TaskConfig,
   attempt: Summing,
   sums: GroupSums,
+  noise?: Int32Array,
 ): Promise<Summed | undefined> {
   const { description } = attempt;
   const summed: GroupSum[] = [];
@@ -53,12 +56,52 @@ export async function sumAttempt(
     summed.push({ sum: toSigned(sum), survivors: state.survivorIds.length });
   }
   if (summed.length === 0) return undefined;
+  const groups = summed.length;
+  const fewestInGroup = Math.min(...summed.map(({ survivors }) => survivors));
+  if (noise !== undefined) summed.push({ sum: noise, survivors: 0 });
   const lanes = lanesOf(config, description.purpose);
   const update = combineGroups(config.combine ?? 'mean', summed, lanes, description.scale, {
     rowTables: rowTablesOf(config),
+    clipIndicator: description.clipIndicator,
   });
-  const fewestInGroup = Math.min(...summed.map(({ survivors }) => survivors));
-  return { update, survivors: update.survivors, groups: summed.length, fewestInGroup, culprits };
+  const { survivors } = update;
+  return { update: overExpected(config, update), survivors, groups, fewestInGroup, culprits };
+}
+
+/**
+ * The mean over the clients that a Poisson sample has on average, not over those that it had: their number would tell readers of
+ * the model something of who was asked.
+ */
+function overExpected({ poisson, cohort }: TaskConfig, update: AggregatedUpdate): AggregatedUpdate {
+  if (poisson === undefined) return update;
+  const share = update.totalWeight / cohort.planned;
+  return { ...update, meanDelta: update.meanDelta.map((value) => value * share) };
+}
+
+/** A task as it is now: with the clipping norm that its rounds so far have led to. */
+export function currentConfig(config: TaskConfig, { clippingNorm }: TaskHistory): TaskConfig {
+  return clippingNorm === undefined || config.adaptiveClipping === undefined
+    ? config
+    : { ...config, clippingNorm };
+}
+
+/** Share of the clipped updates as it is told; noise can carry it out of [0, 1]. */
+export const clippedShareOf = ({ clippedShare }: AggregatedUpdate): number | null =>
+  clippedShare === null ? null : Math.min(1, Math.max(0, clippedShare));
+
+/** Smallest and largest part of the first clipping norm that an adaptive one may reach: noise alone shall not carry it off. */
+const CLIP_RANGE = [2 ** -20, 2 ** 20] as const;
+
+/** C of the next round, from the share of clipped updates; undefined where it does not adapt. */
+export function clippingNormAfter(
+  config: TaskConfig,
+  clippingNorm: number,
+  { clippedShare }: AggregatedUpdate,
+): number | undefined {
+  if (config.adaptiveClipping === undefined || clippedShare === null) return undefined;
+  const next = nextClippingNorm(clippingNorm, 1 - clippedShare, config.adaptiveClipping);
+  const [least, most] = CLIP_RANGE;
+  return Math.min(most * config.clippingNorm, Math.max(least * config.clippingNorm, next));
 }
 
 /** Means of the metric lanes; a lane's sum under noise can leave its range, and is brought back into it. */
@@ -69,7 +112,9 @@ export function metricsOf(update: AggregatedUpdate): {
   const { metrics, survivors } = update;
   const evaluated = Math.max(0, metrics['evaluated'] ?? 0);
   const mean = (name: string, count: number): number | null =>
-    count < 0.5 ? null : Math.min(1, Math.max(0, (metrics[name] ?? 0) / count));
+    count < 0.5 || metrics[name] === undefined
+      ? null
+      : Math.min(1, Math.max(0, (metrics[name] ?? 0) / count));
   const loss = mean('loss', survivors);
   return {
     loss: loss === null ? null : loss * LARGEST_LOSS,
@@ -98,31 +143,6 @@ export function nextModel(
       metadata: { task: config.name, round: String(round) },
     }),
     strategy: encodeStrategyState(state),
-  };
-}
-
-/**
- * What this round released, with the noise of the survivors that there actually were in a group: each person is in one group,
- * whose sum the coordinator sees apart. Nothing where ε is not counted.
- */
-export function releaseOf(
-  config: TaskConfig,
-  description: RoundDescription,
-  survivors: number,
-): ReleaseRecord {
-  const { noise, lanes, scale, clippingNorm } = description;
-  if (config.noise.accounting === undefined || noise.mechanism === 'none') return null;
-  const metric = {
-    metricL2: (scale.metric + 1) * Math.sqrt(lanes.metrics.length + 1),
-    metricVariance: noise.metricVariance * survivors,
-  };
-  if (lanes.delta === 0) return { l1: 0, l2: 0, variance: 0, ...metric };
-  const l2 = roundedSensitivity(clippingNorm * scale.delta, lanes.delta);
-  return {
-    l1: Math.min(Math.sqrt(lanes.delta) * l2, l2 * l2),
-    l2,
-    variance: noise.deltaVariance * survivors,
-    ...metric,
   };
 }
 

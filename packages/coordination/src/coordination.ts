@@ -5,7 +5,8 @@ import type { CoordinationEvent, TaskStatus } from './events.ts';
 import type { EvaluationRecord, RoundRecord } from './journal.ts';
 import { memoryGroupSums } from './memory.ts';
 import type { Blobs, Clock, GroupSums, Outbox, Store, Traffic } from './ports.ts';
-import { checkTaskConfig, type TaskConfig } from './task-config.ts';
+import type { TaskConfig } from './task-config.ts';
+import { checkTaskConfig } from './task-problems.ts';
 import { TaskRunner } from './task-runner.ts';
 
 /** What a coordinator is made of. */
@@ -17,6 +18,8 @@ export interface CoordinationOptions {
   readonly random: SecureRandom;
   /** Draws who is selected; cryptographic unless a simulation passes a seeded stream. */
   readonly selection?: RandomWords;
+  /** Draws noise that the coordinator adds; cryptographic unless a simulation passes a seeded stream. */
+  readonly noise?: RandomWords;
   readonly crypto: CryptoSuite;
   readonly outbox: Outbox;
   readonly sums?: GroupSums;
@@ -64,6 +67,7 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       blobs: options.blobs,
       clock: options.clock,
       selection: options.selection ?? secureWords(options.random),
+      noise: options.noise ?? secureWords(options.random),
       crypto: options.crypto,
       outbox: options.outbox,
       sums: options.sums ?? memoryGroupSums(),

@@ -157,9 +157,14 @@ function isIn(group: Group, phase: ExchangePhase): boolean {
   return group.phase === phase || (group.phase === 'plain-input' && phase === 'masked-input');
 }
 
-/** Ends a group's phase with whoever answered; a group in another phase stays as it is. */
-export function closeGroup(group: Group, phase: ExchangePhase): Group {
+/**
+ * Ends a group's phase with whoever answered; a group in another phase stays as it is.
+ * @param fewest inputs that a sum is over: the noise of fewer would not be enough, so a group with fewer ends.
+ */
+export function closeGroup(group: Group, phase: ExchangePhase, fewest: number): Group {
   if (!isIn(group, phase)) return group;
+  if (phase === 'masked-input' && 'counted' in group && group.counted.size < fewest)
+    return { phase: 'aborted', reason: 'too-few-survivors' };
   switch (group.phase) {
     case 'reveal-nonces':
       return closeNonces(group);

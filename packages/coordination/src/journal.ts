@@ -1,6 +1,7 @@
 import { DecodeError } from '@tutti/base';
 import { ROUND_ABORT_REASONS, type RoundAbortReason } from '@tutti/protocol';
 import * as z from 'zod/mini';
+import { firstReleaseSchema, ofFirstRelease, releaseSchema, type ReleaseRecord } from './release.ts';
 
 /** A task's history, as data: what is in the journal happened, what is not did not. Recovery is a fold over it. */
 export const JOURNAL_VERSION = 1;
@@ -48,16 +49,9 @@ const record = z.strictObject({
   epsilon: z.nullable(z.strictObject({ coordinator: nullable, readers: nullable })),
 });
 
-/** What an attempt released of its cohort, for the ledger; an evaluation releases metric lanes alone (l2 = 0). */
-const release = z.nullable(
-  z.strictObject({
-    l1: z.number(),
-    l2: z.number(),
-    variance: z.number(),
-    metricL2: z.number(),
-    metricVariance: z.number(),
-  }),
-);
+const release = z.nullable(z.union([releaseSchema, z.pipe(firstReleaseSchema, z.transform(ofFirstRelease))]));
+
+const noiseDraw = z.strictObject({ salt: hash, variance: z.number() });
 
 const version = { v: z.literal(JOURNAL_VERSION) };
 
@@ -91,6 +85,10 @@ const entry = z.discriminatedUnion('type', [
     record,
     strategyHash: hash,
     release,
+    /** C of the next round, where it adapts. */
+    nextClippingNorm: z.optional(z.number().check(z.gt(0))),
+    /** What makes this round's draw of correlated noise again, beside the coordinator's secret, and its variance in ring units. */
+    noiseDraw: z.optional(noiseDraw),
   }),
   z.strictObject({
     ...version,
@@ -108,8 +106,8 @@ export type Funnel = Omit<Extract<JournalEntry, { type: 'attempt-aborted' }>['re
 export type RoundRecord = Extract<JournalEntry, { type: 'round-committed' }>['record'];
 /** A measurement of everybody, through a secure sum. */
 export type EvaluationRecord = Extract<JournalEntry, { type: 'evaluated' }>['record'];
-/** What a committed round released of its cohort, for the ledger. */
-export type ReleaseRecord = Extract<JournalEntry, { type: 'round-committed' }>['release'];
+/** What makes a draw of correlated noise again. */
+export type NoiseDraw = z.infer<typeof noiseDraw>;
 
 /** An entry from outside. @throws {DecodeError} naming the field. */
 export function decodeJournalEntry(value: unknown): JournalEntry {
@@ -134,7 +132,11 @@ export interface TaskHistory {
   readonly modelHash: string | undefined;
   readonly strategyHash: string | undefined;
   readonly rounds: readonly RoundRecord[];
-  readonly releases: readonly NonNullable<ReleaseRecord>[];
+  readonly releases: readonly ReleaseRecord[];
+  /** C of the next round; undefined where it does not adapt. */
+  readonly clippingNorm: number | undefined;
+  /** Each round's draw of correlated noise; undefined for rounds without one. */
+  readonly noiseDraws: readonly (NoiseDraw | undefined)[];
   readonly evaluations: readonly EvaluationRecord[];
   /** An attempt that was opened and has not ended: after a restart it ends as `coordinator-restarted`. */
   readonly open: Extract<JournalEntry, { type: 'attempt-opened' }> | undefined;
@@ -151,6 +153,8 @@ export const EMPTY_HISTORY: TaskHistory = {
   strategyHash: undefined,
   rounds: [],
   releases: [],
+  clippingNorm: undefined,
+  noiseDraws: [],
   evaluations: [],
   open: undefined,
 };
@@ -180,6 +184,8 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
         modelHash: next.record.modelHash,
         strategyHash: next.strategyHash,
         rounds: [...history.rounds, next.record],
+        clippingNorm: next.nextClippingNorm,
+        noiseDraws: [...history.noiseDraws, next.noiseDraw],
         releases: next.release === null ? history.releases : [...history.releases, next.release],
       };
   }

@@ -66,6 +66,8 @@ export interface RunnerPorts {
   readonly clock: Clock;
   /** Draws who is selected. */
   readonly selection: RandomWords;
+  /** Draws the noise that the coordinator adds, where it is trusted to. */
+  readonly noise: RandomWords;
   readonly crypto: CryptoSuite;
   readonly outbox: Outbox;
   readonly sums: GroupSums;

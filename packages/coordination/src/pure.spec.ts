@@ -15,7 +15,8 @@ import {
   type JournalEntry,
 } from './journal.ts';
 import { pace } from './pace.ts';
-import { problemsOfTask, type TaskConfig } from './task-config.ts';
+import type { TaskConfig } from './task-config.ts';
+import { problemsOfTask } from './task-problems.ts';
 
 const config: TaskConfig = {
   name: 'films',

@@ -1,8 +1,6 @@
-import { recordRelease, type Ledger } from '@tutti/privacy';
 import type { Attempt } from './attempt.ts';
 import type { Summed } from './commit.ts';
-import { METRICS } from './describe.ts';
-import { DROP_PHASES, type Funnel, type ReleaseRecord } from './journal.ts';
+import { DROP_PHASES, type Funnel } from './journal.ts';
 import type { Traffic } from './ports.ts';
 
 /** When an attempt ran, what crossed the wire meanwhile, and what came of it. */
@@ -38,19 +36,4 @@ export function funnelOf(
     upBytes: after.upBytes - before.upBytes,
     downBytes: after.downBytes - before.downBytes,
   };
-}
-
-/** Delta and metric lanes have noise of their own: two releases of one round. An evaluation has the second alone. */
-export function addRelease(ledger: Ledger, release: NonNullable<ReleaseRecord>): Ledger {
-  const { l1, l2, variance, metricL2, metricVariance } = release;
-  const metricL1 = Math.min(metricL2 * Math.sqrt(METRICS.length + 1), metricL2 * metricL2);
-  const metrics = {
-    mechanism: 'skellam',
-    l1: metricL1,
-    l2: metricL2,
-    variance: metricVariance,
-    sampling: null,
-  } as const;
-  if (l2 === 0) return recordRelease(ledger, metrics);
-  return recordRelease(ledger, [{ mechanism: 'skellam', l1, l2, variance, sampling: null }, metrics]);
 }

@@ -1,21 +1,9 @@
-import { UsageError } from '@tutti/base';
-import {
-  createStrategy,
-  FEWEST_ROBUST_GROUPS,
-  type Combination,
-  type StrategyConfig,
-} from '@tutti/aggregation';
+import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { Model } from '@tutti/model';
-import {
-  LARGEST_COMPLETE_GRAPH,
-  LARGEST_GROUP,
-  smallestGroup,
-  SMALLEST_COHORTS,
-  type GraphRules,
-  type Mode,
-} from '@tutti/secure-aggregation';
+import type { AdaptiveClipping, Participation } from '@tutti/privacy';
+import { LARGEST_COMPLETE_GRAPH, type GraphRules, type Mode } from '@tutti/secure-aggregation';
 
-/** What a task is run with. Every field is checked at once; see {@link checkTaskConfig}. */
+/** What a task is run with. Every field is checked at once; see `checkTaskConfig`. */
 export interface TaskConfig {
   readonly name: string;
   readonly model: Model;
@@ -53,13 +41,18 @@ export interface TaskConfig {
   /** How groups are wired; default {@link DEFAULT_GRAPH}. */
   readonly graph?: Omit<GraphRules, 'mode'>;
   readonly protection: 'secure' | 'plain';
-  readonly noise: {
-    /** Standard deviation of the sum's noise over C; 0 for none. */
-    readonly multiplier: number;
-    /** The same for each metric lane, over 1; 0 for none. */
-    readonly metricMultiplier: number;
-    /** Counts ε, and ends the task when the budget is spent. */
-    readonly accounting?: { readonly dpDelta: number; readonly epsilonBudget?: number };
+  readonly noise: NoiseConfig;
+  /** Lets the clipping norm follow the updates; `clippingNorm` is then the first one. */
+  readonly adaptiveClipping?: AdaptiveClipping;
+  /** Whether metric lanes travel; they do unless it says no. Each costs a part of a privacy budget. */
+  readonly metrics?: boolean;
+  /**
+   * Asks each client that waits with the same chance, independently, instead of a fixed number of them: the only selection
+   * whose secrecy may be counted against readers of the model.
+   */
+  readonly poisson?: {
+    /** N, all the clients that there are: each is asked with chance planned · overselection / N. */
+    readonly population: number;
   };
   /** Seed of the first weights. */
   readonly seed: string;
@@ -85,106 +78,38 @@ export function rulesOf({ mode = 'semi-honest', graph = DEFAULT_GRAPH }: TaskCon
   return { mode, ...graph };
 }
 
-/** One thing that is wrong with a configuration. */
-export interface ConfigProblem {
-  readonly path: string;
-  readonly problem: string;
+/** What noise a task's sums carry, and how it is counted. */
+export interface NoiseConfig {
+  /** z: standard deviation of the sum's noise over C; of each draw, for correlated noise. 0 for none. */
+  readonly multiplier: number;
+  /** The same for each metric lane, over 1; 0 for none. */
+  readonly metricMultiplier: number;
+  /** How it gets onto the sum; by the devices unless it says otherwise. */
+  readonly mechanism?: MechanismConfig;
+  /** Counts ε, and ends the task when the budget is spent. */
+  readonly accounting?: {
+    readonly dpDelta: number;
+    readonly epsilonBudget?: number;
+    /** Whose view the budget is for: the coordinator's, unless it adds the noise itself or this says readers of the model. */
+    readonly against?: 'coordinator' | 'readers';
+  };
+  /** Members of a group that are assumed to add no noise, and to tell the coordinator all they know; 0 unless it says more. */
+  readonly colluders?: number;
+  /**
+   * Part of its smallest group that has to survive, in (0, 1]: the noise is meant for so many, and a group with fewer is not
+   * summed. What the threshold of secret sharing leaves, about two thirds, unless it asks for more.
+   */
+  readonly survivorShare?: number;
+  /** How often a device may take part, and how many rounds apart. Each device keeps to it by itself. */
+  readonly participation?: Participation;
 }
 
-/** Everything that is wrong, each with its path and both sides of the comparison. */
-export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
-  const { cohort, deadlinesMs, noise } = config;
-  const problems: ConfigProblem[] = [];
-  const ask = (path: string, fits: boolean, problem: string): void =>
-    void (fits || problems.push({ path, problem }));
-  const whole = (path: string, value: number, least: number, most: number): void =>
-    ask(
-      path,
-      Number.isInteger(value) && value >= least && value <= most,
-      `${value} is not a whole number from ${least} to ${most}`,
-    );
-  ask(
-    'name',
-    /^[a-z0-9][a-z0-9-]{0,62}$/.test(config.name),
-    `${JSON.stringify(config.name)} is not 1 to 63 of a-z, 0-9 and "-"`,
-  );
-  whole('rounds', config.rounds, 0, 0xffff_ffff);
-  whole('cohort.planned', cohort.planned, 1, 1_000_000);
-  whole('cohort.smallest', cohort.smallest, 1, 1_000_000);
-  whole('cohort.largestGroup', cohort.largestGroup, 2, LARGEST_GROUP);
-  const rules = rulesOf(config);
-  whole('graph.corruptPermille', rules.corruptPermille, 0, 333);
-  whole('graph.dropoutPermille', rules.dropoutPermille, 0, 500);
-  whole('graph.largestComplete', rules.largestComplete, 2, LARGEST_COMPLETE_GRAPH);
-  whole('keepCheckpoints', config.keepCheckpoints, 1, 1_000_000);
-  ask(
-    'cohort.smallest',
-    cohort.smallest <= cohort.planned,
-    `${cohort.smallest} is above the planned cohort of ${cohort.planned}`,
-  );
-  ask(
-    'cohort.overselection',
-    cohort.overselection >= 1 && cohort.overselection <= 10,
-    `${cohort.overselection} is not from 1 to 10`,
-  );
-  ask(
-    'clippingNorm',
-    config.clippingNorm > 0 && config.clippingNorm <= 1e9,
-    `${config.clippingNorm} is not above 0, at most 1e9`,
-  );
-  ask(
-    'noise.multiplier',
-    noise.multiplier >= 0 && noise.multiplier <= 1_000,
-    `${noise.multiplier} is not from 0 to 1000`,
-  );
-  ask(
-    'noise.metricMultiplier',
-    noise.metricMultiplier >= 0 && noise.metricMultiplier <= 10_000,
-    `${noise.metricMultiplier} is not from 0 to 10000`,
-  );
-  for (const [name, value] of Object.entries(deadlinesMs)) whole(`deadlinesMs.${name}`, value, 1, 3_600_000);
-  if (config.protection === 'secure' && config.insecureSmallCohort !== true) {
-    const least = SMALLEST_COHORTS[rules.mode];
-    const below = `is below ${least}, the smallest cohort for ${rules.mode} secure aggregation (set insecureSmallCohort to override)`;
-    const group = smallestGroup(cohort);
-    ask(
-      'cohort.largestGroup',
-      cohort.smallest > cohort.planned || group >= Math.min(least, cohort.smallest),
-      `groups of at most ${cohort.largestGroup} can leave ${group} members in one; at least ${least} are needed (${2 * least - 1} or more always fit)`,
-    );
-    ask('cohort.planned', cohort.planned >= least, `${cohort.planned} ${below}`);
-    ask('cohort.smallest', cohort.smallest >= least, `${cohort.smallest} ${below}`);
-    ask('cohort.largestGroup', cohort.largestGroup >= least, `${cohort.largestGroup} ${below}`);
-  }
-  const groups = Math.ceil(cohort.planned / cohort.largestGroup);
-  ask(
-    'combine',
-    (config.combine ?? 'mean') === 'mean' || groups >= FEWEST_ROBUST_GROUPS,
-    `${config.combine} over ${groups} groups; ${FEWEST_ROBUST_GROUPS} are needed (a cohort of ${cohort.planned} in groups of at most ${cohort.largestGroup})`,
-  );
-  ask(
-    'noise.accounting',
-    noise.accounting === undefined || (noise.multiplier > 0 && noise.metricMultiplier > 0),
-    'needs noise on the delta and on the metric lanes: a lane without noise is not released while ε is counted',
-  );
-  ask(
-    'rowCounts',
-    config.rowCounts !== true || noise.accounting === undefined,
-    'carry no noise, so they cannot be counted while ε is',
-  );
-  try {
-    createStrategy(config.strategy);
-  } catch (error) {
-    problems.push({ path: 'strategy', problem: error instanceof Error ? error.message : String(error) });
-  }
-  return problems;
-}
-
-/** @throws {UsageError} with one line for each problem, prefixed with `tasks[name]`. */
-export function checkTaskConfig(config: TaskConfig): void {
-  const problems = problemsOfTask(config);
-  if (problems.length > 0)
-    throw new UsageError(
-      problems.map(({ path, problem }) => `tasks[${config.name}].${path}: ${problem}`).join('\n'),
-    );
-}
+/**
+ * How noise gets onto a sum. `skellam`: each device adds its part, and the coordinator never sees a sum without it. The others are
+ * added by the coordinator, which is trusted with the exact sum: `gaussian` anew each round; `tree` and `banded` correlated over
+ * the rounds, so that most of it cancels in the sum of all updates.
+ */
+export type MechanismConfig =
+  | { readonly name: 'skellam' | 'gaussian' }
+  | { readonly name: 'tree'; readonly steps: number }
+  | { readonly name: 'banded'; readonly steps: number; readonly coefficients: readonly number[] };

@@ -1,28 +1,32 @@
-import { EMPTY_LEDGER, spent, type Ledger, type Spent } from '@tutti/privacy';
+import { createLedger, spent, type Ledger, type Spent } from '@tutti/privacy';
 import { JournalWriteError } from './errors.ts';
 import {
   applyEntry,
   decodeJournalEntry,
   EMPTY_HISTORY,
   type JournalEntry,
-  type ReleaseRecord,
   type TaskHistory,
 } from './journal.ts';
 import type { Store } from './ports.ts';
-import { addRelease } from './record.ts';
+import { addRelease, type ReleaseRecord } from './release.ts';
 
 /** A task's history and the ε that it spent. Nothing is known here that the journal does not hold. */
 export class TaskLog {
   #history: TaskHistory = EMPTY_HISTORY;
-  #ledger: Ledger = EMPTY_LEDGER;
+  #ledger: Ledger;
   #epsilon: Spent | null = null;
 
-  /** @param dpDelta δ at which ε is told; undefined where ε is not counted. */
+  /**
+   * @param counting `dpDelta`: δ at which ε is told; undefined where ε is not counted. `participationCap`: most rounds that a device
+   *   takes part in, where devices keep to one.
+   */
   constructor(
     private readonly task: string,
     private readonly store: Store,
-    private readonly dpDelta: number | undefined,
-  ) {}
+    private readonly counting: { readonly dpDelta?: number; readonly participationCap?: number },
+  ) {
+    this.#ledger = this.#emptyLedger();
+  }
 
   get history(): TaskHistory {
     return this.#history;
@@ -37,7 +41,7 @@ export class TaskLog {
   async replay(): Promise<void> {
     const entries = await this.store.readJournal(this.task);
     this.#history = entries.map(decodeJournalEntry).reduce(applyEntry, EMPTY_HISTORY);
-    this.#ledger = this.#history.releases.reduce(addRelease, EMPTY_LEDGER);
+    this.#ledger = this.#history.releases.reduce(addRelease, this.#emptyLedger());
     this.#epsilon = this.#spent(this.#ledger);
   }
 
@@ -55,11 +59,17 @@ export class TaskLog {
   }
 
   /** ε as it will be when `release` is out. */
-  epsilonWith(release: ReleaseRecord): Spent | null {
+  epsilonWith(release: ReleaseRecord | null): Spent | null {
     return release === null ? null : this.#spent(addRelease(this.#ledger, release));
   }
 
+  #emptyLedger(): Ledger {
+    const { participationCap } = this.counting;
+    return createLedger(participationCap === undefined ? {} : { participationCap });
+  }
+
   #spent(ledger: Ledger): Spent | null {
-    return this.dpDelta === undefined ? null : spent(ledger, this.dpDelta);
+    const { dpDelta } = this.counting;
+    return dpDelta === undefined ? null : spent(ledger, dpDelta);
   }
 }

@@ -14,14 +14,24 @@ import {
   openAttempt,
   pendingMessage,
   stepAttempt,
+  survivorsOf,
   type Attempt,
   type AttemptEvent,
   type Effect,
   type Summing,
 } from './attempt.ts';
 import { commitModel, pruneCheckpoints } from './checkpoints.ts';
-import { metricsOf, releaseOf, sumAttempt, type Summed } from './commit.ts';
-import { describeAttempt, fewestOf, layoutHashOf } from './describe.ts';
+import { CentralNoise } from './central-noise.ts';
+import {
+  clippedShareOf,
+  clippingNormAfter,
+  currentConfig,
+  metricsOf,
+  sumAttempt,
+  type Summed,
+} from './commit.ts';
+import { checkNoiseHistory } from './noise-history.ts';
+import { describeAttempt, layoutHashOf } from './describe.ts';
 import { JournalWriteError, StaleTaskError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
@@ -30,13 +40,17 @@ import {
   restartEntry,
   type EvaluationRecord,
   type Funnel,
+  type NoiseDraw,
   type RoundRecord,
 } from './journal.ts';
 import { Lobby } from './lobby.ts';
 import { blobHash, type RunnerPorts, type Traffic } from './ports.ts';
 import { Post } from './post.ts';
+import { fewestOf } from './noise-plan.ts';
 import { funnelOf } from './record.ts';
-import { clientsAsked, isFinished, taskInfo, taskStatus } from './status.ts';
+import { budgetedOf, releaseOf } from './release.ts';
+import { chooseCohort, roomFor, wantedNext, type Wanted } from './selection.ts';
+import { isFinished, taskInfo, taskStatus } from './status.ts';
 import type { TaskConfig } from './task-config.ts';
 import { TaskLog } from './task-log.ts';
 import { Uploads } from './uploads.ts';
@@ -49,8 +63,6 @@ interface Running {
   readonly uploads: Uploads;
   cancelTimer: () => void;
 }
-
-type Purpose = 'train' | 'evaluate';
 
 /** Somebody who waits for a measurement. */
 interface Waiter {
@@ -66,6 +78,9 @@ const BEFORE_INPUTS: ReadonlySet<Attempt['phase']> = new Set(['train', 'reveal-n
 /** How long an attempt waits for more clients once the fewest wait. */
 const SELECTION_MS = 2_000;
 
+/** How many rounds go by before a client is asked again whose privacy budget was spent, or which was there too recently. */
+const REST_ROUNDS = 10;
+
 /** How many of the last rounds say, after a restart, how long a round takes. */
 const REMEMBERED_ROUNDS = 5;
 
@@ -77,6 +92,7 @@ export class TaskRunner {
   readonly #log: TaskLog;
   readonly #lobby: Lobby;
   readonly #post: Post;
+  readonly #noise: CentralNoise;
   readonly #layoutHash: string;
   readonly #catalogueHash: string;
   #running: Running | undefined;
@@ -89,7 +105,12 @@ export class TaskRunner {
     readonly config: TaskConfig,
     private readonly ports: RunnerPorts,
   ) {
-    this.#log = new TaskLog(config.name, ports.store, config.noise.accounting?.dpDelta);
+    const { accounting, participation } = config.noise;
+    this.#log = new TaskLog(config.name, ports.store, {
+      ...(accounting === undefined ? {} : { dpDelta: accounting.dpDelta }),
+      ...(participation === undefined ? {} : { participationCap: participation.most }),
+    });
+    this.#noise = new CentralNoise(config.name, { ...ports, words: ports.noise });
     this.#lobby = new Lobby(ports.selection);
     this.#post = new Post(ports.outbox, ports.crypto, ports.keyPair);
     this.#layoutHash = layoutHashOf(config, ports.crypto);
@@ -104,6 +125,7 @@ export class TaskRunner {
     const created = this.#log.history.created ?? (await this.#create());
     if (created.layoutHash !== this.#layoutHash || created.catalogueHash !== this.#catalogueHash)
       throw new StaleTaskError(this.config.name);
+    checkNoiseHistory(this.config, this.#log.history);
     const { open, rounds } = this.#log.history;
     if (open !== undefined) await this.#log.append(restartEntry(open, clock.now()));
     for (const { durationMs } of rounds.slice(-REMEMBERED_ROUNDS)) this.#lobby.observeRound(durationMs);
@@ -182,8 +204,10 @@ export class TaskRunner {
         return refused('malformed', 'a greeting is for the server', 'type');
       case 'check-in':
         this.#enqueue(async () => this.#considerSelection());
-        return this.#lobby.checkIn(client, clientsAsked(this.config));
+        return this.#lobby.checkIn(client, roomFor(this.config));
       case 'decline':
+        if (message.reason === 'privacy-budget-spent')
+          this.#lobby.rest(client, this.#log.history.round + REST_ROUNDS);
         return this.#event(message.attempt, { type: 'declined', client, reason: message.reason });
       case 'advertise-keys':
         return this.#event(message.attempt, { type: 'ready', client, bundle: message.bundle });
@@ -257,41 +281,42 @@ export class TaskRunner {
     }
   }
 
-  /** What to do next and with how many; undefined where nothing may begin now. */
-  #next(): { purpose: Purpose; wanted: number; least: number } | undefined {
+  /** What to do next; undefined where nothing may begin now. */
+  #next(): Wanted | undefined {
     if (this.#running !== undefined || this.#stopped !== undefined) return undefined;
-    const { smallest } = this.config.cohort;
-    if (this.#waiters.length > 0)
-      return { purpose: 'evaluate', wanted: Math.max(smallest, this.#lobby.connected), least: smallest };
-    return isFinished(this.config, this.#log.history)
-      ? undefined
-      : { purpose: 'train', wanted: clientsAsked(this.config), least: smallest };
+    const asked = { connected: this.#lobby.connected, evaluation: this.#waiters.length > 0 };
+    return wantedNext(this.config, this.#log.history, asked);
   }
 
   /** Opens an attempt when enough clients wait; with fewer, but enough for the smallest cohort, after a moment. */
   async #considerSelection(): Promise<void> {
     const next = this.#next();
     if (next === undefined) return;
-    if (this.#lobby.waiting >= next.wanted) return this.#openAttempt(next.purpose, next.wanted);
-    if (this.#lobby.waiting < next.least || this.#cancelSelection !== undefined) return;
-    this.#cancelSelection = this.ports.clock.after(this.config.selectionMs ?? SELECTION_MS, () =>
+    if (this.#lobby.waiting >= next.clients) return this.#openAttempt(next);
+    if (this.#lobby.waiting >= next.least) this.#considerLater();
+  }
+
+  #considerLater(): void {
+    this.#cancelSelection ??= this.ports.clock.after(this.config.selectionMs ?? SELECTION_MS, () =>
       this.#enqueue(async () => {
         this.#cancelSelection = undefined;
         const now = this.#next();
         if (now === undefined || this.#lobby.waiting < now.least) return;
-        await this.#openAttempt(now.purpose, now.wanted);
+        await this.#openAttempt(now);
       }),
     );
   }
 
-  async #openAttempt(purpose: Purpose, wanted: number): Promise<void> {
+  async #openAttempt(wanted: Wanted): Promise<void> {
     const { clock, crypto } = this.ports;
+    const { purpose } = wanted;
     this.#cancelSelection?.();
     this.#cancelSelection = undefined;
-    const count = purpose === 'evaluate' ? this.#lobby.waiting : wanted;
-    const description = this.#description(purpose, count);
+    const cohort = chooseCohort(this.config, this.#lobby, wanted);
+    if (cohort === undefined) return this.#considerLater();
+    const description = this.#description(purpose, cohort.planned);
     if (this.#wouldOverspend(description)) return this.#goOn();
-    const selected = this.#lobby.select(count);
+    this.#lobby.take(cohort.clients);
     const digest = roundDigest(description, crypto);
     await this.#log.append({
       v: JOURNAL_VERSION,
@@ -302,7 +327,8 @@ export class TaskRunner {
       purpose,
       digest: toHex(digest),
     });
-    const { attempt, effects } = openAttempt({ description, digest, crypto, selected: new Set(selected) });
+    const selected = new Set(cohort.clients);
+    const { attempt, effects } = openAttempt({ description, digest, crypto, selected });
     const running: Running = {
       attempt,
       openedAtMs: clock.now(),
@@ -316,9 +342,9 @@ export class TaskRunner {
     this.#emitProgress();
   }
 
-  #description(purpose: Purpose, count: number): RoundDescription {
+  #description(purpose: Wanted['purpose'], planned: number): RoundDescription {
     const { history } = this.#log;
-    return describeAttempt(this.config, {
+    return describeAttempt(currentConfig(this.config, history), {
       purpose,
       round: purpose === 'train' ? history.round + 1 : Math.max(1, history.round),
       attempt: history.attempt + 1,
@@ -326,7 +352,7 @@ export class TaskRunner {
       modelHash: history.modelHash ?? '',
       layoutHash: this.#layoutHash,
       catalogueHash: this.#catalogueHash,
-      planned: purpose === 'evaluate' ? count : this.config.cohort.planned,
+      planned,
     });
   }
 
@@ -334,10 +360,11 @@ export class TaskRunner {
   async #sum(running: Running, attempt: Summing): Promise<void> {
     running.cancelTimer();
     try {
-      const summed = await sumAttempt(this.config, attempt, this.ports.sums);
+      const noise = await this.#noise.of(attempt.description, this.#log.history);
+      const summed = await sumAttempt(this.config, attempt, this.ports.sums, noise?.lanes);
       if (summed === undefined) await this.#abort(running, 'too-few-unmask-shares');
       else if (attempt.description.purpose === 'evaluate') await this.#evaluated(running, attempt, summed);
-      else await this.#commit(running, attempt, summed);
+      else await this.#commit(running, attempt, summed, noise?.draw);
     } catch (error) {
       if (error instanceof JournalWriteError || this.#running !== running) throw error;
       this.#emitFailure(error);
@@ -345,20 +372,31 @@ export class TaskRunner {
     }
   }
 
-  async #commit(running: Running, attempt: Summing, summed: Summed): Promise<void> {
+  async #commit(
+    running: Running,
+    attempt: Summing,
+    summed: Summed,
+    noiseDraw: NoiseDraw | undefined,
+  ): Promise<void> {
     const { description } = attempt;
     const before = this.#log.history;
     const { modelHash, strategyHash } = await commitModel(this.config, before, summed, this.ports.blobs);
-    const release = releaseOf(this.config, description, summed.fewestInGroup);
+    const release = releaseOf(this.config, description, summed);
     const record: RoundRecord = {
       ...this.#funnel(running, summed),
       ...metricsOf(summed.update),
       modelHash,
       previousModelHash: description.modelHash,
-      clippedShare: description.noise.mechanism === 'none' ? summed.update.clippedShare : null,
+      clippedShare: clippedShareOf(summed.update),
       epsilon: this.#log.epsilonWith(release),
     };
-    await this.#log.append({ v: JOURNAL_VERSION, type: 'round-committed', record, strategyHash, release });
+    const nextClippingNorm = clippingNormAfter(this.config, description.clippingNorm, summed.update);
+    await this.#log.append({
+      ...{ v: JOURNAL_VERSION, type: 'round-committed', record, strategyHash, release },
+      ...(nextClippingNorm === undefined ? {} : { nextClippingNorm }),
+      ...(noiseDraw === undefined ? {} : { noiseDraw }),
+    });
+    this.#countParts(attempt);
     this.#lobby.observeRound(record.durationMs);
     this.#running = undefined;
     this.#post.committed(attempt, record);
@@ -373,7 +411,7 @@ export class TaskRunner {
       ...metricsOf(summed.update),
       modelHash: attempt.description.modelHash,
     };
-    const release = releaseOf(this.config, attempt.description, summed.fewestInGroup);
+    const release = releaseOf(this.config, attempt.description, summed);
     await this.#log.append({ v: JOURNAL_VERSION, type: 'evaluated', record, release });
     this.#running = undefined;
     this.#post.evaluated(attempt);
@@ -396,7 +434,16 @@ export class TaskRunner {
     await this.#goOn();
   }
 
+  /** Lets those rest that took part as often, or as recently, as they may. */
+  #countParts(attempt: Summing): void {
+    const { participation } = this.config.noise;
+    if (participation === undefined) return;
+    for (const client of survivorsOf(attempt))
+      this.#lobby.tookPart(client, attempt.description.round, participation);
+  }
+
   async #goOn(): Promise<void> {
+    this.#lobby.wake(this.#log.history.round + 1);
     if (this.#stopped !== undefined) this.#failWaiters(new TaskStoppedError(this.config.name, this.#stopped));
     if (isFinished(this.config, this.#log.history) || this.#stopped !== undefined) {
       const reason = this.#stopped ?? 'rounds-done';
@@ -407,10 +454,14 @@ export class TaskRunner {
 
   /** Whether the noise of the fewest survivors would spend more than the budget; the task then stops. */
   #wouldOverspend(description: RoundDescription): boolean {
-    const budget = this.config.noise.accounting?.epsilonBudget;
-    const fewest = fewestOf(this.config, description.cohort.planned);
-    const after = this.#log.epsilonWith(releaseOf(this.config, description, fewest));
-    const over = budget !== undefined && after !== null && (after.coordinator ?? after.readers) > budget;
+    const { accounting } = this.config.noise;
+    if (accounting?.epsilonBudget === undefined) return false;
+    const { planned, largestGroup } = description.cohort;
+    const fewestInGroup = fewestOf(this.config, planned);
+    const groups = Math.ceil(planned / largestGroup);
+    const counted = { fewestInGroup, groups, survivors: fewestInGroup * groups };
+    const after = this.#log.epsilonWith(releaseOf(this.config, description, counted));
+    const over = after !== null && budgetedOf(after, accounting.against) > accounting.epsilonBudget;
     if (over) this.#stopped ??= 'privacy-budget-spent';
     return over;
   }

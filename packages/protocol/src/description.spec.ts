@@ -54,6 +54,7 @@ describe.each([
   it.each(paths.map((path) => [path.join('.'), path] as const))('refuses another type at %s', (_, path) => {
     for (const wrong of [null, true, [], Symbol.iterator, () => 1]) {
       if (Array.isArray(wrong) && path.at(-1) === 'metrics') continue;
+      if (wrong === true && path.at(-1) === 'clipIndicator') continue;
       const copy = { ...changed(valid, path) };
       const owner = path.slice(0, -1).reduce<Json>((inner, key) => inner[key] as Json, copy);
       owner[path.at(-1)!] = wrong;
@@ -125,10 +126,13 @@ describe('ranges of a description', () => {
     'scale.weight': positive(2 ** 31),
     'scale.metric': positive(2 ** 31),
     clippingNorm: positive(1e9),
+    clipIndicator: { ok: [true, false], bad: ['yes', 1] },
     'noise.multiplier': positive(1e6),
+    'noise.survivors': integer(1, 1_000_000),
     'noise.deltaVariance': positive(2 ** 40),
+    'noise.clipVariance': { ok: [0, 2 ** 40], bad: [-1e-9, 2 ** 41, Number.NaN] },
     'noise.metricVariance': { ok: [0, 2 ** 40], bad: [-1e-9, 2 ** 41, Number.NaN] },
-    'noise.mechanism': { ok: ['skellam'], bad: ['gaussian', 'none', ''] },
+    'noise.mechanism': { ok: ['skellam'], bad: ['gaussian', 'tree', 'none', 'laplace', ''] },
     'cohort.planned': integer(1, 1_000_000),
     'cohort.smallest': integer(1, 1_000_000),
     'cohort.largestGroup': integer(1, 1024),
@@ -152,11 +156,32 @@ describe('ranges of a description', () => {
       ).toBe('accepted');
     for (const value of bad) {
       const field = fieldOf(() => decodeDescription(changed(DESCRIPTION, path, value)));
-      // `mechanism: "none"` is right by itself; what stands beside it is then unknown.
-      const expected =
-        value === 'none' && name === 'noise.mechanism' ? 'description.noise.' : `description.${name}`;
+      // Another mechanism is right by itself; what stands beside it is then unknown, or missing.
+      const another = name === 'noise.mechanism' && ['none', 'gaussian', 'tree'].includes(String(value));
+      const expected = another ? 'description.noise.' : `description.${name}`;
       expect(field.startsWith(expected), `${String(value)}: ${field}`).toBe(true);
     }
+  });
+
+  it('other noise, and a cap on taking part', () => {
+    const central = { multiplier: 1, clipMultiplier: 0, metricMultiplier: 2 };
+    const tree = { mechanism: 'tree', ...central, steps: 64 };
+    const banded = { mechanism: 'banded', ...central, steps: 64, coefficients: [64, 32, 24] };
+    const fieldWith = (over: object) => fieldOf(() => decodeDescription({ ...DESCRIPTION, ...over }));
+    for (const noise of [{ mechanism: 'none' }, { mechanism: 'gaussian', ...central }, tree, banded])
+      expect(fieldWith({ noise })).toBe('accepted');
+    expect(fieldWith({ noise: { ...tree, steps: 0 } })).toBe('description.noise.steps');
+    expect(fieldWith({ noise: { ...tree, multiplier: 0 } })).toBe('description.noise.multiplier');
+    expect(fieldWith({ noise: { ...tree, clipMultiplier: -1 } })).toBe('description.noise.clipMultiplier');
+    expect(fieldWith({ noise: { ...tree, metricMultiplier: 2e6 } })).toBe(
+      'description.noise.metricMultiplier',
+    );
+    for (const coefficients of [[], [1025], [-1], [0.5], new Array(129).fill(1)])
+      expect(fieldWith({ noise: { ...banded, coefficients } })).toContain('description.noise.coefficients');
+    expect(fieldWith({ participation: { most: 1, separation: 1 } })).toBe('accepted');
+    expect(fieldWith({ participation: { most: 0, separation: 1 } })).toBe('description.participation.most');
+    expect(fieldWith({ participation: { most: 1 } })).toBe('description.participation.separation');
+    expect(fieldWith({ participation: null })).toBe('description.participation');
   });
 
   it('every field of a description has its range above', () => {
@@ -182,12 +207,12 @@ describe('digests', () => {
     expect(canonicalJson(DESCRIPTION)).toBe(
       '{"attempt":5,"catalogueHash":"' +
         '44'.repeat(32) +
-        '","clippingNorm":1.5,"cohort":{"largestGroup":128,"planned":40,"smallest":16},' +
+        '","clipIndicator":true,"clippingNorm":1.5,"cohort":{"largestGroup":128,"planned":40,"smallest":16},' +
         '"deadlinesMs":{"maskedInput":60000,"revealNonces":10000,"shareKeys":10000,"survivors":10000,"train":60000,' +
         '"unmask":10000},"graph":{"corruptPermille":50,"dropoutPermille":50,"largestComplete":128},"identity":"open",' +
         '"lanes":{"delta":6400,"length":6806,"metrics":["loss","hr10","ndcg10","evaluated"],"rowCounts":400},' +
         `"layoutHash":"${'22'.repeat(32)}","mode":"semi-honest","modelHash":"${'11'.repeat(32)}",` +
-        '"noise":{"deltaVariance":1510.25,"mechanism":"skellam","metricVariance":0,"multiplier":0.01},' +
+        '"noise":{"clipVariance":7.5,"deltaVariance":1510.25,"mechanism":"skellam","metricVariance":0,"multiplier":0.01,"survivors":12},' +
         `"previousDigest":"${'00'.repeat(32)}","protection":"secure","protocol":2,"purpose":"train","round":3,` +
         '"scale":{"delta":16384,"metric":65536,"weight":65536},"task":"films"}',
     );

@@ -24,16 +24,48 @@ export type IdentityLevel = (typeof IDENTITY_LEVELS)[number];
 /** What devices can draw (privacy's LARGEST_NOISE_VARIANCE). */
 const LARGEST_VARIANCE = 2 ** 40;
 
+/** What noise a lane carries: a variance from 0 (none), in squared ring units. */
+const variance = z.number().check(z.gte(0), z.lte(LARGEST_VARIANCE));
+
+/** Standard deviation of the noise over what one client can change; 0 for none. */
+const multiplier = z.number().check(z.gte(0), z.lte(1e6));
+
+/** Noise that the coordinator adds to the unmasked sum, and that no device can check. */
+const central = {
+  /** z: standard deviation of the sum's noise over C; for correlated noise, of each draw. */
+  multiplier: positive(1e6),
+  clipMultiplier: multiplier,
+  metricMultiplier: multiplier,
+};
+
 const noise = z.discriminatedUnion('mechanism', [
   z.strictObject({ mechanism: z.literal('none') }),
   z.strictObject({
     mechanism: z.literal('skellam'),
     /** Noise multiplier z that the survivors' noise adds up to: standard deviation of the sum's noise over C. */
     multiplier: positive(1e6),
+    /** Fewest clients of a group that this noise is meant for: a device answers no unmask request over fewer. */
+    survivors: integer(1, 1_000_000),
     /** Variance that each client adds to each delta lane, in squared ring units. */
     deltaVariance: positive(LARGEST_VARIANCE),
-    /** The same for each metric lane; 0 where metrics carry no noise (no ε is claimed then). */
-    metricVariance: z.number().check(z.gte(0), z.lte(LARGEST_VARIANCE)),
+    /** The same for the clip indicator, and for each metric lane; 0 where they carry no noise (no ε is claimed then). */
+    clipVariance: variance,
+    metricVariance: variance,
+  }),
+  z.strictObject({ mechanism: z.literal('gaussian'), ...central }),
+  z.strictObject({
+    mechanism: z.literal('tree'),
+    ...central,
+    /** Rounds of one tree. */
+    steps: integer(1, 0xffff_ffff),
+  }),
+  z.strictObject({
+    mechanism: z.literal('banded'),
+    ...central,
+    /** Rounds of one run of the matrix. */
+    steps: integer(1, 0xffff_ffff),
+    /** First column of the matrix, in units of one over its first entry; never rises. */
+    coefficients: z.array(integer(0, 1_024)).check(z.minLength(1), z.maxLength(128)),
   }),
 ]);
 
@@ -89,7 +121,13 @@ export const roundDescriptionSchema = z.strictObject({
   scale: z.strictObject({ delta: positive(2 ** 31), weight: positive(2 ** 31), metric: positive(2 ** 31) }),
   /** C: the L2 norm that every model delta is scaled down to. */
   clippingNorm: positive(1e9),
+  /** Whether the clip lane says who was clipped: +½ of a unit for a delta within C, −½ for one above. Otherwise it stays 0. */
+  clipIndicator: z.boolean(),
   noise,
+  /** How often a device may take part, and how many rounds apart; each keeps to it by itself. Absent where ε claims no such thing. */
+  participation: z.optional(
+    z.strictObject({ most: integer(1, 0xffff_ffff), separation: integer(1, 0xffff_ffff) }),
+  ),
   cohort: z.strictObject({
     planned: integer(1, 1_000_000),
     smallest: integer(1, 1_000_000),

@@ -52,6 +52,8 @@ export type {
   RoundAbortReason,
   WireRefusal,
 } from './messages.ts';
+export { attemptRelease, LANE_KINDS, laneSensitivities } from './release.ts';
+export type { AttemptRelease, LaneKind, NoisyClients } from './release.ts';
 export { sliceRows, sliceRowsHash, sliceTurn } from './slice.ts';
 export type { SliceFacts, SliceShape, SliceTurn } from './slice.ts';
 export { decodeTaskInfo } from './task.ts';

@@ -17,6 +17,8 @@ export const DECLINE_REASONS = [
   'no-data',
   'cohort-too-small',
   'noise-too-weak',
+  'central-noise-refused',
+  'privacy-budget-spent',
   'clip-too-large',
   'plain-refused',
   'mode-too-weak',

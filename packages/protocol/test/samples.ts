@@ -32,7 +32,15 @@ export const DESCRIPTION: RoundDescription = {
   lanes: { delta: 6400, rowCounts: 400, metrics: ['loss', 'hr10', 'ndcg10', 'evaluated'], length: 6806 },
   scale: { delta: 16384, weight: 65536, metric: 65536 },
   clippingNorm: 1.5,
-  noise: { mechanism: 'skellam', multiplier: 0.01, deltaVariance: 1510.25, metricVariance: 0 },
+  clipIndicator: true,
+  noise: {
+    mechanism: 'skellam',
+    multiplier: 0.01,
+    survivors: 12,
+    deltaVariance: 1510.25,
+    clipVariance: 7.5,
+    metricVariance: 0,
+  },
   cohort: { planned: 40, smallest: 16, largestGroup: 128 },
   graph: { corruptPermille: 50, dropoutPermille: 50, largestComplete: 128 },
   deadlinesMs: {
@@ -159,6 +167,15 @@ const words = fc.integer({ min: 0, max: 4_194_304 });
 const optionalNext = <T extends object>({ next: value, ...rest }: T & { next: number | undefined }) =>
   value === undefined ? rest : { ...rest, next: value };
 
+/** From 0; JSON has no −0. */
+const fromZero = (max: number) => fc.double({ min: 0, max, noNaN: true }).map((value) => value + 0);
+
+const central = {
+  multiplier: positive(1e6),
+  clipMultiplier: fromZero(1e6),
+  metricMultiplier: fromZero(1e6),
+};
+
 const description: fc.Arbitrary<RoundDescription> = fc.record({
   protocol: fc.constant(2 as const),
   task,
@@ -180,13 +197,24 @@ const description: fc.Arbitrary<RoundDescription> = fc.record({
   }),
   scale: fc.record({ delta: positive(2 ** 31), weight: positive(2 ** 31), metric: positive(2 ** 31) }),
   clippingNorm: positive(1e9),
+  clipIndicator: fc.boolean(),
   noise: fc.oneof(
     fc.constant({ mechanism: 'none' as const }),
     fc.record({
       mechanism: fc.constant('skellam' as const),
       multiplier: positive(1e6),
+      survivors: fc.integer({ min: 1, max: 1_000_000 }),
       deltaVariance: positive(2 ** 40),
-      metricVariance: fc.double({ min: 0, max: 2 ** 40, noNaN: true }).map((value) => value + 0), // JSON has no -0
+      clipVariance: fromZero(2 ** 40),
+      metricVariance: fromZero(2 ** 40),
+    }),
+    fc.record({ mechanism: fc.constant('gaussian' as const), ...central }),
+    fc.record({ mechanism: fc.constant('tree' as const), ...central, steps: attempt }),
+    fc.record({
+      mechanism: fc.constant('banded' as const),
+      ...central,
+      steps: attempt,
+      coefficients: fc.array(fc.integer({ min: 0, max: 1_024 }), { minLength: 1, maxLength: 128 }),
     }),
   ),
   cohort: fc.record({

@@ -1,0 +1,148 @@
+import { DecodeError, utf8 } from '@tutti/base';
+import type { CorrelatedRelease, Release } from '@tutti/privacy';
+import { attemptRelease, graphRules, laneSensitivities, type RoundDescription } from '@tutti/protocol';
+import { fewestSurvivors } from '@tutti/secure-aggregation';
+import { checkedEpsilon } from './own-epsilon.ts';
+import type { ClientStore } from './ports.ts';
+
+/** One attempt that a device sent an input to, as its own accountant counts it. */
+export interface Part {
+  readonly attempt: number;
+  readonly round: number;
+  readonly purpose: RoundDescription['purpose'];
+  /** Whether masks hide its input until an unmask request is answered. */
+  readonly masked: boolean;
+  /** Members of its group that are sure to be in the sum. */
+  readonly survivors: number;
+  /** What was released, with one client's part of distributed noise; null where something has no noise, and no ε bounds it. */
+  readonly releases: readonly Release[] | null;
+  /** The same with this device's own noise alone, were everybody else to tell what they know; null where it adds none. */
+  readonly local: readonly Release[] | null;
+  /** The delta lanes, where the coordinator's noise is correlated over the rounds. */
+  readonly correlated: CorrelatedRelease | null;
+}
+
+/** Everything that a device sent inputs to. */
+export interface DeviceLedger {
+  readonly v: 1;
+  /** Parts whose attempt may still turn out to have released nothing, or something with more noise. */
+  readonly open: readonly Part[];
+  /** Parts that stay; equal ones are counted, without the numbers of their attempts. */
+  readonly closed: readonly { readonly part: Part; readonly times: number }[];
+  /** Round of the newest training part; 0 before the first. */
+  readonly lastRound: number;
+}
+
+/**
+ * The ledger that a device keeps of itself: it counts what its own data went into, whatever the coordinator counts.
+ *
+ * A part is counted before the masked input leaves, with the fewest survivors that its noise was meant for. It counts for as many
+ * as there were once the coordinator names them, and no longer where the attempt ended before this device answered an unmask
+ * request. What is not known to have ended stays counted.
+ */
+export interface PrivacyLedger {
+  readonly state: DeviceLedger;
+  /** Counts a part; durable before it resolves. A part that is counted again replaces itself. */
+  charge(part: Part): Promise<void>;
+  /** The attempt's sum is over so many members of this device's group; never fewer than were counted. */
+  survived(attempt: number, survivors: number): Promise<void>;
+  /** Nothing of the attempt was released. */
+  release(attempt: number): Promise<void>;
+}
+
+/** A ledger of nothing. */
+export const EMPTY_DEVICE_LEDGER: DeviceLedger = { v: 1, open: [], closed: [], lastRound: 0 };
+
+/** Key in the store. */
+const NAME = 'privacy-ledger';
+
+/** Parts that wait for their attempt's end; older ones are taken to have released what they might. */
+const MOST_OPEN = 16;
+
+/** Opens the ledger that a store holds. @throws {DecodeError} where what it holds is none. */
+export async function openPrivacyLedger(store: ClientStore): Promise<PrivacyLedger> {
+  let state = decodeLedger(await store.get(NAME));
+  async function keep(next: DeviceLedger): Promise<void> {
+    await store.set(NAME, utf8(JSON.stringify(next)));
+    state = next;
+  }
+  const openPart = (attempt: number): Part | undefined => state.open.find((part) => part.attempt === attempt);
+  return {
+    get state() {
+      return state;
+    },
+    charge: (part) => keep(charged(state, part)),
+    async survived(attempt, survivors) {
+      const known = openPart(attempt);
+      if (known === undefined || survivors <= known.survivors) return;
+      await keep({ ...state, open: state.open.with(state.open.indexOf(known), { ...known, survivors }) });
+    },
+    async release(attempt) {
+      const known = openPart(attempt);
+      if (known !== undefined) await keep({ ...state, open: state.open.filter((part) => part !== known) });
+    },
+  };
+}
+
+/** What a description would release of this device, as it counts before anything is known of the attempt's end. */
+export function partOf(description: RoundDescription, ownDeltaVariance: number): Part {
+  const { attempt, round, purpose, noise, cohort } = description;
+  const one = { seen: 1, read: 1, sampling: null };
+  const released = attemptRelease(description, one);
+  return {
+    ...{ attempt, round, purpose, masked: description.protection === 'secure' },
+    survivors:
+      noise.mechanism === 'skellam' ? noise.survivors : fewestSurvivors(cohort, graphRules(description)),
+    releases: released?.parts.map(({ lanes: _, ...release }) => release) ?? null,
+    local: localReleases(description, ownDeltaVariance),
+    correlated: released?.correlated ?? null,
+  };
+}
+
+/** The lanes with this device's own noise on them; null where one of them has none. */
+function localReleases(description: RoundDescription, ownDeltaVariance: number): Release[] | null {
+  const { noise } = description;
+  const [clipVariance, metricVariance] =
+    noise.mechanism === 'skellam' ? [noise.clipVariance, noise.metricVariance] : [0, 0];
+  const { delta = 1 } = laneSensitivities(description);
+  const own = {
+    ...{ mechanism: 'skellam' as const, multiplier: Math.sqrt(ownDeltaVariance) / delta, survivors: 1 },
+    ...{ deltaVariance: ownDeltaVariance, clipVariance, metricVariance },
+  };
+  const released = attemptRelease({ ...description, noise: own }, { seen: 1, read: 1, sampling: null });
+  return released?.parts.map(({ lanes: _, ...release }) => release) ?? null;
+}
+
+function charged(state: DeviceLedger, part: Part): DeviceLedger {
+  const open = [...state.open.filter(({ attempt }) => attempt !== part.attempt), part];
+  const settled = open.splice(0, Math.max(0, open.length - MOST_OPEN));
+  return {
+    ...state,
+    open,
+    closed: settled.reduce(closedWith, state.closed),
+    lastRound: part.purpose === 'train' ? Math.max(state.lastRound, part.round) : state.lastRound,
+  };
+}
+
+function closedWith(closed: DeviceLedger['closed'], part: Part): DeviceLedger['closed'] {
+  const kept: Part = { ...part, attempt: 0, round: 0 };
+  const name = JSON.stringify(kept);
+  const at = closed.findIndex((known) => JSON.stringify(known.part) === name);
+  const known = closed[at];
+  return known === undefined
+    ? [...closed, { part: kept, times: 1 }]
+    : closed.with(at, { ...known, times: known.times + 1 });
+}
+
+function decodeLedger(bytes: Uint8Array | undefined): DeviceLedger {
+  if (bytes === undefined) return EMPTY_DEVICE_LEDGER;
+  try {
+    const value = JSON.parse(new TextDecoder().decode(bytes)) as DeviceLedger;
+    if (value.v !== 1 || !Number.isSafeInteger(value.lastRound))
+      throw new DecodeError(NAME, 'has no version');
+    checkedEpsilon(value);
+    return value;
+  } catch (cause) {
+    throw new DecodeError(NAME, 'is not a ledger of this version', { cause });
+  }
+}

@@ -1,0 +1,91 @@
+import { UsageError } from '@tutti/base';
+import { createStrategy, FEWEST_ROBUST_GROUPS } from '@tutti/aggregation';
+import {
+  LARGEST_COMPLETE_GRAPH,
+  LARGEST_GROUP,
+  smallestGroup,
+  SMALLEST_COHORTS,
+} from '@tutti/secure-aggregation';
+import { noiseProblems, type ConfigProblem } from './noise-problems.ts';
+import { rulesOf, type TaskConfig } from './task-config.ts';
+
+export type { ConfigProblem } from './noise-problems.ts';
+
+/** Everything that is wrong, each with its path and both sides of the comparison. */
+export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
+  const { cohort, deadlinesMs } = config;
+  const problems: ConfigProblem[] = [];
+  const ask = (path: string, fits: boolean, problem: string): void =>
+    void (fits || problems.push({ path, problem }));
+  const whole = (path: string, value: number, least: number, most: number): void =>
+    ask(
+      path,
+      Number.isInteger(value) && value >= least && value <= most,
+      `${value} is not a whole number from ${least} to ${most}`,
+    );
+  ask(
+    'name',
+    /^[a-z0-9][a-z0-9-]{0,62}$/.test(config.name),
+    `${JSON.stringify(config.name)} is not 1 to 63 of a-z, 0-9 and "-"`,
+  );
+  whole('rounds', config.rounds, 0, 0xffff_ffff);
+  whole('cohort.planned', cohort.planned, 1, 1_000_000);
+  whole('cohort.smallest', cohort.smallest, 1, 1_000_000);
+  whole('cohort.largestGroup', cohort.largestGroup, 2, LARGEST_GROUP);
+  const rules = rulesOf(config);
+  whole('graph.corruptPermille', rules.corruptPermille, 0, 333);
+  whole('graph.dropoutPermille', rules.dropoutPermille, 0, 500);
+  whole('graph.largestComplete', rules.largestComplete, 2, LARGEST_COMPLETE_GRAPH);
+  whole('keepCheckpoints', config.keepCheckpoints, 1, 1_000_000);
+  ask(
+    'cohort.smallest',
+    cohort.smallest <= cohort.planned,
+    `${cohort.smallest} is above the planned cohort of ${cohort.planned}`,
+  );
+  ask(
+    'cohort.overselection',
+    cohort.overselection >= 1 && cohort.overselection <= 10,
+    `${cohort.overselection} is not from 1 to 10`,
+  );
+  ask(
+    'clippingNorm',
+    config.clippingNorm > 0 && config.clippingNorm <= 1e9,
+    `${config.clippingNorm} is not above 0, at most 1e9`,
+  );
+  problems.push(...noiseProblems(config));
+  for (const [name, value] of Object.entries(deadlinesMs)) whole(`deadlinesMs.${name}`, value, 1, 3_600_000);
+  if (config.protection === 'secure' && config.insecureSmallCohort !== true) {
+    const least = SMALLEST_COHORTS[rules.mode];
+    const below = `is below ${least}, the smallest cohort for ${rules.mode} secure aggregation (set insecureSmallCohort to override)`;
+    const group = smallestGroup(cohort);
+    ask(
+      'cohort.largestGroup',
+      cohort.smallest > cohort.planned || group >= Math.min(least, cohort.smallest),
+      `groups of at most ${cohort.largestGroup} can leave ${group} members in one; at least ${least} are needed (${2 * least - 1} or more always fit)`,
+    );
+    ask('cohort.planned', cohort.planned >= least, `${cohort.planned} ${below}`);
+    ask('cohort.smallest', cohort.smallest >= least, `${cohort.smallest} ${below}`);
+    ask('cohort.largestGroup', cohort.largestGroup >= least, `${cohort.largestGroup} ${below}`);
+  }
+  const groups = Math.ceil(cohort.planned / cohort.largestGroup);
+  ask(
+    'combine',
+    (config.combine ?? 'mean') === 'mean' || groups >= FEWEST_ROBUST_GROUPS,
+    `${config.combine} over ${groups} groups; ${FEWEST_ROBUST_GROUPS} are needed (a cohort of ${cohort.planned} in groups of at most ${cohort.largestGroup})`,
+  );
+  try {
+    createStrategy(config.strategy);
+  } catch (error) {
+    problems.push({ path: 'strategy', problem: error instanceof Error ? error.message : String(error) });
+  }
+  return problems;
+}
+
+/** @throws {UsageError} with one line for each problem, prefixed with `tasks[name]`. */
+export function checkTaskConfig(config: TaskConfig): void {
+  const problems = problemsOfTask(config);
+  if (problems.length > 0)
+    throw new UsageError(
+      problems.map(({ path, problem }) => `tasks[${config.name}].${path}: ${problem}`).join('\n'),
+    );
+}
