@@ -158,7 +158,7 @@ async function noiseOfModel(story: Story, rounds: number): Promise<number> {
   const created = journal.find((entry) => entry.type === 'task-created');
   const last = story.coordination.rounds('films').at(-1);
   const model = async (hash: string | undefined) =>
-    decodeCheckpoint((await story.blobs.get(hash ?? '')) as Uint8Array, layout).shared;
+    decodeCheckpoint((await story.blobs.get(hash ?? '')), layout).shared;
   const [first, now] = [await firstModel(story, created?.modelHash), await model(last?.modelHash)];
   const mean = meanDelta(story.clients);
   const noise = now.map((value, lane) => value - (first[lane] as number) - rounds * (mean[lane] as number));
@@ -170,7 +170,7 @@ async function firstModel(story: Story, hash: string | undefined): Promise<Float
   const kept = await story.blobs.get(hash ?? '');
   const fresh = kept === undefined ? await openStory({ count: 1 }) : undefined;
   const bytes = kept ?? (await fresh?.blobs.get(fresh.coordination.taskInfo('films')?.modelHash ?? ''));
-  return decodeCheckpoint(bytes as Uint8Array, taskConfig().model.layout).shared;
+  return decodeCheckpoint(bytes, taskConfig().model.layout).shared;
 }
 
 describe('a device’s own ledger', () => {
@@ -332,7 +332,7 @@ describe('a Poisson sample', () => {
     const asked = story.clients.filter(({ heard }) => heard.some(({ type }) => type === 'describe'));
     expect(asked).toHaveLength(record.selected);
     const { shared } = decodeCheckpoint(
-      (await story.blobs.get(record.modelHash)) as Uint8Array,
+      (await story.blobs.get(record.modelHash)),
       config.model.layout,
     );
     const first = await firstModel(story, record.previousModelHash);
