@@ -201,8 +201,8 @@ export async function openStory(options: {
 
   async function say(client: StoryClient, message: DeviceMessage): Promise<void> {
     if (message.type === 'masked-input') {
-      for (let frame = 0; frame < frameCount(message.words.length); frame++) {
-        const part = frameOf(message.attempt, message.words as MaskedInput, frame);
+      for (let frame = 0; frame < frameCount(message.words.length, message.wordBits); frame++) {
+        const part = frameOf(message.attempt, message.words as MaskedInput, frame, message.wordBits);
         client.sent.push(encodeMessage(part));
         await coordination.handle(client.id, part);
       }

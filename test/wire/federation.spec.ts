@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@tutti/client-node';
+import { PROTOCOL_VERSION } from '@tutti/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { io } from 'socket.io-client';
 import { FILMS, openWireFederation, rounds, wireConfig, type WireFederation } from './federation.ts';
@@ -116,7 +117,7 @@ describe('a federation over real sockets', () => {
       new Promise((resolve) =>
         socket.timeout(1_000).emit('m', payload, (_error: unknown, reply: unknown) => resolve(reply)),
       );
-    const reply = (await ask(Buffer.from([1, 99, 0, 0]))) as Uint8Array;
+    const reply = (await ask(Buffer.from([PROTOCOL_VERSION, 99, 0, 0]))) as Uint8Array;
     expect(Buffer.from(reply).toString('latin1')).toContain('malformed');
     expect(Buffer.from(reply).toString('latin1')).toContain('code');
     for (let i = 0; i < 2_000; i++) {

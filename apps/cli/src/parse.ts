@@ -1,3 +1,4 @@
+import { WORD_BITS, type WordBits } from '@tutti/secure-aggregation';
 import { InvalidArgumentError } from 'commander';
 
 /** Parsers of option values: what is wrong is refused at once, with what is allowed. */
@@ -29,6 +30,14 @@ export function wholeNumbers(least: number, most: number): (text: string) => num
 export function cohortSize(text: string): { count: number } | { share: number } {
   if (text.endsWith('%')) return { share: realNumber(0.0001, 100)(text.slice(0, -1)) / 100 };
   return { count: wholeNumber(1)(text) };
+}
+
+/** Bits of a word of a masked vector on the wire. */
+export function wordBits(text: string): WordBits | 'auto' {
+  const found = WORD_BITS.find((bits) => String(bits) === text);
+  if (found === undefined && text !== 'auto')
+    throw new InvalidArgumentError(`${WORD_BITS.join(', ')} or auto is expected.`);
+  return found ?? 'auto';
 }
 
 /** An http or https address without a trailing slash. */

@@ -166,6 +166,26 @@ describe('lanes', () => {
     expect(delta).toEqual(before);
   });
 
+  it.each([1, 40, 128, 447, 1_024, 2 ** 20])('have scales that fit 24 bits for groups of %d', (cohort) => {
+    for (const noise of [true, false]) {
+      const chosen = chooseLaneScale({ cohort, clippingNorm: 0.5, noise, deltaLength: 3, wordBits: 24 });
+      const largest = cohort * largestLaneMagnitude(layout, chosen, 0.5);
+      // An eighth of the signed half, 2^23, is left for noise.
+      expect(largest).toBeLessThanOrEqual(7 * 2 ** 20);
+      expect(cohort * (chosen.weight + 1)).toBeLessThanOrEqual(2 ** 21);
+      if (noise)
+        expect(0.5 * chosen.delta).toBe(
+          Math.min(2 ** 14, 2 ** Math.floor(Math.log2((7 * 2 ** 20) / cohort - 1))),
+        );
+    }
+  });
+
+  it('have no scale for 24 bits and more than 2^20 clients', () => {
+    const asked = { cohort: 2 ** 20 + 1, clippingNorm: 1, noise: true };
+    expect(() => chooseLaneScale({ ...asked, wordBits: 24 })).toThrow('1 to 1048576');
+    expect(chooseLaneScale(asked).delta).toBeGreaterThan(0);
+  });
+
   it.each([1, 16, 40, 128, 1_024])('have scales that fit the ring for groups of %d', (cohort) => {
     for (const noise of [false, true]) {
       for (const clippingNorm of [0.01, 1, 25.6, 1_000]) {

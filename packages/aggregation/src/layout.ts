@@ -67,8 +67,14 @@ const NOISY_WIDE = 2 ** 16;
 const NOISY_NARROW = 2 ** 14;
 const NARROW_LANES = 2 ** 17;
 
-/** Half of the ring's 2³¹ is left for noise tails. */
-const HEADROOM = 2 ** 30;
+/**
+ * What the values of a group may fill of the signed half of the ring, 2^(wordBits − 1): the rest is for noise tails. With 24
+ * bits the delta may fill nearly all, since its noise is of its own order; weights and metrics a quarter.
+ */
+const ROOM = {
+  32: { delta: 2 ** 30, unit: 2 ** 30 },
+  24: { delta: 7 * 2 ** 20, unit: 2 ** 21 },
+} as const;
 
 /** Finest weights and metrics. */
 const FINEST_UNIT = 2 ** 16;
@@ -82,9 +88,11 @@ const LARGEST_SCALE = 2 ** 31;
  * Without noise, S is the largest power of two with C·S ≤ 2²⁰ and cohort·(C·S + 1) ≤ 2³⁰. With noise, C·S is 2¹⁶, or
  * 2¹⁴ where `deltaLength` is given and at most 2¹⁷: coarser rounding then costs next to nothing, and narrower noise is
  * faster to draw. A cohort of more than 2¹⁴ clients (2¹⁶) lowers S until it fits. Either way 2³⁰ is left for noise tails;
- * the budget of the ring is checked elsewhere, with {@link largestLaneMagnitude}.
+ * the budget of the ring is checked elsewhere, with {@link largestLaneMagnitude}. With words of 24 bits the same, with 7·2²⁰ in
+ * place of 2³⁰ (2²¹ for weights and metrics): groups of up to 447 clients keep a C·S of 2¹⁴.
  *
- * @param options `cohort`: most clients in one group, 1 .. 2²⁴; `clippingNorm`: C > 0, in the units of the weights.
+ * @param options `cohort`: most clients in one group, 1 .. 2²⁴ (2²⁰ with 24 bits); `clippingNorm`: C > 0, in the units of
+ *   the weights; `wordBits`: default 32.
  * @throws {UsageError} for values outside these ranges.
  */
 export function chooseLaneScale(options: {
@@ -92,18 +100,21 @@ export function chooseLaneScale(options: {
   clippingNorm: number;
   noise: boolean;
   deltaLength?: number;
+  wordBits?: 24 | 32;
 }): LaneScale {
-  const { cohort, clippingNorm, noise, deltaLength = Number.POSITIVE_INFINITY } = options;
-  if (!(Number.isInteger(cohort) && cohort >= 1 && cohort <= 2 ** 24))
-    throw new UsageError(`a group of ${cohort} clients; a whole number from 1 to 2^24 is needed`);
+  const { cohort, clippingNorm, noise, deltaLength = Number.POSITIVE_INFINITY, wordBits = 32 } = options;
+  const most = wordBits === 32 ? 2 ** 24 : 2 ** 20;
+  if (!(Number.isInteger(cohort) && cohort >= 1 && cohort <= most))
+    throw new UsageError(`a group of ${cohort} clients; a whole number from 1 to ${most} is needed`);
   if (!(clippingNorm > 0 && Number.isFinite(clippingNorm)))
     throw new UsageError(`a clipping norm of ${clippingNorm}; a finite number above 0 is needed`);
-  const share = HEADROOM / cohort - 1;
+  const room = ROOM[wordBits];
+  const share = room.delta / cohort - 1;
   const noisy = deltaLength <= NARROW_LANES ? NOISY_NARROW : NOISY_WIDE;
   const delta = noise
     ? Math.min(noisy, powerOfTwoBelow(share)) / clippingNorm
     : powerOfTwoBelow(Math.min(FINEST, share) / clippingNorm);
-  const unit = powerOfTwoBelow(Math.min(FINEST_UNIT, share));
+  const unit = powerOfTwoBelow(Math.min(FINEST_UNIT, room.unit / cohort - 1));
   return { delta: Math.min(delta, LARGEST_SCALE), weight: unit, metric: unit };
 }
 
@@ -116,7 +127,7 @@ function powerOfTwoBelow(value: number): number {
 /**
  * The largest magnitude that one client's lane can take, in ring units, before noise: C·S + 1 for the delta, and one
  * whole unit and 1 for weights, row counts, clip indicator and metrics. Times the group, plus the tail of the noise, it
- * must stay below 2³¹.
+ * must stay below 2³¹ (2²³ where words have 24 bits).
  */
 export function largestLaneMagnitude(layout: LaneLayout, scale: LaneScale, clippingNorm: number): number {
   const delta = layout.deltaLength > 0 ? clippingNorm * scale.delta + 1 : 0;

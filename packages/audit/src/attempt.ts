@@ -136,8 +136,8 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
       return;
     }
     client.words = answer.words.slice();
-    for (let frame = 0; frame < frameCount(answer.words.length); frame++) {
-      const part = frameOf(answer.attempt, answer.words as MaskedInput, frame);
+    for (let frame = 0; frame < frameCount(answer.words.length, answer.wordBits); frame++) {
+      const part = frameOf(answer.attempt, answer.words as MaskedInput, frame, answer.wordBits);
       client.sent.push(encodeMessage(part));
       await coordination.handle(client.id, part);
     }

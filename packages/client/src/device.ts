@@ -251,13 +251,14 @@ class ClientDevice implements Device {
   ): Promise<readonly DeviceMessage[]> {
     this.#checkPhase(running, message, [message.shares]);
     const { description } = running;
+    const { wordBits } = description;
     const secure = description.protection === 'secure';
     if (secure && running.keys?.phase !== 'shared') return [];
     const ledger = await this.#openLedger();
     await ledger.charge(partOf(description, ownDeltaVariance(this.options.policy, description)));
     if (!secure) {
       return this.#remember(running, 'relay-shares', [
-        { type: 'masked-input', attempt: message.attempt, words: running.input },
+        { type: 'masked-input', attempt: message.attempt, words: running.input, wordBits },
       ]);
     }
     if (running.keys?.phase !== 'shared') return [];
@@ -265,7 +266,7 @@ class ClientDevice implements Device {
     running.keys = state;
     wipe(running.input);
     return this.#remember(running, 'relay-shares', [
-      { type: 'masked-input', attempt: message.attempt, words: masked },
+      { type: 'masked-input', attempt: message.attempt, words: masked, wordBits },
     ]);
   }
 

@@ -128,7 +128,7 @@ describe('taking part', () => {
     let refusals = 0;
     const { said, slept } = await play({
       message: { type: 'relay-shares', attempt: 3 } as CoordinatorMessage,
-      answers: [{ type: 'masked-input', attempt: 3, words }],
+      answers: [{ type: 'masked-input', attempt: 3, words, wordBits: 32 }],
       answer: (message, before) =>
         message.type !== 'masked-input'
           ? (undefined as unknown as Reply)
@@ -150,7 +150,7 @@ describe('taking part', () => {
   ])('does not upload without end to a coordinator that %s', async (_name, reply) => {
     const { said } = await play({
       message: { type: 'relay-shares', attempt: 3 } as CoordinatorMessage,
-      answers: [{ type: 'masked-input', attempt: 3, words }],
+      answers: [{ type: 'masked-input', attempt: 3, words, wordBits: 32 }],
       answer: ({ type }) => (type === 'masked-input' ? reply : (undefined as unknown as Reply)),
       until: (before) => frames(before) > 50,
     });

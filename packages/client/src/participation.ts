@@ -253,8 +253,7 @@ async function send(
   message: DeviceMessage,
   signal: AbortSignal,
 ): Promise<void> {
-  if (message.type === 'masked-input')
-    return sendFrames(options, connection, message.attempt, message.words as MaskedInput, signal);
+  if (message.type === 'masked-input') return sendFrames(options, connection, message, signal);
   if (message.type === 'decline')
     options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
   let reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
@@ -272,13 +271,12 @@ const isBusy = (reply: Reply): boolean => reply.type === 'refused' && reply.reas
 async function sendFrames(
   options: ParticipationOptions,
   connection: Connection,
-  attempt: number,
-  words: MaskedInput,
+  { attempt, words, wordBits }: Extract<DeviceMessage, { type: 'masked-input' }>,
   signal: AbortSignal,
 ): Promise<void> {
-  const count = frameCount(words.length);
+  const count = frameCount(words.length, wordBits);
   for (let index = 0, resends = 0; index < count;) {
-    const reply: Reply = await connection.request(frameOf(attempt, words, index), {
+    const reply: Reply = await connection.request(frameOf(attempt, words as MaskedInput, index, wordBits), {
       timeoutMs: REPLY_TIMEOUT_MS,
       signal,
     });

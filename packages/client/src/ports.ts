@@ -1,7 +1,7 @@
 import type { LocalOnly, RandomWords, SecureRandom, SeededRandom } from '@tutti/base';
 import type { LoadedModel, Model } from '@tutti/model';
 import type { ClientMessage, CoordinatorMessage, Reply, TaskInfo } from '@tutti/protocol';
-import type { CryptoSuite, KeyPair, MaskedInput, QuantizedInput } from '@tutti/secure-aggregation';
+import type { CryptoSuite, KeyPair, MaskedInput, QuantizedInput, WordBits } from '@tutti/secure-aggregation';
 import type { Policy } from './policy.ts';
 
 /** What a device keeps between rounds and restarts. Sealed at rest by the adapters that write to a disk. */
@@ -63,7 +63,13 @@ export interface LocalExamples {
 /** A client message as the device makes it: a masked vector is whole, and travels in frames. */
 export type DeviceMessage =
   | Exclude<ClientMessage, { type: 'masked-input' | 'hello' | 'check-in' }>
-  | { readonly type: 'masked-input'; readonly attempt: number; readonly words: MaskedInput | QuantizedInput };
+  | {
+      readonly type: 'masked-input';
+      readonly attempt: number;
+      readonly words: MaskedInput | QuantizedInput;
+      /** Bits of each word that travel; the upper ones, if any, are left out. */
+      readonly wordBits: WordBits;
+    };
 
 /** What a device is made of. */
 export interface DeviceOptions {

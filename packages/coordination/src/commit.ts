@@ -42,7 +42,10 @@ export async function sumAttempt(
   for (const [group, state] of attempt.groups.entries()) {
     const key = { attempt: description.attempt, group };
     if (state.phase === 'plain-done') {
-      summed.push({ sum: toSigned(await sums.take(key)), survivors: state.counted.size });
+      summed.push({
+        sum: toSigned(await sums.take(key), description.wordBits),
+        survivors: state.counted.size,
+      });
       continue;
     }
     const recovered = state.phase === 'unmask' ? recoverMasks(state) : undefined;
@@ -53,7 +56,7 @@ export async function sumAttempt(
     const sum = await sums.take(key);
     applyCorrections(sum, recovered.corrections, attempt.crypto);
     culprits.push(...recovered.culprits);
-    summed.push({ sum: toSigned(sum), survivors: state.survivorIds.length });
+    summed.push({ sum: toSigned(sum, description.wordBits), survivors: state.survivorIds.length });
   }
   if (summed.length === 0) return undefined;
   const groups = summed.length;

@@ -1,9 +1,10 @@
 import { toHex, utf8 } from '@tutti/base';
-import { chooseLaneScale, largestLaneMagnitude, layoutLanes, type LaneLayout } from '@tutti/aggregation';
+import { layoutLanes, type LaneLayout } from '@tutti/aggregation';
 import { layoutFingerprint } from '@tutti/model';
 import { PROTOCOL_VERSION, type RoundDescription } from '@tutti/protocol';
-import { checkRingBudget, type CryptoSuite } from '@tutti/secure-aggregation';
-import { describeNoise, fitNoise, hasClipIndicator, isNoisy } from './noise-plan.ts';
+import type { CryptoSuite } from '@tutti/secure-aggregation';
+import { hasClipIndicator } from './noise-plan.ts';
+import { chooseRing } from './ring-plan.ts';
 import { rulesOf, type TaskConfig } from './task-config.ts';
 
 /** Names of the metric lanes, in order. */
@@ -11,9 +12,6 @@ export const METRICS = ['loss', 'hr10', 'ndcg10', 'evaluated'] as const;
 
 /** Losses up to this fit the loss lane; larger ones count as this. */
 export const LARGEST_LOSS = 4;
-
-/** Deviations that noise stays within, but for a chance below 1e-14 a lane. */
-const NOISE_TAIL_DEVIATIONS = 8;
 
 /** Digest of the model's configuration and parameter layout. */
 export function layoutHashOf(config: TaskConfig, crypto: CryptoSuite): string {
@@ -55,22 +53,8 @@ export interface AttemptFacts {
 export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundDescription {
   const { purpose, planned } = facts;
   const lanes = lanesOf(config, purpose);
-  const groupSize = Math.min(planned, config.cohort.largestGroup);
-  const noisy = isNoisy(config) && purpose === 'train';
-  const coarsest = chooseLaneScale({
-    cohort: groupSize,
-    clippingNorm: config.clippingNorm,
-    noise: noisy,
-    deltaLength: lanes.deltaLength,
-  });
-  const scale = fitNoise(config, planned, noisy ? lanes.deltaLength : 0, coarsest);
-  const noise = describeNoise(config, { purpose, planned }, lanes, scale);
+  const { wordBits, scale, noise } = chooseRing(config, facts, lanes);
   const { participation } = config.noise;
-  checkRingBudget({
-    cohort: groupSize,
-    largestMagnitude: largestLaneMagnitude(lanes, scale, config.clippingNorm),
-    noiseTail: NOISE_TAIL_DEVIATIONS * spreadOf(noise, groupSize),
-  });
   const { mode, ...graph } = rulesOf(config);
   const { shareKeys, unmask } = config.deadlinesMs;
   return {
@@ -92,6 +76,7 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
       metrics: [...lanes.metrics],
       length: lanes.length,
     },
+    wordBits,
     scale: { ...scale },
     clippingNorm: config.clippingNorm,
     clipIndicator: hasClipIndicator(config, purpose),
@@ -105,10 +90,4 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
     graph,
     deadlinesMs: { revealNonces: shareKeys, survivors: unmask, ...config.deadlinesMs },
   };
-}
-
-/** Largest deviation of a lane's noise in the sum of a group; a coordinator adds its own after the ring is left. */
-function spreadOf(noise: RoundDescription['noise'], groupSize: number): number {
-  if (noise.mechanism !== 'skellam') return 0;
-  return Math.sqrt(Math.max(noise.deltaVariance, noise.clipVariance, noise.metricVariance) * groupSize);
 }

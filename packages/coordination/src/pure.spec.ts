@@ -125,6 +125,68 @@ describe('a description', () => {
     );
   });
 
+  describe('has words', () => {
+    const asked = (noise: TaskConfig['noise'], more: Partial<TaskConfig> = {}, planned = 100) =>
+      describeAttempt(
+        { ...config, noise, cohort: { ...config.cohort, planned, largestGroup: planned }, ...more },
+        { ...facts, planned },
+      );
+    const none = { multiplier: 0, metricMultiplier: 0 };
+    const usual = { multiplier: 0.02, metricMultiplier: 0 };
+    const wide = createModel(
+      resolveModelConfig({ family: 'mf', dimension: 16 }, { items: 10_000, meanHistory: 3 }),
+      10_000,
+    );
+
+    // C·S is 2^14 for up to 2^17 lanes of noise, 2^16 above (differential-privacy.md). 447·(2^14 + 1) is the last group below 7/8 of 2^23.
+    it.each<[string, TaskConfig['noise'], number, 24 | 32, number, number]>([
+      ['without noise', none, 100, 32, 2 ** 20, 2 ** 16],
+      ['with the default noise', usual, 100, 24, 2 ** 14, 2 ** 14],
+      ['with noise for ε = 8', { multiplier: 0.6, metricMultiplier: 1.8 }, 128, 24, 2 ** 14, 2 ** 13],
+      ['in the largest group', usual, 447, 24, 2 ** 14, 2 ** 12],
+      ['in one larger by one', usual, 448, 32, 2 ** 14, 2 ** 16],
+      [
+        'with noise whose tail alone fills the ring',
+        { multiplier: 60, metricMultiplier: 0 },
+        100,
+        32,
+        2 ** 14,
+        2 ** 16,
+      ],
+    ])('%s', (_name, noise, planned, wordBits, delta, unit) => {
+      expect(asked(noise, {}, planned)).toMatchObject({
+        wordBits,
+        scale: { delta: delta / config.clippingNorm, weight: unit, metric: unit },
+      });
+    });
+
+    it('of 24 bits for a large model too, with the scale that its noise asks for', () => {
+      expect(wide.layout.length).toBeGreaterThan(2 ** 17);
+      expect(asked(usual, { model: wide }, 100)).toMatchObject({ wordBits: 24, scale: { delta: 2 ** 16 } });
+      expect(asked(usual, { model: wide }, 128)).toMatchObject({ wordBits: 32, scale: { delta: 2 ** 16 } });
+    });
+
+    it('as wide as they are asked to be, with scales that fit', () => {
+      expect(asked(usual, { wordBits: 32 }, 100)).toMatchObject({ wordBits: 32, scale: { weight: 2 ** 16 } });
+      expect(asked(none, { wordBits: 24 }, 100)).toMatchObject({ wordBits: 24, scale: { delta: 2 ** 16 } });
+    });
+
+    it('that are too narrow for what is asked of them are refused, with both sides', () => {
+      const loud = { multiplier: 60, metricMultiplier: 0 };
+      expect(() => asked(loud, { wordBits: 24 })).toThrow(
+        /a sum can reach \d+.*; it must stay below 8388608/,
+      );
+      const cohort = { ...config.cohort, planned: 100 };
+      expect(problemsOfTask({ ...config, cohort, noise: loud, wordBits: 24 })).toMatchObject([
+        { path: 'wordBits', problem: expect.stringContaining('it must stay below 8388608') },
+      ]);
+      expect(problemsOfTask({ ...config, cohort, noise: loud })).toEqual([]);
+      expect(problemsOfTask({ ...config, wordBits: 16 as 24 })).toMatchObject([
+        { path: 'wordBits', problem: '16 is none of 24, 32, auto' },
+      ]);
+    });
+  });
+
   it('of an evaluation holds metric lanes alone', () => {
     expect(describeAttempt(config, { ...facts, purpose: 'evaluate' }).lanes).toMatchObject({
       delta: 0,

@@ -1,7 +1,7 @@
 import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { Model } from '@tutti/model';
 import type { AdaptiveClipping, Participation } from '@tutti/privacy';
-import { LARGEST_COMPLETE_GRAPH, type GraphRules, type Mode } from '@tutti/secure-aggregation';
+import { LARGEST_COMPLETE_GRAPH, type GraphRules, type Mode, type WordBits } from '@tutti/secure-aggregation';
 
 /** What a task is run with. Every field is checked at once; see `checkTaskConfig`. */
 export interface TaskConfig {
@@ -38,9 +38,11 @@ export interface TaskConfig {
   readonly combine?: Combination;
   /** Whom masks protect against; default `semi-honest`. */
   readonly mode?: Mode;
-  /** How groups are wired; default {@link DEFAULT_GRAPH}. */
+  /** How groups are wired; by default one in twenty may collude or drop out, and groups up to 128 are complete. */
   readonly graph?: Omit<GraphRules, 'mode'>;
   readonly protection: 'secure' | 'plain';
+  /** Bits of a word of a masked vector; `auto` (default): 24 where there is noise and they cost nothing, 32 otherwise. */
+  readonly wordBits?: WordBits | 'auto';
   readonly noise: NoiseConfig;
   /** Lets the clipping norm follow the updates; `clippingNorm` is then the first one. */
   readonly adaptiveClipping?: AdaptiveClipping;

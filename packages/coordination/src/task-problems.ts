@@ -5,8 +5,11 @@ import {
   LARGEST_GROUP,
   smallestGroup,
   SMALLEST_COHORTS,
+  WORD_BITS,
 } from '@tutti/secure-aggregation';
+import { lanesOf } from './describe.ts';
 import { noiseProblems, type ConfigProblem } from './noise-problems.ts';
+import { ringProblem } from './ring-plan.ts';
 import { rulesOf, type TaskConfig } from './task-config.ts';
 
 export type { ConfigProblem } from './noise-problems.ts';
@@ -73,6 +76,16 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     (config.combine ?? 'mean') === 'mean' || groups >= FEWEST_ROBUST_GROUPS,
     `${config.combine} over ${groups} groups; ${FEWEST_ROBUST_GROUPS} are needed (a cohort of ${cohort.planned} in groups of at most ${cohort.largestGroup})`,
   );
+  const { wordBits = 'auto' } = config;
+  ask(
+    'wordBits',
+    wordBits === 'auto' || WORD_BITS.includes(wordBits),
+    `${wordBits} is none of ${WORD_BITS.join(', ')}, auto`,
+  );
+  if (problems.length === 0) {
+    const problem = ringProblem(config, lanesOf(config, 'train'));
+    if (problem !== undefined) problems.push({ path: 'wordBits', problem: `${wordBits}: ${problem}` });
+  }
   try {
     createStrategy(config.strategy);
   } catch (error) {

@@ -333,7 +333,7 @@ export class TaskRunner {
       attempt,
       openedAtMs: clock.now(),
       trafficBefore: this.ports.traffic(),
-      uploads: new Uploads(description.lanes.length),
+      uploads: new Uploads(description.lanes.length, description.wordBits),
       cancelTimer: () => undefined,
     };
     this.#running = running;

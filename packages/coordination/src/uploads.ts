@@ -1,6 +1,6 @@
 import { DecodeError } from '@tutti/base';
 import { openUpload, takeFrame, type ClientMessageOf, type Reply, type Upload } from '@tutti/protocol';
-import type { ClientId } from '@tutti/secure-aggregation';
+import type { ClientId, WordBits } from '@tutti/secure-aggregation';
 import { refused } from './groups.ts';
 
 /** What became of a frame: the whole vector, which belongs to nobody else now, or an answer. */
@@ -13,11 +13,14 @@ export class Uploads {
   readonly #open = new Map<ClientId, Upload>();
 
   /** @param words length of each vector. */
-  constructor(private readonly words: number) {}
+  constructor(
+    private readonly words: number,
+    private readonly wordBits: WordBits,
+  ) {}
 
   /** Takes a frame; repeated frames change nothing, and frames that do not fit are refused by name. */
   take(client: ClientId, frame: ClientMessageOf<'masked-input'>): Taken {
-    const upload = this.#open.get(client) ?? openUpload(this.words);
+    const upload = this.#open.get(client) ?? openUpload(this.words, this.wordBits);
     try {
       const result = takeFrame(upload, frame);
       if (result.kind === 'out-of-order') return { kind: 'reply', reply: outOfOrder(result.expected) };

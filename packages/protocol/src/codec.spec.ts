@@ -206,7 +206,7 @@ describe('what is refused, and the field that is named', () => {
     [Uint8Array.of(...whole, 0), 'hello'],
     [wire(4, { attempt: 1 }, [new Uint8Array(KEY_BUNDLE_BYTES + 1)]), 'advertise-keys.bundle'],
     [wire(5, { attempt: 1 }, [new Uint8Array(MAX_GROUP * SEALED_SHARE_BYTES + 1)]), 'share-keys.shares'],
-    [wire(6, { attempt: 1, index: 0, count: 1, totalBytes: 4 }, [new Uint8Array(3)]), 'masked-input.bytes'],
+    [wire(6, { attempt: 1, index: 0, count: 1, totalBytes: 4 }, [new Uint8Array(2)]), 'masked-input.bytes'],
     [wire(6, { attempt: 1, index: -1, count: 1, totalBytes: 4 }, [bytesOf(4)]), 'masked-input.index'],
     [wire(6, { attempt: 1, index: 0, count: 0, totalBytes: 4 }, [bytesOf(4)]), 'masked-input.count'],
     [

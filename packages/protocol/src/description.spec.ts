@@ -4,6 +4,7 @@ import { portableCrypto } from '@tutti/secure-aggregation';
 import { describe, expect, it } from 'vitest';
 import { bytesOf, DESCRIPTION, TASK_INFO } from '../test/samples.ts';
 import { decodeDescription, helloDigest, phaseDigest, roundDigest } from './description.ts';
+import { PROTOCOL_VERSION } from './limits.ts';
 import { decodeTaskInfo } from './task.ts';
 
 type Json = Record<string, unknown>;
@@ -122,6 +123,7 @@ describe('ranges of a description', () => {
       ok: [[], ['a'], new Array(16).fill('loss')],
       bad: [new Array(17).fill('loss'), [''], ['Loss'], ['1a'], ['a'.repeat(33)], [1]],
     },
+    wordBits: { ok: [24, 32], bad: [0, 8, 16, 23, 25, 31, 33, 64, '24', Number.NaN] },
     'scale.delta': positive(2 ** 31),
     'scale.weight': positive(2 ** 31),
     'scale.metric': positive(2 ** 31),
@@ -214,7 +216,7 @@ describe('digests', () => {
         `"layoutHash":"${'22'.repeat(32)}","mode":"semi-honest","modelHash":"${'11'.repeat(32)}",` +
         '"noise":{"clipVariance":7.5,"deltaVariance":1510.25,"mechanism":"skellam","metricVariance":0,"multiplier":0.01,"survivors":12},' +
         `"previousDigest":"${'00'.repeat(32)}","protection":"secure","protocol":2,"purpose":"train","round":3,` +
-        '"scale":{"delta":16384,"metric":65536,"weight":65536},"task":"films"}',
+        '"scale":{"delta":16384,"metric":65536,"weight":65536},"task":"films","wordBits":24}',
     );
   });
 

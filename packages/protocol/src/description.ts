@@ -117,6 +117,8 @@ export const roundDescriptionSchema = z.strictObject({
       })
       .check(z.refine(({ rows, head }) => head < rows)),
   ),
+  /** Bits of a word on the wire: sums are modulo 2^wordBits. Masks are made modulo 2³² either way. */
+  wordBits: z.union([z.literal(24), z.literal(32)]),
   /** Ring units per unit of each kind of lane. */
   scale: z.strictObject({ delta: positive(2 ** 31), weight: positive(2 ** 31), metric: positive(2 ** 31) }),
   /** C: the L2 norm that every model delta is scaled down to. */

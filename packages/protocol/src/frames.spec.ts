@@ -1,5 +1,5 @@
 import { DecodeError } from '@tutti/base';
-import type { MaskedInput } from '@tutti/secure-aggregation';
+import { WORD_BITS, type MaskedInput, type WordBits } from '@tutti/secure-aggregation';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeClientMessage, encodeMessage } from './codec.ts';
@@ -9,54 +9,84 @@ import { FRAME_BYTES } from './limits.ts';
 import type { ClientMessageOf } from './messages.ts';
 
 type Frame = ClientMessageOf<'masked-input'>;
-const WORDS_A_FRAME = FRAME_BYTES / 4;
+const wordsAFrame = (wordBits: WordBits): number => Math.floor((8 * FRAME_BYTES) / wordBits);
 
 /** Words that differ from their neighbours in every byte. */
 function vector(words: number): MaskedInput {
   return Uint32Array.from({ length: words }, (_, i) => Math.imul(i + 1, 0x9e37_79b1)) as MaskedInput;
 }
 
-const framesOf = (masked: MaskedInput): Frame[] =>
-  Array.from({ length: frameCount(masked.length) }, (_, index) => frameOf(7, masked, index));
+const framesOf = (masked: MaskedInput, wordBits: WordBits): Frame[] =>
+  Array.from({ length: frameCount(masked.length, wordBits) }, (_, index) =>
+    frameOf(7, masked, index, wordBits),
+  );
+
+/** What is left of words on the wire: all of them, or the low 24 bits. */
+const lowBits = (words: Uint32Array, wordBits: WordBits): Uint32Array =>
+  words.map((word) => word & (2 ** wordBits - 1));
 
 describe('frames of a vector', () => {
+  // 256 KiB hold 65,536 words of four bytes, or 87,381 of three and one byte over, which stays empty.
   it.each([
-    [1, 1],
-    [WORDS_A_FRAME - 1, 1],
-    [WORDS_A_FRAME, 1],
-    [WORDS_A_FRAME + 1, 2],
-    [3 * WORDS_A_FRAME, 3],
-    [4_194_304, 64],
-  ])('%d words travel in %d', (words, frames) => {
-    expect(frameCount(words)).toBe(frames);
+    [32, 1, 1],
+    [32, 65_535, 1],
+    [32, 65_536, 1],
+    [32, 65_537, 2],
+    [32, 196_608, 3],
+    [32, 4_194_304, 64],
+    [24, 1, 1],
+    [24, 87_380, 1],
+    [24, 87_381, 1],
+    [24, 87_382, 2],
+    [24, 174_763, 3],
+    [24, 4_194_304, 49],
+  ] as const)('of %d-bit words: %d travel in %d', (wordBits, words, frames) => {
+    expect(frameCount(words, wordBits)).toBe(frames);
   });
 
-  it('words are little-endian, whatever the machine', () => {
-    const frame = frameOf(1, Uint32Array.of(0x0403_0201, 0xffff_fffe) as MaskedInput, 0);
-    expect([...frame.bytes]).toEqual([1, 2, 3, 4, 0xfe, 0xff, 0xff, 0xff]);
-    expect(frame).toMatchObject({ attempt: 1, index: 0, count: 1, totalBytes: 8 });
-  });
-
-  it('leaves the vector as it was, and shares no memory with it', () => {
-    const masked = vector(10);
-    const before = masked.slice();
-    frameOf(1, masked, 0).bytes.fill(0);
-    expect(masked).toEqual(before);
-  });
-
-  it('each frame survives the wire', () => {
-    for (const frame of framesOf(vector(2 * WORDS_A_FRAME + 5)))
-      expect(decodeClientMessage(encodeMessage(frame))).toEqual(frame);
+  it('words are little-endian, whatever the machine: four bytes, or the low three', () => {
+    const words = Uint32Array.of(0x0403_0201, 0xffff_fffe) as MaskedInput;
+    const wide = frameOf(1, words, 0, 32);
+    expect([...wide.bytes]).toEqual([1, 2, 3, 4, 0xfe, 0xff, 0xff, 0xff]);
+    expect(wide).toMatchObject({ attempt: 1, index: 0, count: 1, totalBytes: 8 });
+    const packed = frameOf(1, words, 0, 24);
+    expect([...packed.bytes]).toEqual([1, 2, 3, 0xfe, 0xff, 0xff]);
+    expect(packed).toMatchObject({ attempt: 1, index: 0, count: 1, totalBytes: 6 });
   });
 });
 
-describe('an upload', () => {
+describe.each(WORD_BITS)('frames of %d-bit words', (wordBits) => {
+  it('leave the vector as it was, and share no memory with it', () => {
+    const masked = vector(10);
+    const before = masked.slice();
+    frameOf(1, masked, 0, wordBits).bytes.fill(0);
+    expect(masked).toEqual(before);
+  });
+
+  it('each survive the wire', () => {
+    for (const frame of framesOf(vector(2 * wordsAFrame(wordBits) + 5), wordBits))
+      expect(decodeClientMessage(encodeMessage(frame))).toEqual(frame);
+  });
+
+  it.each([1, 2, 3, 4, 5])('hold %d words, however short the vector', (length) => {
+    const masked = vector(length);
+    const [frame] = framesOf(masked, wordBits);
+    const result = takeFrame(openUpload(length, wordBits), frame as Frame);
+    expect(result).toMatchObject({ kind: 'complete', upload: { words: lowBits(masked, wordBits) } });
+  });
+});
+
+describe.each(WORD_BITS)('an upload of %d-bit words', (wordBits) => {
+  const size = wordBits / 8;
+  const WORDS_A_FRAME = wordsAFrame(wordBits);
   const LONG = vector(2 * WORDS_A_FRAME + 3);
-  const frames = framesOf(LONG);
+  const WHOLE = lowBits(LONG, wordBits);
+  const open = (): Upload => openUpload(LONG.length, wordBits);
+  const frames = framesOf(LONG, wordBits);
   const frame = (index: number): Frame => frames[index]!;
 
   it('taken in order is the vector, and only its last frame completes it', () => {
-    let upload = openUpload(LONG.length);
+    let upload = open();
     const kinds = frames.map((part) => {
       const result = takeFrame(upload, part);
       if ('upload' in result) upload = result.upload;
@@ -64,34 +94,38 @@ describe('an upload', () => {
     });
     expect(kinds).toEqual(['taken', 'taken', 'complete']);
     expect(upload.next).toBe(3);
-    expect(upload.words).toEqual(new Uint32Array(LONG));
+    expect(upload.words).toEqual(WHOLE);
   });
 
   it('asks for the frame that is missing', () => {
-    expect(takeFrame(openUpload(LONG.length), frame(1))).toEqual({ kind: 'out-of-order', expected: 0 });
-    const begun = takeFrame(openUpload(LONG.length), frame(0)) as { upload: Upload };
+    expect(takeFrame(open(), frame(1))).toEqual({ kind: 'out-of-order', expected: 0 });
+    const begun = takeFrame(open(), frame(0)) as { upload: Upload };
     expect(takeFrame(begun.upload, frame(2))).toEqual({ kind: 'out-of-order', expected: 1 });
   });
 
   it('a frame that came before changes nothing, even with other bytes', () => {
-    const begun = (takeFrame(openUpload(LONG.length), frame(0)) as { upload: Upload }).upload;
+    const begun = (takeFrame(open(), frame(0)) as { upload: Upload }).upload;
     const before = begun.words.slice();
-    const forged = { ...frame(0), bytes: new Uint8Array(FRAME_BYTES).fill(9) };
+    const forged = { ...frame(0), bytes: new Uint8Array(size * WORDS_A_FRAME).fill(9) };
     expect(takeFrame(begun, forged)).toEqual({ kind: 'repeated', upload: begun });
     expect(begun.words).toEqual(before);
   });
 
   it.each([
-    ['totalBytes', { totalBytes: 4 * LONG.length + 4 }],
-    ['totalBytes', { totalBytes: 4 * LONG.length - 1 }],
+    ['totalBytes', { totalBytes: size * LONG.length + size }],
+    ['totalBytes', { totalBytes: size * LONG.length - 1 }],
+    // The other width's sizes: a client that packs as it was not asked to.
+    ['totalBytes', { totalBytes: (7 - size) * LONG.length }],
     ['count', { count: 2 }],
     ['count', { count: 4 }],
     ['index', { index: 3 }],
-    ['bytes', { bytes: new Uint8Array(FRAME_BYTES - 4) }],
-    ['bytes', { index: 2, bytes: new Uint8Array(16) }],
-    ['bytes', { index: 2, bytes: new Uint8Array(11) }],
+    ['bytes', { bytes: new Uint8Array(size * WORDS_A_FRAME - size) }],
+    ['bytes', { bytes: new Uint8Array(FRAME_BYTES + size) }],
+    ['bytes', { bytes: new Uint8Array((7 - size) * 3), index: 2 }],
+    ['bytes', { index: 2, bytes: new Uint8Array(3 * size + size) }],
+    ['bytes', { index: 2, bytes: new Uint8Array(3 * size - 1) }],
   ])('%#: refuses a frame whose %s does not fit the vector, and keeps what it has', (field, change) => {
-    const upload = openUpload(LONG.length);
+    const upload = open();
     expect(() => takeFrame(upload, { ...frame(0), ...change })).toThrow(DecodeError);
     expect(() => takeFrame(upload, { ...frame(0), ...change })).toThrow(`masked-input.${field}`);
     expect(upload.words.every((word) => word === 0)).toBe(true);
@@ -99,11 +133,11 @@ describe('an upload', () => {
 
   it('reads words at any byte offset of what the transport hands over', () => {
     const masked = vector(5);
-    const whole = frameOf(1, masked, 0);
+    const whole = frameOf(1, masked, 0, wordBits);
     const shifted = new Uint8Array(whole.bytes.length + 3);
     shifted.set(whole.bytes, 3);
-    const result = takeFrame(openUpload(5), { ...whole, bytes: shifted.subarray(3) });
-    expect((result as { upload: Upload }).upload.words).toEqual(new Uint32Array(masked));
+    const result = takeFrame(openUpload(5, wordBits), { ...whole, bytes: shifted.subarray(3) });
+    expect((result as { upload: Upload }).upload.words).toEqual(lowBits(masked, wordBits));
   });
 
   // The coordinator answers `expected` to a frame out of order; whatever comes, the words are those of the vector.
@@ -111,7 +145,7 @@ describe('an upload', () => {
     const deliveries = fc.array(fc.nat(2), { maxLength: 30 });
     fc.assert(
       fc.property(deliveries, (order) => {
-        let upload = openUpload(LONG.length);
+        let upload = open();
         let model = 0;
         for (const index of order) {
           const result = takeFrame(upload, frame(index));
@@ -126,7 +160,7 @@ describe('an upload', () => {
         }
         const counted = Math.min(model * WORDS_A_FRAME, LONG.length);
         const expected = new Uint32Array(LONG.length);
-        expected.set(LONG.subarray(0, counted));
+        expected.set(WHOLE.subarray(0, counted));
         return Buffer.compare(Buffer.from(upload.words.buffer), Buffer.from(expected.buffer)) === 0;
       }),
       { numRuns: 60, seed: 3 },
@@ -138,7 +172,7 @@ describe('an upload', () => {
       fc.property(
         fc.array(fc.constantFrom('lost', 'twice', 'once', 'skip'), { maxLength: 40 }),
         (weather) => {
-          let upload = openUpload(LONG.length);
+          let upload = open();
           let sending = 0;
           for (const event of [...weather, 'once', 'once', 'once', 'once', 'once', 'once']) {
             if (sending >= 3) break;
@@ -151,7 +185,7 @@ describe('an upload', () => {
             }
             sending = upload.next;
           }
-          return upload.next === 3 && upload.words.every((word, i) => word === LONG[i]);
+          return upload.next === 3 && upload.words.every((word, i) => word === WHOLE[i]);
         },
       ),
       { numRuns: 40, seed: 4 },

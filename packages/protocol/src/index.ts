@@ -21,7 +21,7 @@ export {
   roundDigest,
 } from './description.ts';
 export type { IdentityLevel, RoundDescription, VerifiedDescription } from './description.ts';
-export { frameCount, frameOf, openUpload, takeFrame } from './frames.ts';
+export { frameCount, frameOf, openUpload, takeFrame, wordBytes } from './frames.ts';
 export type { FrameResult, Upload } from './frames.ts';
 export {
   FRAME_BYTES,

@@ -58,13 +58,13 @@ describe('local values cannot be encoded', () => {
 
   it('not as frames: only masked words have a codec', () => {
     // @ts-expect-error a person's vector is not masked input
-    const local = () => frameOf(1, taste, 0);
+    const local = () => frameOf(1, taste, 0, 32);
     // @ts-expect-error unmasked words are not masked input
-    const unmasked = () => frameOf(1, new Uint32Array(4), 0);
+    const unmasked = () => frameOf(1, new Uint32Array(4), 0, 32);
     // @ts-expect-error a model delta is not masked input
-    const delta = () => frameOf(1, new Float32Array(4), 0);
+    const delta = () => frameOf(1, new Float32Array(4), 0, 32);
     expect([local, unmasked, delta]).toHaveLength(3);
-    expect(frameOf(1, new Uint32Array(4) as MaskedInput, 0).totalBytes).toBe(16);
+    expect(frameOf(1, new Uint32Array(4) as MaskedInput, 0, 32).totalBytes).toBe(16);
   });
 
   it('while what may be sent still type-checks', () => {

@@ -96,16 +96,16 @@ export const CLIENT_MESSAGES = {
   /** Trained and ready: this attempt's key bundle (empty where the attempt is plain). */
   'advertise-keys': define(4, z.strictObject(inAttempt), { bundle: [0, KEY_BUNDLE_BYTES] }),
   'share-keys': define(5, z.strictObject(inAttempt), { shares: [0, MAX_GROUP * SEALED_SHARE_BYTES] }),
-  /** One frame of the masked vector: frame `index` of `count`, `totalBytes` in all. */
+  /** One frame of the masked vector: frame `index` of `count`, `totalBytes` in all; words of 3 or 4 bytes, as described. */
   'masked-input': define(
     6,
     z.strictObject({
       ...inAttempt,
       index: integer(0, 65_535),
       count: integer(1, 65_536),
-      totalBytes: integer(4, 4 * MAX_VECTOR_WORDS),
+      totalBytes: integer(3, 4 * MAX_VECTOR_WORDS),
     }),
-    { bytes: [4, FRAME_BYTES] },
+    { bytes: [3, FRAME_BYTES] },
   ),
   unmask: define(7, z.strictObject(inAttempt), { shares: [0, MAX_GROUP * 64] }),
   /** Sparse groups: the graph nonce that the bundle committed to; answers `roster`. */

@@ -7,7 +7,7 @@ import { helloDigest, phaseDigest, roundDigest } from './description.ts';
 import { PROTOCOL_VERSION } from './limits.ts';
 
 /**
- * The bytes of version 1, recorded: a difference here is a change of the protocol, and asks for another version.
+ * The bytes of version 2, recorded: a difference here is a change of the protocol, and asks for another version.
  * How the file is made is in vectors/README.md.
  */
 it('every message and digest is as recorded', async () => {

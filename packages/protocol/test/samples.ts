@@ -1,4 +1,4 @@
-import { KEY_BUNDLE_BYTES } from '@tutti/secure-aggregation';
+import { KEY_BUNDLE_BYTES, WORD_BITS } from '@tutti/secure-aggregation';
 import fc from 'fast-check';
 import {
   decodeClientMessage,
@@ -30,6 +30,7 @@ export const DESCRIPTION: RoundDescription = {
   layoutHash: '22'.repeat(32),
   catalogueHash: '44'.repeat(32),
   lanes: { delta: 6400, rowCounts: 400, metrics: ['loss', 'hr10', 'ndcg10', 'evaluated'], length: 6806 },
+  wordBits: 24,
   scale: { delta: 16384, weight: 65536, metric: 65536 },
   clippingNorm: 1.5,
   clipIndicator: true,
@@ -77,8 +78,8 @@ export const SAMPLES: { readonly [Type in Message['type']]: Extract<Message, { t
     attempt: 5,
     index: 0,
     count: 1,
-    totalBytes: 8,
-    bytes: bytesOf(8, 200),
+    totalBytes: 9,
+    bytes: bytesOf(9, 200),
   },
   unmask: { type: 'unmask', attempt: 5, shares: bytesOf(64) },
   'reveal-nonce': { type: 'reveal-nonce', attempt: 5, nonce: bytesOf(32) },
@@ -195,6 +196,7 @@ const description: fc.Arbitrary<RoundDescription> = fc.record({
     metrics: fc.array(fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/), { maxLength: 16 }),
     length: fc.integer({ min: 1, max: 4_194_304 }),
   }),
+  wordBits: fc.constantFrom(...WORD_BITS),
   scale: fc.record({ delta: positive(2 ** 31), weight: positive(2 ** 31), metric: positive(2 ** 31) }),
   clippingNorm: positive(1e9),
   clipIndicator: fc.boolean(),
@@ -282,8 +284,8 @@ export const ARBITRARIES: {
     attempt,
     index: fc.integer({ min: 0, max: 65_535 }),
     count: fc.integer({ min: 1, max: 65_536 }),
-    totalBytes: fc.integer({ min: 4, max: 4 * 4_194_304 }),
-    bytes: part(4, 400),
+    totalBytes: fc.integer({ min: 3, max: 4 * 4_194_304 }),
+    bytes: part(3, 400),
   }),
   unmask: one('unmask', { attempt, shares: part(0, 400) }),
   'reveal-nonce': one('reveal-nonce', { attempt, nonce: part(32, 32) }),

@@ -60,8 +60,8 @@ export type { KeyBundle, Member } from './key-bundle.ts';
 export { portableCrypto } from './portable-crypto.ts';
 export { applyCorrections, recoverMasks } from './recovery.ts';
 export type { MaskCorrection, RecoveredMasks } from './recovery.ts';
-export { addInto, checkRingBudget, toSigned } from './ring.ts';
-export type { MaskedInput, QuantizedInput, RingBudget } from './ring.ts';
+export { addInto, checkRingBudget, fitsRing, toSigned, WORD_BITS } from './ring.ts';
+export type { MaskedInput, QuantizedInput, RingBudget, WordBits } from './ring.ts';
 export { addSignature, addUnmaskReply, closeInputs, closeSignatures, countInput } from './server-input.ts';
 export {
   addBundle,

@@ -7,8 +7,9 @@ export type QuantizedInput = Brand<Uint32Array, 'QuantizedInput'>;
 /** Integers after masking, modulo 2³²: uniform to anyone without the masks. */
 export type MaskedInput = Brand<Uint32Array, 'MaskedInput'>;
 
-/** Sums must stay inside the signed half of the ring. */
-const HALF_RING = 2 ** 31;
+/** Bits of a word on the wire: masks are modulo 2³², so the low 24 bits of what they mask are a ring of their own, modulo 2²⁴. */
+export const WORD_BITS = [24, 32] as const;
+export type WordBits = (typeof WORD_BITS)[number];
 
 /** Largest magnitudes that add up in one lane. */
 export interface RingBudget {
@@ -18,20 +19,36 @@ export interface RingBudget {
   readonly largestMagnitude: number;
   /** Magnitude that the sum's noise stays below, but for a negligible chance. */
   readonly noiseTail: number;
+  /** The ring has 2^wordBits elements; sums must stay inside its signed half. */
+  readonly wordBits: WordBits;
+}
+
+const largestSumOf = ({ cohort, largestMagnitude, noiseTail }: RingBudget): number =>
+  cohort * largestMagnitude + noiseTail;
+
+/** Whether no sum can wrap: cohort · largestMagnitude + noiseTail < 2^(wordBits − 1). */
+export function fitsRing(budget: RingBudget): boolean {
+  return largestSumOf(budget) < 2 ** (budget.wordBits - 1);
 }
 
 /**
  * Checks that no sum can wrap. Asked when a round description is built.
- * @throws {RingBudgetError} unless cohort · largestMagnitude + noiseTail < 2³¹.
+ * @throws {RingBudgetError} unless {@link fitsRing}.
  */
-export function checkRingBudget({ cohort, largestMagnitude, noiseTail }: RingBudget): void {
-  const largestSum = cohort * largestMagnitude + noiseTail;
-  if (!(largestSum < HALF_RING)) throw new RingBudgetError(largestSum, HALF_RING);
+export function checkRingBudget(budget: RingBudget): void {
+  if (!fitsRing(budget)) throw new RingBudgetError(largestSumOf(budget), 2 ** (budget.wordBits - 1));
 }
 
-/** Ring words as signed integers (two's complement): a view of the same memory. */
-export function toSigned(sum: Uint32Array): Int32Array {
-  return new Int32Array(sum.buffer, sum.byteOffset, sum.length);
+/**
+ * Ring words as signed integers (two's complement): a view of the same memory. Of 24-bit words the upper eight bits, which
+ * hold whatever adding carried into them, are replaced by copies of the sign, in place.
+ */
+export function toSigned(sum: Uint32Array, wordBits: WordBits = 32): Int32Array {
+  const signed = new Int32Array(sum.buffer, sum.byteOffset, sum.length);
+  const unused = 32 - wordBits;
+  if (unused > 0)
+    for (let i = 0; i < signed.length; i++) signed[i] = ((signed[i] as number) << unused) >> unused;
+  return signed;
 }
 
 /** target += words modulo 2³², in place. @throws {UsageError} when the lengths differ. */

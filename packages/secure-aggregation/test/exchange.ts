@@ -70,6 +70,8 @@ export interface ExchangeOptions {
   readonly rules?: GraphRules;
   /** What becomes of an unmask answer on its way. */
   readonly tamper?: (client: number, reply: Uint8Array) => Uint8Array;
+  /** What the wire leaves of masked words. */
+  readonly carry?: (masked: Uint32Array) => Uint32Array;
 }
 
 /** What came of it. */
@@ -116,7 +118,7 @@ export function exchange(options: ExchangeOptions): Exchanged {
 }
 
 function upToUnmasking(
-  { inputs }: ExchangeOptions,
+  { inputs, carry = (words) => words }: ExchangeOptions,
   parties: readonly Party[],
   begun: Sharing,
   entered: ReadonlyMap<ClientId, ClientEntered>,
@@ -142,7 +144,7 @@ function upToUnmasking(
     const result = maskInput(state, collecting.relay(id), inputs[i] as QuantizedInput);
     masked.set(id, result.state);
     collecting = accepted(countInput(collecting, id));
-    addInto(sum, result.masked);
+    addInto(sum, carry(result.masked));
   }
   const closed = closeInputs(collecting);
   if (closed.phase === 'aborted') return closed;

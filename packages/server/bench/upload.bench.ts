@@ -16,10 +16,10 @@ import {
   frameOf,
   helloDigest,
   openUpload,
+  PROTOCOL_VERSION,
   takeFrame,
   decodeCoordinatorMessage,
   type Upload,
-  PROTOCOL_VERSION,
 } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { addInto, type MaskedInput } from '@tutti/secure-aggregation';
@@ -32,8 +32,8 @@ const UPLOADS = 60;
 const RUNS = 5;
 const random = systemRandom();
 const vector = new Uint32Array(random.bytes(4 * WORDS).buffer) as MaskedInput;
-const frames = Array.from({ length: frameCount(WORDS) }, (_, index) =>
-  encodeMessage(frameOf(1, vector, index)),
+const frames = Array.from({ length: frameCount(WORDS, 32) }, (_, index) =>
+  encodeMessage(frameOf(1, vector, index, 32)),
 );
 
 const ask = (socket: Socket, bytes: Uint8Array): Promise<Uint8Array> =>
@@ -57,7 +57,7 @@ const megabytesPerSecond = async (socket: Socket): Promise<number> => {
 async function tuttiServer(): Promise<{ url: string; sum: Uint32Array; close(): Promise<void> }> {
   const keyPair = nodeCrypto.signKeyPair(random);
   const sum = new Uint32Array(WORDS);
-  let upload: Upload = openUpload(WORDS);
+  let upload: Upload = openUpload(WORDS, 32);
   const coordination = {
     publicKey: keyPair.publicKey,
     taskInfo: () => ({}),
@@ -66,7 +66,7 @@ async function tuttiServer(): Promise<{ url: string; sum: Uint32Array; close(): 
     handle: async (_client: unknown, message: Parameters<typeof takeFrame>[1]) => {
       const result = takeFrame(upload, message);
       if (result.kind === 'out-of-order') throw new Error('out of order');
-      upload = result.kind === 'complete' ? openUpload(WORDS) : result.upload;
+      upload = result.kind === 'complete' ? openUpload(WORDS, 32) : result.upload;
       if (result.kind === 'complete') addInto(sum, result.upload.words);
       return { type: 'accepted' as const, next: upload.next };
     },

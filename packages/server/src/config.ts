@@ -87,6 +87,12 @@ const task = z.strictObject({
         })
         .prefault({})
         .describe('what a sparse graph bears, in thousandths of a group'),
+      wordBits: z
+        .union([z.literal(24), z.literal(32), z.literal('auto')])
+        .default('auto')
+        .describe(
+          'bits of a word on the wire; auto: 24 where there is noise and they cost nothing, 32 otherwise',
+        ),
       overselection: z.number().min(1).max(10).default(1.3),
       selectionMs: z.int().min(0).max(3_600_000).optional(),
       deadlines: z
@@ -177,7 +183,7 @@ const configPath = (path: string): string =>
     .replace(/^cohort\.planned$/, 'round.cohort')
     .replace(/^cohort\.smallest$/, 'round.smallestCohort')
     .replace(/^cohort\./, 'round.')
-    .replace(/^(combine$|graph\.)/, 'round.$1')
+    .replace(/^(combine$|graph\.|wordBits)/, 'round.$1')
     .replace(/^noise\./, 'privacy.');
 
 function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
@@ -233,6 +239,7 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
     mode: round.mode,
     graph: round.graph,
     protection: entry.insecurePlain ? 'plain' : 'secure',
+    wordBits: round.wordBits,
     noise,
     seed: entry.seed,
     keepCheckpoints: entry.keepCheckpoints,

@@ -9,8 +9,8 @@ import {
 } from '@tutti/client';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import { createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
-import { frameCount } from '@tutti/protocol';
-import { addInto } from '@tutti/secure-aggregation';
+import { frameCount, wordBytes } from '@tutti/protocol';
+import { addInto, type WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { fallsSilent } from './dropout.ts';
 import { simulatedIdentity } from './identity.ts';
@@ -28,8 +28,12 @@ export interface DeviceHost {
   rank(users: readonly number[], modelHash: string): Promise<ThreadAnswers['rank']>;
 }
 
-/** Bytes of frame headers that a vector of `words` words costs on a wire beside its words. */
-const frameOverhead = (words: number): number => frameCount(words) * 100;
+/** Bytes of a frame's header. */
+const FRAME_HEADER_BYTES = 100;
+
+/** Bytes that a vector of `words` words costs on a wire. */
+const uploadBytes = (words: number, wordBits: WordBits): number =>
+  wordBytes(wordBits) * words + FRAME_HEADER_BYTES * frameCount(words, wordBits);
 
 /** Opens an engine and hosts devices on it. */
 export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): Promise<DeviceHost> {
@@ -73,11 +77,8 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
         continue;
       }
       addToSum({ attempt, group: groups.get(user) as number }, answer.words);
-      answers.push({
-        type: 'input-added',
-        attempt,
-        bytes: 4 * answer.words.length + frameOverhead(answer.words.length),
-      });
+      const bytes = uploadBytes(answer.words.length, answer.wordBits);
+      answers.push({ type: 'input-added', attempt, bytes });
     }
     return { user, answers };
   }

@@ -8,6 +8,7 @@ import {
   LARGEST_GROUP,
   SMALLEST_COHORTS,
   type Mode,
+  type WordBits,
 } from '@tutti/secure-aggregation';
 import type { RoundReport, SimulationProgress } from './report.ts';
 
@@ -38,6 +39,8 @@ export interface SimulationOptions {
   readonly combine?: Combination;
   /** `active` has the survivors signed before anyone unmasks; default `semi-honest`. */
   readonly mode?: Mode;
+  /** Bits of a word of a masked vector; default `auto`: 24 where there is noise and they cost nothing, 32 otherwise. */
+  readonly wordBits?: WordBits | 'auto';
   /** L2 norm that each model delta is scaled down to; default from the model. */
   readonly clippingNorm?: number;
   /** Standard deviation of the noise of the sum, over the clipping norm; default 0. */
@@ -71,6 +74,7 @@ export interface ResolvedOptions {
   readonly groupSize: number;
   readonly combine: Combination;
   readonly mode: Mode;
+  readonly wordBits: WordBits | 'auto';
   readonly noiseMultiplier: number;
   readonly dropout: number;
   readonly fit: Fit;
@@ -96,6 +100,7 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
     groupSize: options.groupSize ?? LARGEST_COMPLETE_GRAPH,
     combine: options.combine ?? 'mean',
     mode,
+    wordBits: options.wordBits ?? 'auto',
     noiseMultiplier: options.noiseMultiplier ?? 0,
     dropout: options.dropout ?? 0,
     fit: options.fit ?? 'files',

@@ -194,6 +194,7 @@ function taskConfig(
     combine: resolved.combine,
     mode: resolved.mode,
     protection: resolved.protocol,
+    wordBits: resolved.wordBits,
     noise: { multiplier: resolved.noiseMultiplier, metricMultiplier: 0 },
     seed: resolved.seed,
     keepCheckpoints: 2,

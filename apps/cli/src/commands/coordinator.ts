@@ -3,12 +3,13 @@ import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { DecodeError } from '@tutti/base';
 import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
+import type { WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, decodeConfig, type CoordinatorConfigInput } from '@tutti/server';
 import { openLmdbStorage } from '@tutti/storage-lmdb';
 import { catalogueFile } from '../catalogue-file.ts';
 import { CommandError } from '../exit-codes.ts';
-import { wholeNumber } from '../parse.ts';
+import { wholeNumber, wordBits } from '../parse.ts';
 import { reportOf } from '../start/round-line.ts';
 import { abortOnSignals } from '../signals.ts';
 import { openScreen } from '../ui/screen.ts';
@@ -23,6 +24,7 @@ interface CoordinatorFlags {
   port?: number;
   host?: string;
   dataDir?: string;
+  wordBits?: WordBits | 'auto';
   json?: boolean;
 }
 
@@ -59,6 +61,11 @@ export function coordinatorCommand(): Command {
     .option('--port <n>', 'port to listen on (0 takes a free one)', wholeNumber(0, 65_535))
     .option('--host <address>', 'address to listen on')
     .option('--data-dir <dir>', 'where everything is kept')
+    .option(
+      '--word-bits <n>',
+      'bits of a word on the wire, for every task: 24, 32 or auto (round.wordBits)',
+      wordBits,
+    )
     .option('--json', 'events as JSON lines on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: CoordinatorFlags) => runCoordinator(flags));
@@ -112,8 +119,14 @@ async function readConfig(flags: CoordinatorFlags): Promise<CoordinatorConfigInp
       ...(flags.host === undefined ? {} : { host: flags.host }),
     },
     ...(flags.dataDir === undefined ? {} : { store: `lmdb:${flags.dataDir}` }),
+    ...(flags.wordBits === undefined ? {} : { tasks: withWordBits(base.tasks, flags.wordBits) }),
   };
 }
+
+type Tasks = CoordinatorConfigInput['tasks'];
+
+const withWordBits = (tasks: Tasks, bits: WordBits | 'auto'): Tasks =>
+  tasks.map((task) => ({ ...task, round: { ...task.round, wordBits: bits } }));
 
 async function configOfFlags(flags: CoordinatorFlags): Promise<CoordinatorConfigInput> {
   if (flags.catalogue === undefined)

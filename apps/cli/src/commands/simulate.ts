@@ -3,11 +3,12 @@ import { Command, Option } from 'commander';
 import { COMBINATIONS, STRATEGY_NAMES, type Combination, type StrategyConfig } from '@tutti/aggregation';
 import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
+import type { WordBits } from '@tutti/secure-aggregation';
 import { FITS, simulate, type Fit, type SimulationOptions, type SimulationResult } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
-import { cohortSize, realNumber, wholeNumber, wholeNumbers } from '../parse.ts';
+import { cohortSize, realNumber, wholeNumber, wholeNumbers, wordBits } from '../parse.ts';
 import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
 import { roundColumns, roundCells } from '../ui/rounds.ts';
 import { counted, openScreen, type Screen } from '../ui/screen.ts';
@@ -34,6 +35,7 @@ interface SimulateFlags extends EngineFlags {
   groupSize?: number;
   mode?: 'semi-honest' | 'active';
   combine?: Combination;
+  wordBits: WordBits | 'auto';
   clip?: number;
   noiseMultiplier?: number;
   noise: 'none' | 'default';
@@ -102,6 +104,12 @@ export function simulateCommand(): Command {
     )
     .addOption(
       new Option('--combine <name>', 'how the groups of a round become one update').choices(COMBINATIONS),
+    )
+    .option(
+      '--word-bits <n>',
+      'bits of a word on the wire: 24, 32, or auto (24 where there is noise and they cost nothing)',
+      wordBits,
+      'auto' as const,
     )
     .option('--clip <x>', 'L2 norm that each model delta is scaled down to', realNumber(1e-9, 1e9))
     .option(
@@ -194,6 +202,7 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     engine: flags.engine,
     backend: flags.backend,
     noiseMultiplier,
+    wordBits: flags.wordBits,
     ...given('cohort', cohort),
     ...given('strategyName', flags.strategy),
     ...given('learningRate', flags.learningRate),
