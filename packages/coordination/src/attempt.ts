@@ -31,6 +31,7 @@ import {
   type Group,
   type PlainGroup,
 } from './groups.ts';
+import { growingMap, type GrowingMap } from './growing-map.ts';
 import { DROP_PHASES, type DropPhase } from './journal.ts';
 
 /** One attempt at a round, from selection to the sum: (state, event) → { state, effects, reply }. No input or output. */
@@ -48,7 +49,7 @@ interface Common {
 /** Selected clients train; each that is done shows its keys. */
 export interface Training extends Common {
   readonly phase: 'train';
-  readonly ready: ReadonlyMap<ClientId, Uint8Array>;
+  readonly ready: GrowingMap<ClientId, Uint8Array>;
 }
 
 /** The cohort is closed and its groups exchange. */
@@ -108,7 +109,7 @@ export function openAttempt(options: {
 }): { attempt: Training; effects: readonly Effect[] } {
   const drops = Object.fromEntries(DROP_PHASES.map((phase) => [phase, 0])) as Record<DropPhase, number>;
   return {
-    attempt: { ...options, phase: 'train', declined: new Map(), drops, ready: new Map() },
+    attempt: { ...options, phase: 'train', declined: new Map(), drops, ready: growingMap() },
     effects: [{ type: 'timer', phase: 'train', afterMs: options.description.deadlinesMs.train }],
   };
 }
@@ -158,7 +159,7 @@ function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): S
         reply: refused('bad-signature', 'the bundle is not of this client', 'bundle'),
       };
   }
-  const next: Training = { ...attempt, ready: new Map(attempt.ready).set(client, event.bundle) };
+  const next: Training = { ...attempt, ready: attempt.ready.with(client, event.bundle) };
   return { ...closeIfComplete(next, draw), reply: ACCEPTED };
 }
 

@@ -11,6 +11,10 @@ import type { Outbox } from './ports.ts';
 
 /** Sends what an attempt has to say, signed with the coordinator's key. */
 export class Post {
+  #plain: { digest?: Uint8Array; messages: Map<number, readonly CoordinatorMessage[]> } = {
+    messages: new Map(),
+  };
+
   constructor(
     private readonly outbox: Outbox,
     private readonly crypto: CryptoSuite,
@@ -23,13 +27,18 @@ export class Post {
       phaseDigest('describe', digest, [], this.crypto),
       this.keyPair.secretKey,
     );
-    for (const client of clients)
-      this.outbox.send(client, { type: 'describe', description: structuredClone(description), signature });
+    // One copy for all of them: nobody changes a message, and an attempt's own description leaves no reference.
+    const message: CoordinatorMessage = {
+      type: 'describe',
+      description: structuredClone(description),
+      signature,
+    };
+    for (const client of clients) this.outbox.send(client, message);
   }
 
   /** A message of a phase, signed over the round digest, the group and its body. */
   send(attempt: Attempt, client: ClientId, message: Outgoing): void {
-    for (const signed of this.#signed(attempt, message)) this.outbox.send(client, signed);
+    for (const signed of this.#signedOnce(attempt, message)) this.outbox.send(client, signed);
   }
 
   /** The round counts: those in the sum hear so, the other selected ones that it went on without them. */
@@ -63,6 +72,17 @@ export class Post {
         attempt: description.attempt,
         reason,
       });
+  }
+
+  /** Members of a plain group are all told the same: one signature, and one message, for them together. */
+  #signedOnce(attempt: Attempt, message: Outgoing): readonly CoordinatorMessage[] {
+    if (message.type !== 'relay-shares' || message.shares.length > 0) return this.#signed(attempt, message);
+    if (this.#plain.digest !== attempt.digest) this.#plain = { digest: attempt.digest, messages: new Map() };
+    const known = this.#plain.messages.get(message.group);
+    if (known !== undefined) return known;
+    const signed = this.#signed(attempt, message);
+    this.#plain.messages.set(message.group, signed);
+    return signed;
   }
 
   #signed({ description, digest }: Attempt, message: Outgoing): readonly CoordinatorMessage[] {

@@ -10,13 +10,14 @@ import {
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import { createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
 import { frameCount, wordBytes } from '@tutti/protocol';
-import { addInto, type WordBits } from '@tutti/secure-aggregation';
+import { addInto, type CryptoSuite, type KeyPair, type WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { fallsSilent } from './dropout.ts';
 import { simulatedIdentity } from './identity.ts';
 import { rowOf, type SharedHeldOut } from './population.ts';
 import type { FetchBlob } from './pool.ts';
 import { addRanks, emptyRankingSums } from './ranking.ts';
+import { threadCrypto } from './thread-crypto.ts';
 import type { Answer, Delivery, GroupKey, ThreadAnswers, ThreadSetup } from './thread.ts';
 
 /** The devices of one thread. Each has its identity, its store and its vector; they share one engine. */
@@ -39,6 +40,7 @@ const uploadBytes = (words: number, wordBits: WordBits): number =>
 export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): Promise<DeviceHost> {
   const model = createModel(setup.model, setup.population.items);
   const { engine, notes } = await openNodeEngine({ model, engine: setup.engine, backend: setup.backend });
+  const crypto = threadCrypto(nodeCrypto);
   const devices = new Map<number, { device: Device; store: ClientStore }>();
   const groups = new Map<number, number>();
   const sums = new Map<string, Uint32Array>();
@@ -58,7 +60,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
     const known = devices.get(user);
     if (known !== undefined) return known;
     const store = memoryClientStore();
-    const made = { device: openDevice(setup, user, model, models, store), store };
+    const made = { device: openDevice(setup, user, model, { models, store, crypto }), store };
     devices.set(user, made);
     return made;
   }
@@ -122,13 +124,16 @@ function openDevice(
   setup: ThreadSetup,
   user: number,
   model: ReturnType<typeof createModel>,
-  models: Models,
-  store: ClientStore,
+  { models, store, crypto }: { models: Models; store: ClientStore; crypto: CryptoSuite },
 ): Device {
   const { population, seed } = setup;
   const stream = (...labels: (string | number)[]) => seededRandom(seed).fork('device', user, ...labels);
+  let keyPair: KeyPair | undefined;
   return createDevice({
-    identity: simulatedIdentity(seed, user).keyPair,
+    // A plain attempt signs nothing, and making a key pair costs as much as training.
+    get identity() {
+      return (keyPair ??= simulatedIdentity(seed, user).keyPair);
+    },
     task: setup.task,
     model,
     store,
@@ -137,7 +142,7 @@ function openDevice(
       positives: rowOf(population.train, user),
       ...heldOutOf(population.validation, user),
     }),
-    crypto: nodeCrypto,
+    crypto,
     random: systemRandom(),
     words: (purpose, attempt) => stream(purpose, attempt),
     seeds: (attempt) => stream('training', attempt),

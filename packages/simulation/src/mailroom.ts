@@ -1,12 +1,18 @@
 import { InternalError } from '@tutti/base';
 import type { Coordination, GroupSums, Outbox, Traffic } from '@tutti/coordination';
-import { encodeMessage, type ClientMessage } from '@tutti/protocol';
+import { encodeMessage, type ClientMessage, type CoordinatorMessage } from '@tutti/protocol';
 import { addInto, type ClientId } from '@tutti/secure-aggregation';
 import type { ThreadPool } from './pool.ts';
 import type { Answer, Delivery, GroupKey } from './thread.ts';
 
-/** Messages handed to a thread in one go: large enough to be cheap, small enough for a moving progress bar. */
-const BATCH = 8;
+/**
+ * Messages handed to a thread in one go: large enough to be cheap, small enough for a moving progress bar. Devices that are
+ * told one and the same share it in a batch: it crosses to the thread once.
+ */
+const BATCH = 32;
+
+/** Batches that a thread has at a time: it works on one while the answers to another are passed on. */
+const IN_FLIGHT = 2;
 
 /** Carries messages between the coordination engine and the devices in threads, and knows when nothing is on its way. */
 export interface Mailroom {
@@ -48,10 +54,11 @@ export function openMailroom(
     return id;
   };
 
-  const pumps: boolean[] = [];
+  const pumps: number[] = [];
   async function pump(thread: number): Promise<void> {
-    if (pumps[thread] === true || pool === undefined) return;
-    pumps[thread] = true;
+    const running = pumps[thread] ?? 0;
+    if (running === IN_FLIGHT || pool === undefined) return;
+    pumps[thread] = running + 1;
     try {
       for (
         let batch = queues[thread]?.splice(0, BATCH);
@@ -66,7 +73,7 @@ export function openMailroom(
     } catch (error) {
       failure ??= error;
     } finally {
-      pumps[thread] = false;
+      pumps[thread] = (pumps[thread] as number) - 1;
     }
   }
 
@@ -86,7 +93,7 @@ export function openMailroom(
     send(client, message) {
       const user = userOf.get(client);
       if (user === undefined || pool === undefined) return;
-      traffic.downBytes += encodeMessage(message).length + (message.type === 'describe' ? 4 * parameters : 0);
+      traffic.downBytes += lengthOf(message) + (message.type === 'describe' ? 4 * parameters : 0);
       if (message.type === 'outcome') return;
       const thread = user % pool.size;
       (queues[thread] ??= []).push({ user, message });
@@ -95,6 +102,16 @@ export function openMailroom(
       setImmediate(() => void pump(thread));
     },
   };
+
+  /** Many devices are often told one and the same. */
+  const lengths = new WeakMap<CoordinatorMessage, number>();
+  function lengthOf(message: CoordinatorMessage): number {
+    const known = lengths.get(message);
+    if (known !== undefined) return known;
+    const { length } = encodeMessage(message);
+    lengths.set(message, length);
+    return length;
+  }
 
   return {
     outbox,
@@ -107,7 +124,8 @@ export function openMailroom(
     async checkIn(task, people) {
       const engine = coordination as Coordination;
       sent = answered = 0;
-      for (const user of connected) if (!people.includes(user)) engine.disconnected(idFor(user));
+      const coming = new Set(people);
+      for (const user of connected) if (!coming.has(user)) engine.disconnected(idFor(user));
       connected.clear();
       for (const user of people) {
         connected.add(user);

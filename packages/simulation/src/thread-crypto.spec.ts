@@ -1,0 +1,40 @@
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { describe, expect, it } from 'vitest';
+import { threadCrypto } from './thread-crypto.ts';
+
+const pair = nodeCrypto.signKeyPairFromSeed(new Uint8Array(32).fill(7));
+const other = nodeCrypto.signKeyPairFromSeed(new Uint8Array(32).fill(8));
+
+describe('the crypto suite of a thread', () => {
+  it('verifies one signature on the same bytes once, and everything else anew', () => {
+    let verified = 0;
+    const suite = threadCrypto({
+      ...nodeCrypto,
+      verify: (...input) => {
+        verified++;
+        return nodeCrypto.verify(...input);
+      },
+    });
+    const message = Uint8Array.of(1, 2, 3);
+    const signature = nodeCrypto.sign(message, pair.secretKey);
+    for (let i = 0; i < 3; i++) expect(suite.verify(message, signature, pair.publicKey)).toBe(true);
+    expect(verified).toBe(1);
+    const forged = signature.slice();
+    forged[5] = (forged[5] as number) ^ 1;
+    for (let i = 0; i < 2; i++) {
+      expect(suite.verify(Uint8Array.of(1, 2, 4), signature, pair.publicKey)).toBe(false);
+      expect(suite.verify(message, forged, pair.publicKey)).toBe(false);
+      expect(suite.verify(message, signature, other.publicKey)).toBe(false);
+    }
+    expect(verified).toBe(7);
+  });
+
+  it('is not fooled by bytes that change after they were verified', () => {
+    const suite = threadCrypto(nodeCrypto);
+    const message = Uint8Array.of(1, 2, 3);
+    const signature = nodeCrypto.sign(message, pair.secretKey);
+    expect(suite.verify(message, signature, pair.publicKey)).toBe(true);
+    message[0] = 9;
+    expect(suite.verify(message, signature, pair.publicKey)).toBe(false);
+  });
+});
