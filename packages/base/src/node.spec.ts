@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -52,4 +52,28 @@ describe('holdFolder', () => {
     rmSync(folder, { recursive: true });
     expect(() => holdFolder(folder, inUse)).toThrow('pid cannot be written');
   });
+
+  it.runIf(existsSync('/proc/self/stat'))(
+    'takes over from a process whose number a living one has now, as after a power cut',
+    () => {
+      const folder = mkdtempSync(join(tmpdir(), 'tutti-reused-'));
+      const path = join(folder, 'pid');
+      const inUse = (pid: number): Error => new Error(`held by ${pid}`);
+      const letGo = holdFolder(folder, inUse);
+      const [pid, mark] = readFileSync(path, 'utf8').split('\n') as [string, string];
+      letGo();
+      expect(pid).toBe(String(process.pid));
+      const [boot, start] = mark.split(' ') as [string, string];
+      expect(Number(start)).toBeGreaterThan(0);
+      // Our parent lives. What it would have written keeps others out; what an earlier owner of its number wrote does not.
+      const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+      writeFileSync(path, `${process.ppid}\n${boot} ${stat[19]}`);
+      expect(() => holdFolder(folder, inUse)).toThrow(`held by ${process.ppid}`);
+      for (const other of [`${boot} 1`, `another-boot ${stat[19]}`]) {
+        writeFileSync(path, `${process.ppid}\n${other}`);
+        holdFolder(folder, inUse)();
+      }
+      rmSync(folder, { recursive: true });
+    },
+  );
 });

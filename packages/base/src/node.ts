@@ -69,7 +69,7 @@ export function holdFolder(folder: string, inUse: (pid: number) => Error): () =>
   for (let tries = 0; ; tries++) {
     try {
       const file = openSync(path, 'wx', 0o600);
-      writeSync(file, String(process.pid));
+      writeSync(file, `${process.pid}\n${markOf(process.pid) ?? ''}`);
       fsyncSync(file);
       closeSync(file);
       held.add(path);
@@ -79,19 +79,46 @@ export function holdFolder(folder: string, inUse: (pid: number) => Error): () =>
       };
     } catch (cause) {
       const holder = holderOf(path);
-      // In a container every run has the same number: our own in the file is another run's, unless we hold it.
-      const living = holder === process.pid ? held.has(path) : holder !== undefined && isAlive(holder);
-      if (holder !== undefined && living) throw inUse(holder);
+      if (holder !== undefined && isHolding(path, holder)) throw inUse(holder.pid);
       if (tries > 3) throw new EnvironmentError(`${path} cannot be written`, { cause });
       rmSync(path, { force: true });
     }
   }
 }
 
-function holderOf(path: string): number | undefined {
+/** Who a lock file names. */
+interface Holder {
+  readonly pid: number;
+  /** See {@link markOf}; empty where the system does not say. */
+  readonly mark: string;
+}
+
+function holderOf(path: string): Holder | undefined {
   if (!existsSync(path)) return undefined;
-  const pid = Number(readFileSync(path, 'utf8'));
-  return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+  const [first, mark = ''] = readFileSync(path, 'utf8').split('\n');
+  const pid = Number(first);
+  return Number.isInteger(pid) && pid > 0 ? { pid, mark } : undefined;
+}
+
+function isHolding(path: string, { pid, mark }: Holder): boolean {
+  // In a container every run has the same number: our own in the file is another run's, unless we hold it.
+  if (pid === process.pid) return held.has(path);
+  return isAlive(pid) && (mark === '' || (markOf(pid) ?? mark) === mark);
+}
+
+/**
+ * What tells a process from a later one that has its number, as after a power cut: which boot it belongs to, and when in it
+ * it started (proc(5)). Undefined on systems that do not say.
+ */
+function markOf(pid: number): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name stands in parentheses and may hold anything: behind it the start is the 20th field.
+    return `${boot} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+  } catch {
+    return undefined;
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -34,7 +34,7 @@ import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { decodeCatalogue, type Catalogue } from './catalogue.ts';
 import { WrongCoordinatorError } from './errors.ts';
 import { fileStore } from './file-store.ts';
-import { fetchBlob, fetchTask } from './http.ts';
+import { addressOf, fetchBlob, fetchTask } from './http.ts';
 import {
   checkInteractions,
   decodeInteractions,
@@ -121,13 +121,20 @@ const LEAST_FOR_HELD_OUT = 4;
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
   checkOptions(options);
-  const store =
-    typeof options.store === 'string'
-      ? await fileStore(
-          options.store,
-          options.sealingKey === undefined ? {} : { sealingKey: options.sealingKey },
-        )
-      : options.store;
+  const { sealingKey } = options;
+  const ownStore = typeof options.store === 'string';
+  const store = ownStore
+    ? await fileStore(options.store, sealingKey === undefined ? {} : { sealingKey })
+    : options.store;
+  try {
+    return await openClient({ ...options, coordinator: addressOf(options.coordinator) }, store);
+  } catch (error) {
+    if (ownStore) await store.close();
+    throw error;
+  }
+}
+
+async function openClient(options: ClientOptions, store: ClientStore): Promise<Client> {
   const identity = options.identity ?? (await keptIdentity(store));
   const task = await learnTask(options, store);
   const model = createModel(decodeModelConfig(task.model), task.items);
@@ -140,6 +147,9 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   await engine.prepare(model, task.layoutHash);
   return new NodeClient({ options, store, identity, task, model, catalogue, engine, ownEngine });
 }
+
+/** How long a client that knows its task waits to hear of it again, in milliseconds. */
+const KNOWN_TASK_MS = 3_000;
 
 /** Bytes of a key that seals a folder. */
 const SEALING_KEY_BYTES = 32;
@@ -387,11 +397,13 @@ async function keptIdentity(store: ClientStore): Promise<KeyPair> {
 async function learnTask(options: ClientOptions, store: ClientStore): Promise<TaskInfo> {
   const pinned = options.coordinatorKey ?? textOf(await store.get(PINNED_KEY));
   if (pinned !== undefined) fromHex(pinned, 'coordinatorKey', 32);
+  const kept = await store.get(TASK);
+  // Who knows the task already need not wait for a network that swallows everything.
+  const patience = kept === undefined ? undefined : AbortSignal.timeout(KNOWN_TASK_MS);
   let info: TaskInfo;
   try {
-    info = await fetchTask(options.coordinator, options.task);
+    info = await fetchTask(options.coordinator, options.task, patience);
   } catch (error) {
-    const kept = await store.get(TASK);
     if (kept === undefined || error instanceof DecodeError) throw error;
     info = decodeTaskInfo(JSON.parse(textOf(kept) as string));
   }

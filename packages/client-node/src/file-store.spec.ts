@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { utf8 } from '@tutti/base';
 import { memoryClientStore, type ClientStore } from '@tutti/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { StoreInUseError } from './errors.ts';
 import { fileStore, SealedStoreError } from './file-store.ts';
 
 let folder: string;
@@ -43,7 +44,25 @@ describe.each<[string, () => Promise<ClientStore>]>([
 });
 
 describe('a folder', () => {
-  const files = (): string[] => readdirSync(folder).filter((name) => name !== 'key');
+  const files = (): string[] => readdirSync(folder).filter((name) => name !== 'key' && name !== 'pid');
+
+  it('is open once at a time, and free again when it is closed, forgotten, or could not be opened', async () => {
+    const store = await fileStore(folder);
+    await store.append('likes', utf8('one'));
+    await expect(fileStore(folder)).rejects.toThrow(StoreInUseError);
+    await expect(fileStore(folder)).rejects.toThrow(`in use by process ${process.pid}; close that client`);
+    expect(await store.readLog('likes')).toEqual([utf8('one')]);
+    await store.close();
+    const again = await fileStore(folder);
+    await again.clear();
+    const anew = await fileStore(folder);
+    await again.close(); // leaves the lock of the newer one alone
+    await expect(fileStore(folder)).rejects.toThrow(StoreInUseError);
+    await anew.close();
+    writeFileSync(join(folder, 'key'), 'damaged');
+    await expect(fileStore(folder)).rejects.toThrow(SealedStoreError);
+    await expect(fileStore(folder)).rejects.toThrow(SealedStoreError);
+  });
 
   it('holds nothing readable, and its key is the owner’s alone', async () => {
     const store = await fileStore(folder);
@@ -55,7 +74,9 @@ describe('a folder', () => {
   });
 
   it('opens with the same key only', async () => {
-    await (await fileStore(folder, { sealingKey: new Uint8Array(32).fill(1) })).set('vector', utf8('x'));
+    const store = await fileStore(folder, { sealingKey: new Uint8Array(32).fill(1) });
+    await store.set('vector', utf8('x'));
+    await store.close();
     const other = await fileStore(folder, { sealingKey: new Uint8Array(32).fill(2) });
     await expect(other.get('vector')).rejects.toThrow(SealedStoreError);
     expect(readdirSync(folder)).not.toContain('key');
@@ -112,6 +133,7 @@ describe('a folder', () => {
     const log = join(folder, readdirSync(folder).find((name) => name.startsWith('log-')) as string);
     const whole = readFileSync(log);
     writeFileSync(log, whole.subarray(0, whole.length - 5));
+    await store.close();
     const again = await fileStore(folder);
     await again.append('likes', Uint8Array.of(7));
     expect(await again.readLog('likes')).toHaveLength(2);
@@ -121,7 +143,7 @@ describe('a folder', () => {
   it('makes a key file the owner’s alone that was open to others, and refuses one that is damaged', async () => {
     await (await fileStore(folder)).close();
     chmodSync(join(folder, 'key'), 0o644);
-    await fileStore(folder);
+    await (await fileStore(folder)).close();
     expect(statSync(join(folder, 'key')).mode & 0o777).toBe(0o600);
     writeFileSync(join(folder, 'key'), '');
     await expect(fileStore(folder)).rejects.toThrow(SealedStoreError);
@@ -129,6 +151,7 @@ describe('a folder', () => {
 
   it('is of no use once closed', async () => {
     const store = await fileStore(folder);
+    await store.close();
     await store.close();
     await expect(store.get('x')).rejects.toThrow('is closed');
     await expect(store.append('likes', Uint8Array.of(1))).rejects.toThrow('is closed');

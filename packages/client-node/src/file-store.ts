@@ -2,9 +2,10 @@ import { existsSync, statSync } from 'node:fs';
 import { appendFile, chmod, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { concatBytes, FederatedError, systemRandom, toHex, UsageError, utf8, wipe } from '@tutti/base';
-import { ensureFolder } from '@tutti/base/node';
+import { ensureFolder, holdFolder } from '@tutti/base/node';
 import type { ClientStore } from '@tutti/client';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { StoreInUseError } from './errors.ts';
 
 /** What is in the store cannot be opened with this key: another device's key, or a damaged file. */
 export class SealedStoreError extends FederatedError {
@@ -27,8 +28,10 @@ const LONGEST_RECORD = 16_777_216;
 
 /**
  * A device's store in a folder, sealed at rest with secretbox. Values are replaced whole (written aside, flushed, renamed),
- * so a crash leaves the old or the new one; a log record that a crash tore is dropped.
+ * so a crash leaves the old or the new one; a log record that a crash tore is dropped. One process at a time has it open.
  *
+ * @throws {StoreInUseError} if the folder is open elsewhere.
+ * @throws {SealedStoreError} if its key file is damaged.
  * @param options.sealingKey 32 bytes; by default made once and kept beside the data, readable by the owner only. That
  *   protects a copy of the data without the key file; an app with a key store of its own passes its own key.
  */
@@ -37,14 +40,33 @@ export async function fileStore(
   options: { sealingKey?: Uint8Array } = {},
 ): Promise<ClientStore> {
   ensureFolder(folder, 0o700);
+  const letGo = holdFolder(folder, (pid) => new StoreInUseError(folder, pid));
+  try {
+    return openStore(folder, options.sealingKey ?? (await keptKey(folder)), options, letGo);
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+}
+
+function openStore(
+  folder: string,
+  key: Uint8Array,
+  options: { sealingKey?: Uint8Array },
+  letGo: () => void,
+): ClientStore {
   const random = systemRandom();
-  const key = options.sealingKey ?? (await keptKey(folder));
   const pathOf = (kind: 'value' | 'log', name: string): string =>
     join(folder, `${kind}-${toHex(utf8(name))}`);
   /** Bytes of each log whose last record is known to be whole, so that it is not read again for every record. */
   const whole = new Map<string, number>();
   let queue: Promise<unknown> = Promise.resolve();
   let closed = false;
+  let holds = true;
+  const release = (): void => {
+    if (holds) letGo();
+    holds = false;
+  };
   const inOrder = <T>(work: () => Promise<T>): Promise<T> => {
     const open = async (): Promise<T> => {
       if (closed) throw new UsageError(`the store in ${folder} is closed`);
@@ -109,12 +131,16 @@ export async function fileStore(
     clear: () =>
       inOrder(async () => {
         await rm(folder, { recursive: true, force: true });
+        release();
       }),
-    close: () =>
-      inOrder(async () => {
+    async close() {
+      if (closed) return;
+      await inOrder(async () => {
         closed = true;
         if (options.sealingKey === undefined) wipe(key);
-      }),
+        release();
+      });
+    },
   };
 }
 

@@ -11,6 +11,12 @@ const LARGEST_TASK_BYTES = 2 ** 20;
 /** Most bytes of a blob: a checkpoint or a catalogue. */
 const LARGEST_BLOB_BYTES = 2 ** 28;
 
+/** A coordinator's address as paths are put behind it: no slash at the end, no query. */
+export function addressOf(coordinator: string): string {
+  const { origin, pathname } = new URL(coordinator);
+  return origin + pathname.replace(/\/+$/, '');
+}
+
 /** What the coordinator says about a task. */
 export async function fetchTask(coordinator: string, task: string, signal?: AbortSignal): Promise<TaskInfo> {
   const response = await get(`${coordinator}/v1/tasks/${encodeURIComponent(task)}`, {}, signal);

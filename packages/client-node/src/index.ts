@@ -14,7 +14,7 @@
  */
 export { createClient } from './create-client.ts';
 export type { Client, ClientEvents, ClientOptions, Recommendation } from './create-client.ts';
-export { WrongCoordinatorError } from './errors.ts';
+export { StoreInUseError, WrongCoordinatorError } from './errors.ts';
 export { fileStore, SealedStoreError } from './file-store.ts';
 export type { Interaction } from './interactions.ts';
 export { createSharedEngine } from './shared-engine.ts';

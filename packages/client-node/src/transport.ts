@@ -19,8 +19,10 @@ export function socketTransport(coordinator: string): Transport {
   return {
     async connect(handlers, signal) {
       signal.throwIfAborted();
-      const socket = io(coordinator, {
-        path: SOCKET_PATH,
+      const { origin, pathname } = new URL(coordinator);
+      // A path in socket.io's address would be a namespace: behind a path of a larger site it belongs before the socket's.
+      const socket = io(origin, {
+        path: `${pathname.replace(/\/+$/, '')}${SOCKET_PATH}`,
         transports: ['websocket'],
         reconnection: false,
         forceNew: true,
