@@ -1,4 +1,4 @@
-import { keepLocal, seededRandom, systemRandom, utf8 } from '@tutti/base';
+import { keepLocal, seededRandom, systemRandom, toHex, utf8 } from '@tutti/base';
 import {
   createDevice,
   DEFAULT_POLICY,
@@ -6,6 +6,7 @@ import {
   type ClientStore,
   type Device,
   type DeviceMessage,
+  type DeviceOptions,
   type Policy,
 } from '@tutti/client';
 import {
@@ -16,11 +17,13 @@ import {
   type Blobs,
   type Coordination,
   type CoordinationEvent,
+  type IdentityConfig,
   type ManualClock,
   type RoundRecord,
   type Store,
   type TaskConfig,
 } from '@tutti/coordination';
+import { issueToken } from '@tutti/identity';
 import { createModel, decodeCheckpoint, resolveModelConfig, type LoadedModel } from '@tutti/model';
 import {
   encodeMessage,
@@ -41,6 +44,17 @@ import { expect } from 'vitest';
 export const ITEMS = 12;
 const DIMENSION = 4;
 
+/** The key of the authority that enrolled everybody. */
+const AUTHORITY_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(
+  nodeCrypto.digest('story authority', new Uint8Array(0)),
+);
+
+/** The level of the stories in active mode, which asks for it. */
+const ENROLLED: IdentityConfig = { level: 'enrolled', authority: toHex(AUTHORITY_KEY.publicKey) };
+
+/** Tokens of the stories hold until then, in seconds: longer than any story. */
+const TOKENS_END = 1_000_000_000;
+
 /** The task of these stories: a small matrix factorisation, cohorts of eight, masks on. */
 export function taskConfig(overrides: Partial<TaskConfig> = {}): TaskConfig {
   const facts = { items: ITEMS, meanHistory: 3 };
@@ -58,6 +72,7 @@ export function taskConfig(overrides: Partial<TaskConfig> = {}): TaskConfig {
     seed: 'stories',
     keepCheckpoints: 3,
     insecureSmallCohort: true,
+    ...(overrides.mode === 'active' ? { identity: ENROLLED } : {}),
     ...overrides,
   };
 }
@@ -115,7 +130,9 @@ export interface Story {
 }
 
 /** The coordinator's key of every story, so that a story can lie under its signature. */
-const COORDINATOR_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('story coordinator'));
+export const COORDINATOR_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(
+  nodeCrypto.digest('story coordinator'),
+);
 
 /** What becomes of a message to a client on its way. */
 export type Alter = (client: number, message: CoordinatorMessage) => CoordinatorMessage;
@@ -130,6 +147,8 @@ export async function openStory(options: {
   /** Stores of the devices of an earlier story. */
   clientStores?: readonly ClientStore[];
   alter?: Alter;
+  /** What a device has beyond the usual. */
+  device?: (id: ClientId) => Partial<DeviceOptions>;
 }): Promise<Story> {
   const { count, config = taskConfig(), store = memoryStore(), blobs = memoryBlobs(nodeCrypto) } = options;
   const clock = manualClock(1_000_000);
@@ -194,8 +213,13 @@ export async function openStory(options: {
         smallestCohort: 2,
         insecureSmallCohort: true,
         allowPlain: config.protection === 'plain',
+        authorities: [toHex(AUTHORITY_KEY.publicKey)],
         ...options.policy,
       },
+      nowMs: () => clock.now(),
+      token: async ({ clientId }) =>
+        issueToken({ clientId, expiresAt: TOKENS_END }, AUTHORITY_KEY, nodeCrypto),
+      ...options.device?.(clientIdOf(identity.publicKey, nodeCrypto)),
     });
   }
 

@@ -158,7 +158,7 @@ async function noiseOfModel(story: Story, rounds: number): Promise<number> {
   const created = journal.find((entry) => entry.type === 'task-created');
   const last = story.coordination.rounds('films').at(-1);
   const model = async (hash: string | undefined) =>
-    decodeCheckpoint((await story.blobs.get(hash ?? '')), layout).shared;
+    decodeCheckpoint(await story.blobs.get(hash ?? ''), layout).shared;
   const [first, now] = [await firstModel(story, created?.modelHash), await model(last?.modelHash)];
   const mean = meanDelta(story.clients);
   const noise = now.map((value, lane) => value - (first[lane] as number) - rounds * (mean[lane] as number));
@@ -331,10 +331,7 @@ describe('a Poisson sample', () => {
     expect(record.epsilon?.readers).toBeLessThan(record.epsilon?.coordinator as number);
     const asked = story.clients.filter(({ heard }) => heard.some(({ type }) => type === 'describe'));
     expect(asked).toHaveLength(record.selected);
-    const { shared } = decodeCheckpoint(
-      (await story.blobs.get(record.modelHash)),
-      config.model.layout,
-    );
+    const { shared } = decodeCheckpoint(await story.blobs.get(record.modelHash), config.model.layout);
     const first = await firstModel(story, record.previousModelHash);
     // The mean is over the 64 that are expected, not over those who came. Noise of z = 1 by all who came, meant for two thirds of
     // them: deviation 1.24/64 a lane at most; eight of them.

@@ -113,6 +113,7 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
       random: systemRandom(),
       words: (purpose, attempt) => seededRandom('audit').fork(purpose, attempt, number),
       seeds: (attempt) => seededRandom('audit').fork('seeds', attempt, number),
+      nowMs: () => clock.now(),
       policy: { ...DEFAULT_POLICY, ...setup.policy },
     });
     return { id, user: person.user, device, sent: [] as Uint8Array[], declined: [] as string[] } as Recorder;

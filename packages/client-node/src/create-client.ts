@@ -19,6 +19,7 @@ import {
   type LocalExamples,
   type ParticipationEvent,
   type Policy,
+  type TokenSource,
 } from '@tutti/client';
 import {
   createModel,
@@ -29,7 +30,7 @@ import {
   type Model,
 } from '@tutti/model';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
-import { clientIdOf, type ClientId, type KeyPair } from '@tutti/secure-aggregation';
+import { clientIdOf, TOKEN_BYTES, type ClientId, type KeyPair } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { decodeCatalogue, type Catalogue } from './catalogue.ts';
 import { WrongCoordinatorError } from './errors.ts';
@@ -41,8 +42,10 @@ import {
   encodeInteractions,
   type Interaction,
 } from './interactions.ts';
+import { coordinatorProofs } from './log-proofs.ts';
 import { createSharedEngine, type SharedEngine } from './shared-engine.ts';
 import { systemClientClock } from './clock.ts';
+import { tokenSource } from './token.ts';
 import { socketTransport } from './transport.ts';
 
 /** What an app creates a client with. */
@@ -56,6 +59,11 @@ export interface ClientOptions {
   readonly identity?: KeyPair;
   /** What this device asks of a round beyond the defaults. */
   readonly policy?: Partial<Policy>;
+  /**
+   * This device's enrolment token, where the task asks for one: 96 bytes, or how to get them from the app's login back end. Asked
+   * for when there is none or it ends within a day; kept in the store.
+   */
+  readonly token?: Uint8Array | TokenSource;
   /** The coordinator's public key in hexadecimal; by default the first one seen is pinned. */
   readonly coordinatorKey?: string;
   /** 32 bytes that seal the folder; by default a key file of the owner's in it. */
@@ -154,7 +162,8 @@ const KNOWN_TASK_MS = 3_000;
 /** Bytes of a key that seals a folder. */
 const SEALING_KEY_BYTES = 32;
 
-function checkOptions({ coordinator, task, sealingKey, coordinatorKey, policy }: ClientOptions): void {
+function checkOptions(options: ClientOptions): void {
+  const { coordinator, task, sealingKey, coordinatorKey, policy, token } = options;
   if (!URL.canParse(coordinator) || !/^https?:$/.test(new URL(coordinator).protocol))
     throw new UsageError(
       `coordinator is ${coordinator}; an address such as https://fl.example.org is needed`,
@@ -164,6 +173,8 @@ function checkOptions({ coordinator, task, sealingKey, coordinatorKey, policy }:
     throw new UsageError(`sealingKey has ${sealingKey.length} bytes; ${SEALING_KEY_BYTES} are needed`);
   if (coordinatorKey !== undefined && !/^[0-9a-f]{64}$/.test(coordinatorKey))
     throw new UsageError('coordinatorKey: 64 lower-case hexadecimal digits are needed');
+  if (token instanceof Uint8Array && token.length !== TOKEN_BYTES)
+    throw new UsageError(`token has ${token.length} bytes; ${TOKEN_BYTES} are needed`);
   resolvePolicy(policy);
 }
 
@@ -203,6 +214,9 @@ class NodeClient implements Client {
       seeds: (attempt) =>
         attempt === 0 ? seededRandom(`personalize ${this.id}`) : seededRandom(toHex(random.bytes(16))),
       policy: resolvePolicy(options.policy),
+      nowMs: () => Date.now(),
+      ...(options.token === undefined ? {} : { token: tokenSource(options.token) }),
+      logProofs: coordinatorProofs(options.coordinator, options.task),
     });
   }
 

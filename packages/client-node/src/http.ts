@@ -31,6 +31,18 @@ export async function fetchTask(coordinator: string, task: string, signal?: Abor
   }
 }
 
+/** JSON from a coordinator, of at most 1 MiB. @throws {EnvironmentError} when it cannot be had, {DecodeError} when it is no JSON. */
+export async function fetchJson(url: string): Promise<unknown> {
+  const response = await get(url, {}, undefined);
+  if (!response.ok) throw new EnvironmentError(`${url} answers with status ${response.status}`);
+  const bytes = await bodyOf(response, LARGEST_TASK_BYTES);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new DecodeError('answer', 'is not JSON', { cause });
+  }
+}
+
 /**
  * A blob by its hash; what arrives is checked against it.
  * @throws {EnvironmentError} when it cannot be had, is too large, or is not what its hash names.

@@ -1,4 +1,5 @@
 import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
+import { IdentityError, type LogProblem, type MemberProblem } from '@tutti/identity';
 import type { LoadedModel } from '@tutti/model';
 import {
   graphRules,
@@ -20,7 +21,9 @@ import {
   shareKeys,
   signSurvivors,
   smallestGroup,
+  type ClientEntered,
   type ClientPhase,
+  type Member,
   type QuantizedInput,
   type RoundDigest,
 } from '@tutti/secure-aggregation';
@@ -29,6 +32,7 @@ import { localEpsilon, ownEpsilon, participationsOf } from './own-epsilon.ts';
 import { budgetReason, declineReason, ownDeltaVariance } from './policy.ts';
 import { openPrivacyLedger, partOf, type PrivacyLedger } from './privacy-ledger.ts';
 import type { DeviceMessage, DeviceOptions } from './ports.ts';
+import { Vetting } from './vetting.ts';
 
 /** One device: the client's side of every attempt, message in, messages out. */
 export interface Device {
@@ -95,9 +99,11 @@ class ClientDevice implements Device {
   #running: Running | undefined;
   #ledger: Promise<PrivacyLedger> | undefined;
   readonly #coordinatorKey: Uint8Array;
+  readonly #vetting: Vetting;
 
   constructor(private readonly options: DeviceOptions) {
     this.#coordinatorKey = fromHex(options.task.coordinatorKey, 'coordinatorKey', 32);
+    this.#vetting = new Vetting(options);
   }
 
   async handle(message: CoordinatorMessage): Promise<readonly DeviceMessage[]> {
@@ -171,7 +177,7 @@ class ClientDevice implements Device {
 
   /** Phase 0 and 1: checks the description, trains, and shows this attempt's keys. */
   async #take(description: RoundDescription, signature: Uint8Array): Promise<readonly DeviceMessage[]> {
-    const { crypto, policy, store, task, models, identity, random } = this.options;
+    const { crypto, policy, store, task, models, random } = this.options;
     const digest = roundDigest(description, crypto);
     this.#checkSignature('describe', digest, [], signature);
     const { state } = await this.#openLedger();
@@ -181,6 +187,7 @@ class ClientDevice implements Device {
     if (refusal !== undefined) throw new Declined(refusal);
     this.leave();
     await store.set(LAST_ATTEMPT, u32(description.attempt));
+    const token = await this.#vetting.enter(description);
     const loaded = await this.#open(description.modelHash, models);
     const { input, local } = await contribute(this.options, description, loaded, await this.#storedVector());
     const running: Running = {
@@ -196,7 +203,10 @@ class ClientDevice implements Device {
     if (description.purpose === 'train')
       await store.set(VECTOR, new Uint8Array(Float32Array.from(local).buffer));
     const secure = description.protection === 'secure';
-    const keys = secure ? advertiseKeys({ roundDigest: digest, identity, random, crypto }) : undefined;
+    const shown = token === undefined ? {} : { token };
+    const keys = secure
+      ? advertiseKeys({ roundDigest: digest, identity: this.options.identity, random, crypto, ...shown })
+      : undefined;
     running.keys = keys?.state;
     return this.#remember(running, 'describe', [
       { type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? new Uint8Array(0) },
@@ -212,7 +222,7 @@ class ClientDevice implements Device {
   }
 
   /** Phase 2: the roster, page by page; its last page is answered with the shares, or on a sparse graph with the nonce. */
-  #share(running: Running, message: CoordinatorMessageOf<'roster'>): readonly DeviceMessage[] {
+  async #share(running: Running, message: CoordinatorMessageOf<'roster'>): Promise<readonly DeviceMessage[]> {
     const { attempt, page, pages, bundles } = message;
     this.#checkPhase(running, message, [Uint8Array.of(page, pages), bundles]);
     if (running.keys?.phase !== 'advertised') return [];
@@ -230,18 +240,33 @@ class ClientDevice implements Device {
     running.roster = [];
     if (nonce !== undefined)
       return this.#remember(running, 'roster', [{ type: 'reveal-nonce', attempt, nonce }]);
-    const shared = shareKeys(state);
-    running.keys = shared.state;
-    return this.#remember(running, 'roster', [{ type: 'share-keys', attempt, shares: shared.shares }]);
+    return this.#shareWith(running, state, 'roster');
   }
 
   /** Phase 2 on a sparse graph, which everybody's nonces decide. */
-  #shareOnGraph(running: Running, message: CoordinatorMessageOf<'nonces'>): readonly DeviceMessage[] {
+  async #shareOnGraph(
+    running: Running,
+    message: CoordinatorMessageOf<'nonces'>,
+  ): Promise<readonly DeviceMessage[]> {
     this.#checkPhase(running, message, [message.nonces]);
     if (running.keys?.phase !== 'entered') return [];
-    const { state, shares } = shareKeys(running.keys, message.nonces);
+    return this.#shareWith(running, running.keys, 'nonces', message.nonces);
+  }
+
+  /** Seals the shares, and lets them go only once everybody who would get one is vetted. */
+  async #shareWith(
+    running: Running,
+    entered: ClientEntered,
+    to: 'roster' | 'nonces',
+    nonces?: Uint8Array,
+  ): Promise<readonly DeviceMessage[]> {
+    const { description } = running;
+    const neighbours: Member[] = [];
+    const { state, shares } = shareKeys(entered, nonces, (member) => void neighbours.push(member));
     running.keys = state;
-    return this.#remember(running, 'nonces', [{ type: 'share-keys', attempt: message.attempt, shares }]);
+    await this.#vetting.vet(description, neighbours);
+    if (this.#running !== running) return [];
+    return this.#remember(running, to, [{ type: 'share-keys', attempt: description.attempt, shares }]);
   }
 
   /** Phase 3. In a plain attempt the integers go as they are. What leaves is counted before it does. */
@@ -378,7 +403,7 @@ class ClientDevice implements Device {
 
 function reasonOf(error: unknown): DeclineReason {
   if (error instanceof Declined) return error.reason;
-  if (error instanceof RefusalError) return error.reason;
+  if (error instanceof RefusalError || error instanceof IdentityError) return error.reason;
   return 'training-failed';
 }
 

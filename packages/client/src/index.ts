@@ -25,6 +25,8 @@ export type {
   DeviceMessage,
   DeviceOptions,
   LocalExamples,
+  LogProofs,
   Models,
+  TokenSource,
   Transport,
 } from './ports.ts';

@@ -34,6 +34,7 @@ function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundD
     purpose: 'train',
     protection: 'secure',
     mode: 'semi-honest',
+    identity: { level: 'open' },
     graph,
     layoutHash: 'aa',
     catalogueHash: 'cc',
@@ -69,6 +70,57 @@ describe('resolvePolicy', () => {
     expect(() => resolvePolicy({ leastNoiseMultiplier: Number.NaN })).toThrow(UsageError);
     expect(() => resolvePolicy({ smallestCohort: 15 })).toThrow('set insecureSmallCohort to override');
     expect(resolvePolicy({ smallestCohort: 2, insecureSmallCohort: true }).smallestCohort).toBe(2);
+  });
+});
+
+describe('identity', () => {
+  const [ours, theirs] = ['a'.repeat(64), 'b'.repeat(64)];
+  const levels = [
+    { level: 'open' },
+    { level: 'pinned' },
+    { level: 'enrolled', authority: ours },
+    { level: 'transparent', authority: ours, log: { size: 1, root: ours, signature: ours + ours } },
+  ] as const;
+
+  it('each level is refused by whoever asks for a stronger one, and by no one else', () => {
+    for (const [at, identity] of levels.entries())
+      for (const [least, { level }] of levels.entries())
+        expect(answer(described({ identity }), { identity: level, authorities: [ours] })).toBe(
+          at < least ? 'identity-too-weak' : undefined,
+        );
+  });
+
+  it('an authority that the app does not name is not trusted, whatever else is asked for', () => {
+    for (const identity of levels.slice(2)) {
+      expect(answer(described({ identity }))).toBe('wrong-authority');
+      expect(answer(described({ identity }), { authorities: [theirs] })).toBe('wrong-authority');
+      expect(answer(described({ identity }), { authorities: [theirs, ours] })).toBeUndefined();
+    }
+  });
+
+  it('active mode is refused below enrolled: masks hold against no coordinator that invents clients', () => {
+    const policy = { authorities: [ours] };
+    expect(levels.map((identity) => answer(described({ identity, mode: 'active' }), policy))).toEqual([
+      'identity-too-weak',
+      'identity-too-weak',
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('what an app asks for is checked', () => {
+    expect(() => resolvePolicy({ identity: 'enrolled' })).toThrow(
+      'policy.identity is enrolled; policy.authorities must then name whom this device trusts',
+    );
+    expect(resolvePolicy({ identity: 'enrolled', authorities: [ours] })).toMatchObject({
+      identity: 'enrolled',
+      authorities: [ours],
+    });
+    const wrong = { identity: 'sure', authorities: ['A'.repeat(64)], knownShare: 2, knownEnough: 0 } as never;
+    expect(() => resolvePolicy(wrong)).toThrow(
+      /identity is sure; one of open, pinned, enrolled, transparent[^]*authorities is A+; a list[^]*knownShare is 2[^]*knownEnough is 0/,
+    );
+    expect(() => resolvePolicy({ knownAfterDays: -1 })).toThrow('knownAfterDays is -1');
   });
 });
 

@@ -2,11 +2,18 @@ import { UsageError } from '@tutti/base';
 import { LARGEST_NOISE_VARIANCE } from '@tutti/privacy';
 import { laneSensitivities, type DeclineReason, type RoundDescription, type TaskInfo } from '@tutti/protocol';
 import { MODES, smallestGroup, SMALLEST_COHORTS, type Mode } from '@tutti/secure-aggregation';
+import {
+  ALLOWED_IDENTITY,
+  DEFAULT_IDENTITY_POLICY,
+  identityPolicyProblems,
+  identityReason,
+  type IdentityPolicy,
+} from './identity-policy.ts';
 import { ownEpsilon, participationsOf } from './own-epsilon.ts';
 import { partOf, type DeviceLedger } from './privacy-ledger.ts';
 
 /** What a device asks of a round before it takes part. */
-export interface Policy {
+export interface Policy extends IdentityPolicy {
   /** Fewest clients in a group; below 16, where masks do not protect, only beside `insecureSmallCohort`. */
   readonly smallestCohort: number;
   /** Weakest mode: with `active`, a coordinator that lies about who dropped out is refused too. */
@@ -37,6 +44,7 @@ export interface Policy {
 
 /** What a device asks unless its app asks for more. */
 export const DEFAULT_POLICY: Policy = {
+  ...DEFAULT_IDENTITY_POLICY,
   smallestCohort: SMALLEST_COHORTS['semi-honest'],
   mode: 'semi-honest',
   leastCorruptPermille: 50,
@@ -72,6 +80,7 @@ const ALLOWED: { readonly [Name in keyof Policy]: [(value: unknown) => boolean, 
   dpDelta: [(value) => typeof value === 'number' && value > 0 && value < 1, 'a number between 0 and 1'],
   participationCap: [isAtLeast(0), 'a number from 0'],
   assumedColluders: [(value) => Number.isInteger(value) && (value as number) >= 0, 'a whole number from 0'],
+  ...ALLOWED_IDENTITY,
 };
 
 /**
@@ -92,6 +101,7 @@ export function resolvePolicy(asked: Partial<Policy> = {}): Policy {
     problems.push(
       `policy.smallestCohort is ${policy.smallestCohort}; below ${least} masks do not protect (set insecureSmallCohort to override)`,
     );
+  problems.push(...identityPolicyProblems(policy));
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return policy;
 }
@@ -113,6 +123,8 @@ export function declineReason(
   if (protection === 'plain' && !policy.allowPlain) return 'plain-refused';
   if (MODES.indexOf(description.mode) < MODES.indexOf(policy.mode)) return 'mode-too-weak';
   if (description.graph.corruptPermille < policy.leastCorruptPermille) return 'mode-too-weak';
+  const stranger = identityReason(policy, description);
+  if (stranger !== undefined) return stranger;
   if (cohort.smallest > cohort.planned) return 'cohort-too-small';
   if (cohort.smallest < policy.smallestCohort || cohort.largestGroup < policy.smallestCohort)
     return 'cohort-too-small';

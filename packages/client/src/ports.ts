@@ -71,6 +71,25 @@ export type DeviceMessage =
       readonly wordBits: WordBits;
     };
 
+/**
+ * Where a device's enrolment token comes from, when it has none that holds long enough: the app's login back end, which asks the
+ * authority for it.
+ * @returns 96 bytes.
+ */
+export type TokenSource = (wanted: {
+  readonly clientId: string;
+  /** The authority's public key, 64 hexadecimal digits: one of those that the policy trusts. */
+  readonly authority: string;
+}) => Promise<Uint8Array>;
+
+/** Proofs out of an authority's log. They are checked against a head that it signed, whoever gives them. */
+export interface LogProofs {
+  /** That the log's first `to` entries begin with its first `from`. */
+  consistency(from: number, to: number): Promise<Uint8Array>;
+  /** For each position, its path to the root of the log's first `size` entries. */
+  inclusion(indexes: readonly number[], size: number): Promise<readonly Uint8Array[]>;
+}
+
 /** What a device is made of. */
 export interface DeviceOptions {
   readonly identity: KeyPair;
@@ -87,4 +106,9 @@ export interface DeviceOptions {
   /** Decides negatives and order of local training. */
   readonly seeds: (attempt: number) => SeededRandom;
   readonly policy: Policy;
+  /** Milliseconds since the epoch: tokens end, and acquaintances age. */
+  readonly nowMs: () => number;
+  readonly token?: TokenSource;
+  /** For the level `transparent`. */
+  readonly logProofs?: LogProofs;
 }

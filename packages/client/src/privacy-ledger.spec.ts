@@ -28,7 +28,11 @@ const L2 = roundedSensitivity(3 * scale.delta, 100);
 function described(attempt: number, over: Partial<RoundDescription> = {}): RoundDescription {
   return {
     ...{ attempt, round: attempt, purpose: 'train', protection: 'secure', clipIndicator: false },
-    ...{ mode: 'semi-honest', graph: { corruptPermille: 50, dropoutPermille: 50, largestComplete: 128 } },
+    ...{
+      mode: 'semi-honest',
+      identity: { level: 'open' },
+      graph: { corruptPermille: 50, dropoutPermille: 50, largestComplete: 128 },
+    },
     lanes: { delta: 100, rowCounts: 0, metrics: [], length: 102 },
     ...{ scale, clippingNorm: 3, cohort: { planned: 40, smallest: 29, largestGroup: 128 } },
     noise: {

@@ -32,6 +32,7 @@ import {
   type PlainGroup,
 } from './groups.ts';
 import { growingMap, type GrowingMap } from './growing-map.ts';
+import type { MemberCheck } from './identity.ts';
 import { DROP_PHASES, type DropPhase } from './journal.ts';
 
 /** One attempt at a round, from selection to the sum: (state, event) → { state, effects, reply }. No input or output. */
@@ -41,6 +42,8 @@ interface Common {
   readonly description: RoundDescription;
   readonly digest: RoundDigest;
   readonly crypto: CryptoSuite;
+  /** What a client that shows its keys is checked for beyond them. */
+  readonly checkMember: MemberCheck;
   readonly selected: ReadonlySet<ClientId>;
   readonly declined: ReadonlyMap<ClientId, DeclineReason>;
   readonly drops: Readonly<Record<DropPhase, number>>;
@@ -105,6 +108,7 @@ export function openAttempt(options: {
   description: RoundDescription;
   digest: RoundDigest;
   crypto: CryptoSuite;
+  checkMember: MemberCheck;
   selected: ReadonlySet<ClientId>;
 }): { attempt: Training; effects: readonly Effect[] } {
   const drops = Object.fromEntries(DROP_PHASES.map((phase) => [phase, 0])) as Record<DropPhase, number>;
@@ -149,18 +153,21 @@ function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): S
     return { attempt, effects: [], reply: refused('wrong-phase', `${event.type} while clients train`) };
   if (attempt.ready.has(client)) return { attempt, effects: [], reply: ACCEPTED };
   if (attempt.description.protection === 'secure') {
-    const checked = addBundle(advertising(attempt, 1), event.bundle);
-    if (isRefused(checked))
-      return { attempt, effects: [], reply: refused(checked.refused, checked.detail, 'bundle') };
-    if (!checked.bundles.has(client))
-      return {
-        attempt,
-        effects: [],
-        reply: refused('bad-signature', 'the bundle is not of this client', 'bundle'),
-      };
+    const problem = bundleProblem(attempt, client, event.bundle);
+    if (problem !== undefined) return { attempt, effects: [], reply: problem };
   }
   const next: Training = { ...attempt, ready: attempt.ready.with(client, event.bundle) };
   return { ...closeIfComplete(next, draw), reply: ACCEPTED };
+}
+
+/** Why a bundle is not taken; nothing where it is. */
+function bundleProblem(attempt: Training, client: ClientId, bundle: Uint8Array): Reply | undefined {
+  const checked = addBundle(advertising(attempt, 1), bundle);
+  if (isRefused(checked)) return refused(checked.refused, checked.detail, 'bundle');
+  const member = checked.bundles.get(client);
+  if (member === undefined) return refused('bad-signature', 'the bundle is not of this client', 'bundle');
+  const problem = attempt.checkMember(member);
+  return problem === undefined ? undefined : refused(problem.reason, problem.detail, 'bundle');
 }
 
 function advertising(attempt: Training, largest: number): Advertising {

@@ -3,6 +3,7 @@ import { layoutLanes, type LaneLayout } from '@tutti/aggregation';
 import { layoutFingerprint } from '@tutti/model';
 import { PROTOCOL_VERSION, type RoundDescription } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
+import { OPEN, roundIdentity } from './identity.ts';
 import { hasClipIndicator } from './noise-plan.ts';
 import { chooseRing } from './ring-plan.ts';
 import { rulesOf, type TaskConfig } from './task-config.ts';
@@ -65,7 +66,7 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
     purpose,
     protection: config.protection,
     mode,
-    identity: 'open',
+    identity: roundIdentity(config.identity ?? OPEN),
     previousDigest: facts.previousDigest,
     modelHash: facts.modelHash,
     layoutHash: facts.layoutHash,

@@ -1,3 +1,4 @@
+import type { IdentityLevel } from '@tutti/identity';
 import type { Spent } from '@tutti/privacy';
 import type { RoundAbortReason } from '@tutti/protocol';
 import type { EvaluationRecord, Funnel, RoundRecord } from './journal.ts';
@@ -5,6 +6,8 @@ import type { EvaluationRecord, Funnel, RoundRecord } from './journal.ts';
 /** What a task is doing. */
 export interface TaskStatus {
   readonly task: string;
+  /** How sure clients can be of each other. */
+  readonly identity: IdentityLevel;
   /** Updates made, of how many. */
   readonly round: number;
   readonly target: number;

@@ -21,6 +21,7 @@ export { manualClock, memoryBlobs, memoryGroupSums, memoryStore } from './memory
 export type { ManualClock } from './memory.ts';
 export { blobHash, JournalConflictError } from './ports.ts';
 export type { Blobs, Clock, GroupKey, GroupSums, Outbox, Store, Traffic } from './ports.ts';
+export type { IdentityConfig } from './identity.ts';
 export type { MechanismConfig, NoiseConfig, TaskConfig } from './task-config.ts';
 export { problemsOfTask } from './task-problems.ts';
 export type { ConfigProblem } from './task-problems.ts';

@@ -1,4 +1,5 @@
 import { DecodeError } from '@tutti/base';
+import { IDENTITY_LEVELS } from '@tutti/identity';
 import { ROUND_ABORT_REASONS, type RoundAbortReason } from '@tutti/protocol';
 import * as z from 'zod/mini';
 import { firstReleaseSchema, ofFirstRelease, releaseSchema, type ReleaseRecord } from './release.ts';
@@ -21,9 +22,13 @@ const count = z.number().check(z.int(), z.gte(0));
 const nullable = z.nullable(z.number());
 const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
+/** Journals of 0.1.0 do not name it: there was one level. */
+const identity = z._default(z.enum(IDENTITY_LEVELS), 'open');
+
 const funnel = {
   round: count,
   attempt: count,
+  identity,
   endedAtMs: z.number(),
   durationMs: z.number(),
   selected: count,
@@ -70,6 +75,7 @@ const entry = z.discriminatedUnion('type', [
     atMs: z.number(),
     round: count,
     attempt: count,
+    identity,
     purpose: z.enum(['train', 'evaluate']),
     digest: hash,
   }),
@@ -213,6 +219,7 @@ export function restartEntry(open: NonNullable<TaskHistory['open']>, nowMs: numb
       ...nobody,
       round: open.round,
       attempt: open.attempt,
+      identity: open.identity,
       endedAtMs: nowMs,
       durationMs: Math.max(0, nowMs - open.atMs),
     },

@@ -22,6 +22,7 @@ export function funnelOf(
   return {
     round: attempt.description.round,
     attempt: attempt.description.attempt,
+    identity: attempt.description.identity.level,
     endedAtMs: nowMs,
     durationMs: Math.max(0, nowMs - openedAtMs),
     selected: attempt.selected.size,

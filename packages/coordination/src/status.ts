@@ -2,6 +2,7 @@ import { toHex } from '@tutti/base';
 import { PROTOCOL_VERSION, type TaskInfo } from '@tutti/protocol';
 import { progressOf, type Attempt } from './attempt.ts';
 import type { TaskStatus } from './events.ts';
+import { OPEN } from './identity.ts';
 import type { TaskHistory } from './journal.ts';
 import type { Lobby } from './lobby.ts';
 import type { TaskConfig } from './task-config.ts';
@@ -46,6 +47,7 @@ export function taskStatus(
   const total = clientsAsked(config);
   return {
     task: config.name,
+    identity: (config.identity ?? OPEN).level,
     round: history.round,
     target: config.rounds,
     attempt: history.attempt,

@@ -2,6 +2,7 @@ import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { Model } from '@tutti/model';
 import type { AdaptiveClipping, Participation } from '@tutti/privacy';
 import { LARGEST_COMPLETE_GRAPH, type GraphRules, type Mode, type WordBits } from '@tutti/secure-aggregation';
+import type { IdentityConfig } from './identity.ts';
 
 /** What a task is run with. Every field is checked at once; see `checkTaskConfig`. */
 export interface TaskConfig {
@@ -43,6 +44,8 @@ export interface TaskConfig {
   readonly protection: 'secure' | 'plain';
   /** Bits of a word of a masked vector; `auto` (default): 24 where there is noise and they cost nothing, 32 otherwise. */
   readonly wordBits?: WordBits | 'auto';
+  /** How sure clients can be of each other; default `open`. Active mode asks for `enrolled` or above. */
+  readonly identity?: IdentityConfig;
   readonly noise: NoiseConfig;
   /** Lets the clipping norm follow the updates; `clippingNorm` is then the first one. */
   readonly adaptiveClipping?: AdaptiveClipping;

@@ -8,6 +8,7 @@ import {
   WORD_BITS,
 } from '@tutti/secure-aggregation';
 import { lanesOf } from './describe.ts';
+import { identityProblems, OPEN } from './identity.ts';
 import { noiseProblems, type ConfigProblem } from './noise-problems.ts';
 import { ringProblem } from './ring-plan.ts';
 import { rulesOf, type TaskConfig } from './task-config.ts';
@@ -70,6 +71,7 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     ask('cohort.smallest', cohort.smallest >= least, `${cohort.smallest} ${below}`);
     ask('cohort.largestGroup', cohort.largestGroup >= least, `${cohort.largestGroup} ${below}`);
   }
+  problems.push(...identityProblems(config.identity ?? OPEN, rules.mode, config.protection));
   const groups = Math.ceil(cohort.planned / cohort.largestGroup);
   ask(
     'combine',

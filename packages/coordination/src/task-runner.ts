@@ -35,6 +35,7 @@ import { describeAttempt, layoutHashOf } from './describe.ts';
 import { JournalWriteError, StaleTaskError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
+import { memberCheck, OPEN } from './identity.ts';
 import {
   JOURNAL_VERSION,
   restartEntry,
@@ -324,11 +325,18 @@ export class TaskRunner {
       atMs: clock.now(),
       round: description.round,
       attempt: description.attempt,
+      identity: description.identity.level,
       purpose,
       digest: toHex(digest),
     });
     const selected = new Set(cohort.clients);
-    const { attempt, effects } = openAttempt({ description, digest, crypto, selected });
+    const { attempt, effects } = openAttempt({
+      description,
+      digest,
+      crypto,
+      checkMember: memberCheck(this.config.identity ?? OPEN, description, { crypto, nowMs: clock.now() }),
+      selected,
+    });
     const running: Running = {
       attempt,
       openedAtMs: clock.now(),

@@ -29,5 +29,6 @@ export { followLog, jsonLogSource } from './log-source.ts';
 export type { LogSource } from './log-source.ts';
 export { decodeProof, encodeProof, LONGEST_PROOF } from './merkle.ts';
 export { LogMirror } from './mirror.ts';
+export { LARGEST_LOG } from './numbers.ts';
 export { checkToken, decodeToken, issueToken, TOKEN_BYTES } from './token.ts';
 export type { Token, TokenCheck, TokenFields } from './token.ts';

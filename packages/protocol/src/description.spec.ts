@@ -111,7 +111,7 @@ describe('ranges of a description', () => {
     purpose: { ok: ['train', 'evaluate'], bad: ['test', ''] },
     protection: { ok: ['secure', 'plain'], bad: ['none', ''] },
     mode: { ok: ['semi-honest', 'active'], bad: ['malicious', '', 1] },
-    identity: { ok: ['open', 'pinned', 'enrolled', 'transparent'], bad: ['closed', '', 0] },
+    'identity.level': { ok: ['open', 'pinned'], bad: ['closed', '', 0] },
     previousDigest: hex,
     modelHash: hex,
     layoutHash: hex,
@@ -211,7 +211,7 @@ describe('digests', () => {
         '44'.repeat(32) +
         '","clipIndicator":true,"clippingNorm":1.5,"cohort":{"largestGroup":128,"planned":40,"smallest":16},' +
         '"deadlinesMs":{"maskedInput":60000,"revealNonces":10000,"shareKeys":10000,"survivors":10000,"train":60000,' +
-        '"unmask":10000},"graph":{"corruptPermille":50,"dropoutPermille":50,"largestComplete":128},"identity":"open",' +
+        '"unmask":10000},"graph":{"corruptPermille":50,"dropoutPermille":50,"largestComplete":128},"identity":{"level":"open"},' +
         '"lanes":{"delta":6400,"length":6806,"metrics":["loss","hr10","ndcg10","evaluated"],"rowCounts":400},' +
         `"layoutHash":"${'22'.repeat(32)}","mode":"semi-honest","modelHash":"${'11'.repeat(32)}",` +
         '"noise":{"clipVariance":7.5,"deltaVariance":1510.25,"mechanism":"skellam","metricVariance":0,"multiplier":0.01,"survivors":12},' +

@@ -8,6 +8,7 @@ import {
 } from '@tutti/secure-aggregation';
 import * as z from 'zod/mini';
 import { attemptNumber, hex32, integer, positive, taskName } from './fields.ts';
+import { identitySchema } from './identity.ts';
 import { MAX_GROUP, MAX_ITEMS, MAX_SLICE_BYTES, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
 import { firstProblem } from './problems.ts';
 
@@ -16,10 +17,6 @@ export const PURPOSES = ['train', 'evaluate'] as const;
 
 /** `plain` is the same integer pipeline without masks: simulation only, and a client refuses it unless told otherwise. */
 export const PROTECTIONS = ['secure', 'plain'] as const;
-
-/** Levels of identity, from the weakest (secure-aggregation.md §7). */
-export const IDENTITY_LEVELS = ['open', 'pinned', 'enrolled', 'transparent'] as const;
-export type IdentityLevel = (typeof IDENTITY_LEVELS)[number];
 
 /** What devices can draw (privacy's LARGEST_NOISE_VARIANCE). */
 const LARGEST_VARIANCE = 2 ** 40;
@@ -81,7 +78,8 @@ export const roundDescriptionSchema = z.strictObject({
   protection: z.enum(PROTECTIONS),
   /** Whether survivors are signed before anyone unmasks: what a coordinator that lies is held against. */
   mode: z.enum(MODES),
-  identity: z.enum(IDENTITY_LEVELS),
+  /** How sure members can be of each other; active mode asks for enrolled or above. */
+  identity: identitySchema,
   /** Digest of the description before this one; zeros for the first. */
   previousDigest: hex32,
   /** Content address of the checkpoint to start from. */

@@ -14,13 +14,14 @@ export {
   decodeDescription,
   graphRules,
   helloDigest,
-  IDENTITY_LEVELS,
   phaseDigest,
   PROTECTIONS,
   PURPOSES,
   roundDigest,
 } from './description.ts';
-export type { IdentityLevel, RoundDescription, VerifiedDescription } from './description.ts';
+export type { RoundDescription, VerifiedDescription } from './description.ts';
+export { tokenNeededUntil } from './identity.ts';
+export type { RoundIdentity } from './identity.ts';
 export { frameCount, frameOf, openUpload, takeFrame, wordBytes } from './frames.ts';
 export type { FrameResult, Upload } from './frames.ts';
 export {

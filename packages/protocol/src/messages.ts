@@ -1,3 +1,4 @@
+import { LOG_PROBLEMS, MEMBER_PROBLEMS } from '@tutti/identity';
 import {
   ABORT_REASONS,
   KEY_BUNDLE_BYTES,
@@ -22,12 +23,16 @@ export const DECLINE_REASONS = [
   'clip-too-large',
   'plain-refused',
   'mode-too-weak',
+  'identity-too-weak',
+  'wrong-authority',
   'stale-description',
   'bad-signature',
   'wrong-coordinator',
   'wrong-model',
   'training-failed',
   'consent-withdrawn',
+  ...MEMBER_PROBLEMS,
+  ...LOG_PROBLEMS,
   ...REFUSAL_REASONS,
 ] as const;
 export type DeclineReason = (typeof DECLINE_REASONS)[number];
@@ -57,6 +62,7 @@ export const WIRE_REFUSALS = [
   'too-large',
   'too-busy',
   'task-finished',
+  ...MEMBER_PROBLEMS,
   ...REFUSAL_REASONS,
 ] as const;
 export type WireRefusal = (typeof WIRE_REFUSALS)[number];

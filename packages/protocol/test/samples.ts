@@ -5,7 +5,6 @@ import {
   decodeCoordinatorMessage,
   decodeReply,
   DECLINE_REASONS,
-  IDENTITY_LEVELS,
   ROUND_ABORT_REASONS,
   WIRE_REFUSALS,
 } from '../src/index.ts';
@@ -24,7 +23,7 @@ export const DESCRIPTION: RoundDescription = {
   purpose: 'train',
   protection: 'secure',
   mode: 'semi-honest',
-  identity: 'open',
+  identity: { level: 'open' },
   previousDigest: '00'.repeat(32),
   modelHash: '11'.repeat(32),
   layoutHash: '22'.repeat(32),
@@ -185,7 +184,19 @@ const description: fc.Arbitrary<RoundDescription> = fc.record({
   purpose: fc.constantFrom('train' as const, 'evaluate' as const),
   protection: fc.constantFrom('secure' as const, 'plain' as const),
   mode: fc.constantFrom('semi-honest' as const, 'active' as const),
-  identity: fc.constantFrom(...IDENTITY_LEVELS),
+  identity: fc.oneof(
+    fc.constantFrom({ level: 'open' as const }, { level: 'pinned' as const }),
+    fc.record({ level: fc.constant('enrolled' as const), authority: hex32 }),
+    fc.record({
+      level: fc.constant('transparent' as const),
+      authority: hex32,
+      log: fc.record({
+        size: fc.integer({ min: 0, max: U32 }),
+        root: hex32,
+        signature: fc.tuple(hex32, hex32).map((halves) => halves.join('')),
+      }),
+    }),
+  ),
   previousDigest: hex32,
   modelHash: hex32,
   layoutHash: hex32,

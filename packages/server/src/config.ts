@@ -1,6 +1,7 @@
-import { canonicalJson, UsageError, utf8 } from '@tutti/base';
+import { canonicalJson, fromHex, UsageError, utf8 } from '@tutti/base';
 import { COMBINATIONS, STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
-import { problemsOfTask, type TaskConfig } from '@tutti/coordination';
+import { problemsOfTask, type IdentityConfig, type TaskConfig } from '@tutti/coordination';
+import { LogMirror } from '@tutti/identity';
 import {
   createModel,
   MODEL_FAMILIES,
@@ -11,6 +12,7 @@ import {
 } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { LARGEST_COMPLETE_GRAPH, LARGEST_GROUP, MODES, SMALLEST_COHORTS } from '@tutti/secure-aggregation';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import * as z from 'zod';
 import { ConfigError } from './errors.ts';
 
@@ -52,9 +54,27 @@ const strategy = z.strictObject({
 
 const milliseconds = z.int().min(1).max(3_600_000);
 
+const publicKey = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'an Ed25519 public key, 64 lower-case hexadecimal digits, is expected');
+
 const task = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and "-", at most 63, is expected'),
   catalogue,
+  identity: z
+    .discriminatedUnion('level', [
+      z.strictObject({ level: z.enum(['open', 'pinned']) }),
+      z.strictObject({ level: z.literal('enrolled'), authority: publicKey }),
+      z.strictObject({
+        level: z.literal('transparent'),
+        authority: publicKey,
+        url: z.url({ protocol: /^https?$/ }).describe('where the authority’s log is read'),
+      }),
+    ])
+    .prefault({ level: 'open' })
+    .describe(
+      'how sure devices can be of each other (docs/identity.md); in production enrolled or transparent, with the public key of an authority that is not run here',
+    ),
   /** Mean interactions a person, where it is known: defaults follow from it. */
   meanHistory: z.number().positive().max(1e6).default(50),
   model: model.prefault({ family: 'mlp' }),
@@ -157,12 +177,16 @@ const pathText = (path: readonly PropertyKey[]): string =>
     '',
   ) || 'config';
 
-/** Tasks for the engine. @throws {ConfigError} with everything that does not fit together. */
+/**
+ * Tasks for the engine. Those that ask for one authority's log share its mirror, which is empty yet.
+ * @throws {ConfigError} with everything that does not fit together.
+ */
 export function tasksOf(config: CoordinatorConfig): TaskConfig[] {
+  const mirrors = new Map<string, LogMirror>();
   const problems: string[] = [];
   const tasks = config.tasks.flatMap((entry, index) => {
     try {
-      const made = taskOf(entry);
+      const made = { ...taskOf(entry), identity: identityOf(entry, mirrors) };
       problems.push(
         ...problemsOfTask(made).map(({ path, problem }) => `tasks[${index}].${configPath(path)}: ${problem}`),
       );
@@ -175,6 +199,18 @@ export function tasksOf(config: CoordinatorConfig): TaskConfig[] {
   });
   if (problems.length > 0) throw new ConfigError(problems);
   return tasks;
+}
+
+function identityOf(
+  { identity }: CoordinatorConfig['tasks'][number],
+  mirrors: Map<string, LogMirror>,
+): IdentityConfig {
+  if (identity.level !== 'transparent') return identity;
+  const { level, authority, url } = identity;
+  const name = `${authority} ${url}`;
+  const log = mirrors.get(name) ?? new LogMirror(fromHex(authority), nodeCrypto);
+  mirrors.set(name, log);
+  return { level, authority, log };
 }
 
 /** Where the engine's fields stand in the file. */

@@ -8,6 +8,7 @@ import {
 } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import type { FastifyBaseLogger } from 'fastify';
+import { keepLogs, logsOf, readLogs } from './authority-logs.ts';
 import { decodeConfig, tasksOf, type CoordinatorConfigInput } from './config.ts';
 import { PortTakenError } from './errors.ts';
 import { openHttp } from './http.ts';
@@ -40,11 +41,15 @@ export interface Coordinator extends AsyncDisposable {
 /**
  * Creates a coordinator from a configuration.
  * @throws {ConfigError} with everything that is wrong with the configuration, each with its path.
+ * @throws {EnvironmentError} if the authority of a transparent task does not answer.
  */
 export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const config = decodeConfig(options.config);
   const tasks = tasksOf(config);
+  const logs = logsOf(config, tasks);
+  await readLogs(logs);
   const random = systemRandom();
+  const clock = options.clock ?? systemClock();
   const sockets = openSockets({
     crypto: nodeCrypto,
     random,
@@ -54,7 +59,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     tasks,
     store: options.store,
     blobs: options.blobs,
-    clock: options.clock ?? systemClock(),
+    clock,
     random,
     crypto: nodeCrypto,
     outbox: sockets.outbox,
@@ -64,13 +69,20 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     coordination,
     blobs: options.blobs,
     sockets,
+    logs: new Map(
+      tasks.flatMap(({ name, identity }) =>
+        identity?.level === 'transparent' ? [[name, identity.log] as const] : [],
+      ),
+    ),
     ...(options.logger === undefined ? {} : { logger: options.logger }),
   });
   sockets.attach(http.server, coordination);
+  const letLogsBe = keepLogs(logs, { clock, onProblem: (problem) => options.logger?.warn(problem) });
   let closed = false;
   async function close(): Promise<void> {
     if (closed) return;
     closed = true;
+    letLogsBe();
     await coordination.close();
     // A peer that keeps a connection open does not keep the coordinator.
     const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS);

@@ -1,5 +1,7 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
+import type { LogMirror } from '@tutti/identity';
+import { serveProofs } from './http-log.ts';
 import type { Sockets } from './sockets.ts';
 
 /** Time for a whole request to arrive in, in milliseconds. */
@@ -16,6 +18,8 @@ export function openHttp(options: {
   coordination: Coordination;
   blobs: Blobs;
   sockets: Sockets;
+  /** Mirrors of authorities' logs, by task. */
+  logs: ReadonlyMap<string, LogMirror>;
   logger?: FastifyBaseLogger;
 }): FastifyInstance {
   const { coordination, blobs, sockets, logger } = options;
@@ -75,6 +79,7 @@ export function openHttp(options: {
       return { rounds: coordination.rounds(request.params.task).slice(from - 1) };
     },
   );
+  serveProofs(app, options.logs);
   app.get<{ Params: { hash: string } }>('/v1/blobs/:hash', async (request, reply) => {
     const { hash } = request.params;
     const bytes = /^[0-9a-f]{64}$/.test(hash) ? await blobs.get(hash) : undefined;

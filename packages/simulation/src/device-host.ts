@@ -13,7 +13,7 @@ import { frameCount, wordBytes } from '@tutti/protocol';
 import { addInto, type CryptoSuite, type KeyPair, type WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { fallsSilent } from './dropout.ts';
-import { simulatedIdentity } from './identity.ts';
+import { simulatedAuthority, simulatedIdentity, type SimulatedAuthority } from './identity.ts';
 import { rowOf, type SharedHeldOut } from './population.ts';
 import type { FetchBlob } from './pool.ts';
 import { addRanks, emptyRankingSums } from './ranking.ts';
@@ -43,6 +43,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   const crypto = threadCrypto(nodeCrypto);
   const devices = new Map<number, { device: Device; store: ClientStore }>();
   const groups = new Map<number, number>();
+  const authority = simulatedAuthority(setup.seed);
   const sums = new Map<string, Uint32Array>();
   let loaded: { hash: string; model: LoadedModel } | undefined;
 
@@ -60,7 +61,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
     const known = devices.get(user);
     if (known !== undefined) return known;
     const store = memoryClientStore();
-    const made = { device: openDevice(setup, user, model, { models, store, crypto }), store };
+    const made = { device: openDevice(setup, user, model, { models, store, crypto, authority }), store };
     devices.set(user, made);
     return made;
   }
@@ -120,11 +121,19 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   };
 }
 
+/** What the devices of a thread share, and the store of each. */
+interface DeviceParts {
+  readonly models: Models;
+  readonly store: ClientStore;
+  readonly crypto: CryptoSuite;
+  readonly authority: SimulatedAuthority;
+}
+
 function openDevice(
   setup: ThreadSetup,
   user: number,
   model: ReturnType<typeof createModel>,
-  { models, store, crypto }: { models: Models; store: ClientStore; crypto: CryptoSuite },
+  { models, store, crypto, authority }: DeviceParts,
 ): Device {
   const { population, seed } = setup;
   const stream = (...labels: (string | number)[]) => seededRandom(seed).fork('device', user, ...labels);
@@ -146,8 +155,12 @@ function openDevice(
     random: systemRandom(),
     words: (purpose, attempt) => stream(purpose, attempt),
     seeds: (attempt) => stream('training', attempt),
+    // Time is virtual here, and nothing that a device keeps ends.
+    nowMs: () => 0,
+    token: async ({ clientId }) => authority.token(clientId),
     policy: {
       ...DEFAULT_POLICY,
+      authorities: [authority.publicKey],
       largestClippingNorm: Number.POSITIVE_INFINITY,
       smallestCohort: setup.smallestCohort,
       allowPlain: setup.protocol === 'plain',

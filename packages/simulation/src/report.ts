@@ -1,7 +1,11 @@
+import type { IdentityLevel } from '@tutti/identity';
+
 /** One round, as the coordinator's own record tells it; metrics come from the secure lanes. */
 export interface RoundReport {
   readonly round: number;
   readonly attempt: number;
+  /** How sure the members could be of each other. */
+  readonly identity: IdentityLevel;
   readonly outcome: 'committed' | 'aborted';
   readonly reason?: string;
   readonly cohort: number;

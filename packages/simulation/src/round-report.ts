@@ -10,6 +10,7 @@ export function roundReport(event: AttemptEnd, seconds: number): RoundReport {
   return {
     round: record.round,
     attempt: record.attempt,
+    identity: record.identity,
     outcome: event.type,
     ...(event.type === 'aborted' ? { reason: event.reason } : {}),
     cohort: record.cohort,

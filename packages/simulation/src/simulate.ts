@@ -27,7 +27,7 @@ import { sharePopulation, type Population } from './population.ts';
 import { openThreadPool, type ThreadPool } from './pool.ts';
 import type { RoundReport, SimulationResult } from './report.ts';
 import { roundReport, type AttemptEnd } from './round-report.ts';
-import { simulatedIdentity } from './identity.ts';
+import { simulatedAuthority, simulatedIdentity } from './identity.ts';
 
 /** The one task of a simulation. */
 const TASK = 'simulation';
@@ -193,6 +193,15 @@ function taskConfig(
     deadlinesMs: DEADLINES_MS,
     combine: resolved.combine,
     mode: resolved.mode,
+    // Active mode asks for it; otherwise simulated devices need not be vouched for.
+    ...(resolved.mode === 'active'
+      ? {
+          identity: {
+            level: 'enrolled' as const,
+            authority: simulatedAuthority(resolved.seed).publicKey,
+          },
+        }
+      : {}),
     protection: resolved.protocol,
     wordBits: resolved.wordBits,
     noise: { multiplier: resolved.noiseMultiplier, metricMultiplier: 0 },

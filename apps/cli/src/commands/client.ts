@@ -1,10 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { fromHex } from '@tutti/base';
 import { createClient, createSharedEngine, type Client } from '@tutti/client-node';
 import { loadDataset } from '@tutti/datasets/node';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
 import { wrongFile } from '../data.ts';
-import { httpUrl, wholeNumber } from '../parse.ts';
+import { httpUrl, publicKey, wholeNumber } from '../parse.ts';
 import { abortOnSignals } from '../signals.ts';
 import { openScreen } from '../ui/screen.ts';
 
@@ -12,6 +14,8 @@ interface ClientFlags extends EngineFlags {
   coordinator: string;
   task: string;
   store: string;
+  authority?: string;
+  token?: string;
   ratings?: string;
   person: number;
   rounds?: number;
@@ -23,7 +27,8 @@ const EXAMPLES = `
 Examples:
   tutti client --ratings my-ratings.csv --store ./my-device            take part until Ctrl-C
   tutti client --ratings ml-100k --person 7 --rounds 3                 three rounds, then the list and an end
-  tutti client --store ./my-device --rounds 0 --recommend 10 --json    only a list, from what the device knows`;
+  tutti client --store ./my-device --rounds 0 --recommend 10 --json    only a list, from what the device knows
+  tutti client --store ./my-device --authority 3b6a… --token token.txt    where clients must be enrolled`;
 
 export function clientCommand(): Command {
   return new Command('client')
@@ -31,6 +36,8 @@ export function clientCommand(): Command {
     .option('--coordinator <url>', 'address of the coordinator', httpUrl, 'http://localhost:4170')
     .option('--task <name>', 'name of the task', 'films')
     .option('--store <dir>', 'this device’s folder, sealed at rest', './tutti-device')
+    .option('--authority <key>', 'take part only among clients that this authority enrolled', publicKey)
+    .option('--token <file>', 'this device’s token, as tutti authority issue prints it')
     .option('--ratings <path>', 'ratings to record, once: a CSV with a header, or a data set folder')
     .option('--person <n>', 'which person of the ratings this device belongs to, from 0', wholeNumber(0), 0)
     .option('--rounds <n>', 'end after taking part in so many committed rounds (0: none)', wholeNumber(0))
@@ -51,6 +58,10 @@ async function runClient(flags: ClientFlags): Promise<void> {
     task: flags.task,
     store: flags.store,
     engine,
+    ...(flags.authority === undefined
+      ? {}
+      : { policy: { identity: 'enrolled' as const, authorities: [flags.authority] } }),
+    ...(flags.token === undefined ? {} : { token: await tokenOf(flags.token) }),
   });
   if (flags.ratings !== undefined && (await client.history()).length === 0)
     await recordRatings(client, flags.ratings, flags.person);
@@ -68,6 +79,22 @@ async function runClient(flags: ClientFlags): Promise<void> {
     for (const [place, { item, title }] of (list ?? []).entries())
       process.stdout.write(`${String(place + 1).padStart(3)} ${title ?? item}\n`);
   engine.close();
+}
+
+/** The token in a file: alone, or behind the client id that it is for. */
+async function tokenOf(file: string): Promise<Uint8Array> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new CommandError(`${file} cannot be read: ${(cause as Error).message}`, undefined, { cause });
+  }
+  const token = /^(?:[0-9a-f]{32} )?([0-9a-f]{192})\s*$/.exec(text)?.[1];
+  if (token === undefined)
+    throw new CommandError(
+      `${file} holds no token; tutti authority issue --client-id ID > ${file} writes one`,
+    );
+  return fromHex(token);
 }
 
 async function recordRatings(client: Client, path: string, person: number): Promise<void> {

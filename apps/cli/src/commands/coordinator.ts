@@ -9,7 +9,7 @@ import { createCoordinator, decodeConfig, type CoordinatorConfigInput } from '@t
 import { openLmdbStorage } from '@tutti/storage-lmdb';
 import { catalogueFile } from '../catalogue-file.ts';
 import { CommandError } from '../exit-codes.ts';
-import { wholeNumber, wordBits } from '../parse.ts';
+import { httpUrl, publicKey, wholeNumber, wordBits } from '../parse.ts';
 import { reportOf } from '../start/round-line.ts';
 import { abortOnSignals } from '../signals.ts';
 import { openScreen } from '../ui/screen.ts';
@@ -21,6 +21,8 @@ interface CoordinatorFlags {
   catalogue?: string;
   task: string;
   model: ModelFamily;
+  authority?: string;
+  authorityUrl?: string;
   port?: number;
   host?: string;
   dataDir?: string;
@@ -32,6 +34,7 @@ const EXAMPLES = `
 Examples:
   tutti coordinator --catalogue catalogue.csv                 one task over the items of a CSV (columns id, title, genres)
   tutti coordinator --config tutti.config.json --port 8080    as a file says, on another port
+  tutti coordinator --catalogue catalogue.csv --authority 3b6a…    for clients that this authority enrolled
 
 The file:
   { "listen": { "port": 4170 }, "store": "lmdb:./.tutti",
@@ -58,6 +61,12 @@ export function coordinatorCommand(): Command {
         .default('mlp')
         .conflicts('config'),
     )
+    .option(
+      '--authority <key>',
+      'without a configuration: clients show tokens of this authority (level enrolled)',
+      publicKey,
+    )
+    .option('--authority-url <url>', 'and stand in its log, which is read here (level transparent)', httpUrl)
     .option('--port <n>', 'port to listen on (0 takes a free one)', wholeNumber(0, 65_535))
     .option('--host <address>', 'address to listen on')
     .option('--data-dir <dir>', 'where everything is kept')
@@ -94,8 +103,12 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
     const url = await server.listen();
     emit({ type: 'listening', url, pid: process.pid });
     screen.line(`Tutti coordinator at ${url}, everything kept in ${folder}; Ctrl-C stops it`);
-    for (const task of server.coordination.taskNames)
-      screen.line(`task ${task}: ${server.coordination.rounds(task).length} rounds done`);
+    for (const task of server.coordination.taskNames) {
+      const { identity } = server.coordination.status(task) ?? {};
+      screen.line(
+        `task ${task}: ${server.coordination.rounds(task).length} rounds done; identity ${identity ?? 'open'}${identity === 'open' ? ', so clients must trust you not to invent others (docs/identity.md)' : ''}`,
+      );
+    }
     screen.line(headingLine(columns));
     await new Promise<void>((done, fail) => {
       if (signal.aborted) done();
@@ -137,10 +150,24 @@ async function configOfFlags(flags: CoordinatorFlags): Promise<CoordinatorConfig
         name: flags.task,
         catalogue: await catalogueFile(flags.catalogue),
         model: { family: flags.model },
+        identity: identityOf(flags),
       },
     ],
   };
 }
+
+function identityOf({ authority, authorityUrl: url }: CoordinatorFlags): TaskInput['identity'] {
+  if (authority === undefined) {
+    if (url !== undefined)
+      throw new CommandError(
+        '--authority-url needs --authority KEY: a log is believed only under a known key.',
+      );
+    return { level: 'open' };
+  }
+  return url === undefined ? { level: 'enrolled', authority } : { level: 'transparent', authority, url };
+}
+
+type TaskInput = CoordinatorConfigInput['tasks'][number];
 
 /** The file as it is; a catalogue that is a path is read from beside the file. Everything else is checked by the server. */
 async function configOfFile(path: string): Promise<CoordinatorConfigInput> {

@@ -7,6 +7,7 @@ interface TaskStatusLine {
   readonly task?: unknown;
   readonly phase?: unknown;
   readonly round?: unknown;
+  readonly identity?: unknown;
   readonly connected?: unknown;
   readonly waiting?: unknown;
 }
@@ -39,7 +40,7 @@ export function statusLines(status: unknown): string[] {
   return tasks.filter(isRecord).map((task: TaskStatusLine) => {
     const show = (value: unknown): string =>
       typeof value === 'string' || typeof value === 'number' ? String(value) : '–';
-    return `${show(task.task)}: ${show(task.round)} rounds done, now ${show(task.phase)}; ${show(task.connected)} clients connected, ${show(task.waiting)} waiting`;
+    return `${show(task.task)} (identity ${show(task.identity)}): ${show(task.round)} rounds done, now ${show(task.phase)}; ${show(task.connected)} clients connected, ${show(task.waiting)} waiting`;
   });
 }
 

@@ -8,6 +8,7 @@ export function reportOf(event: Extract<CoordinationEvent, { type: 'committed' |
   return {
     round: record.round,
     attempt: record.attempt,
+    identity: record.identity,
     outcome: event.type,
     ...(event.type === 'aborted' ? { reason: event.reason } : {}),
     cohort: event.type === 'committed' ? record.cohort : record.selected,
