@@ -46,6 +46,7 @@ import { coordinatorProofs } from './log-proofs.ts';
 import { createSharedEngine, type SharedEngine } from './shared-engine.ts';
 import { systemClientClock } from './clock.ts';
 import { tokenSource } from './token.ts';
+import { deadlineSignal, eitherSignal } from './signals.ts';
 import { socketTransport } from './transport.ts';
 
 /** What an app creates a client with. */
@@ -273,7 +274,7 @@ class NodeClient implements Client {
     if (this.#running !== undefined) throw new UsageError('this client takes part already');
     const { options, task, identity } = this.parts;
     const stop = new AbortController();
-    const both = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
+    const both = eitherSignal(stop.signal, signal);
     const participation = createParticipation({
       device: this.#device,
       task,
@@ -413,7 +414,7 @@ async function learnTask(options: ClientOptions, store: ClientStore): Promise<Ta
   if (pinned !== undefined) fromHex(pinned, 'coordinatorKey', 32);
   const kept = await store.get(TASK);
   // Who knows the task already need not wait for a network that swallows everything.
-  const patience = kept === undefined ? undefined : AbortSignal.timeout(KNOWN_TASK_MS);
+  const patience = kept === undefined ? undefined : deadlineSignal(KNOWN_TASK_MS);
   let info: TaskInfo;
   try {
     info = await fetchTask(options.coordinator, options.task, patience);

@@ -1,6 +1,7 @@
 import { concatBytes, DecodeError, EnvironmentError, toHex } from '@tutti/base';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { deadlineSignal } from './signals.ts';
 
 /** How long one fetch may take, in milliseconds. */
 const FETCH_TIMEOUT_MS = 30_000;
@@ -83,12 +84,8 @@ async function get(
   headers: Record<string, string>,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
-  const deadline = AbortSignal.timeout(FETCH_TIMEOUT_MS);
   try {
-    return await fetch(url, {
-      headers,
-      signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
-    });
+    return await fetch(url, { headers, signal: deadlineSignal(FETCH_TIMEOUT_MS, signal) });
   } catch (cause) {
     throw new EnvironmentError(`${new URL(url).origin} does not answer`, { cause });
   }

@@ -96,7 +96,8 @@ async function play(options: {
       options.onEvent?.(event);
     },
   });
-  await participation.run({ signal: AbortSignal.any([stop.signal, AbortSignal.timeout(2_000)]) });
+  const deadline = setTimeout(() => stop.abort(), 2_000);
+  await participation.run({ signal: stop.signal }).finally(() => clearTimeout(deadline));
   return { said, events, slept, left: () => left };
 }
 
