@@ -199,7 +199,13 @@ export async function openStory(options: {
       task,
       model: config.model,
       store: clientStore,
-      models: { open: async () => fixedModel(delta) },
+      models: {
+        open: async () => fixedModel(delta),
+        async openSlice({ slice }, read) {
+          const { rows, model } = read((await blobs.get(slice!.blobHash))!);
+          return { rows, loaded: fixedModel(delta.slice(0, model.layout.length)) };
+        },
+      },
       data: async () => ({
         positives: keepLocal(Int32Array.of(1, 2)),
         heldOut: keepLocal({ item: 3, candidates: Int32Array.of(4, 5) }),

@@ -40,6 +40,12 @@ export function wordBits(text: string): WordBits | 'auto' {
   return found ?? 'auto';
 }
 
+/** Rows of a public slice: `auto`, `off`, or how many. */
+export function sliceRows(text: string): number | 'auto' | 'off' {
+  if (text === 'auto' || text === 'off') return text;
+  return wholeNumber(1, 1_048_576)(text);
+}
+
 /** An http or https address without a trailing slash. */
 export function httpUrl(text: string): string {
   let url: URL;

@@ -1,4 +1,4 @@
-import { seededRandom, systemRandom, utf8, type LocalOnly } from '@tutti/base';
+import { type LocalOnly, seededRandom, systemRandom, UsageError, utf8 } from '@tutti/base';
 import {
   createDevice,
   DEFAULT_POLICY,
@@ -107,7 +107,10 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
       task,
       model: setup.model,
       store: memoryClientStore(),
-      models: { open: async () => setup.loaded },
+      models: {
+        open: async () => setup.loaded,
+        openSlice: () => Promise.reject(new UsageError('an audited task travels whole')),
+      },
       data: async () => ({ positives: person.positives }),
       crypto: nodeCrypto,
       random: systemRandom(),

@@ -12,6 +12,7 @@ import {
 import {
   createDevice,
   createParticipation,
+  itemOf,
   resolvePolicy,
   type ClientStore,
   type Conditions,
@@ -21,14 +22,7 @@ import {
   type Policy,
   type TokenSource,
 } from '@tutti/client';
-import {
-  createModel,
-  decodeCheckpoint,
-  decodeModelConfig,
-  layoutFingerprint,
-  type LoadedModel,
-  type Model,
-} from '@tutti/model';
+import { createModel, decodeModelConfig, layoutFingerprint, type Model } from '@tutti/model';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
 import { clientIdOf, TOKEN_BYTES, type ClientId, type KeyPair } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -47,6 +41,7 @@ import { createSharedEngine, type SharedEngine } from './shared-engine.ts';
 import { systemClientClock } from './clock.ts';
 import { tokenSource } from './token.ts';
 import { deadlineSignal, eitherSignal } from './signals.ts';
+import { openTables, type Tables } from './tables.ts';
 import { socketTransport } from './transport.ts';
 
 /** What an app creates a client with. */
@@ -96,9 +91,12 @@ export interface Client extends AsyncDisposable {
   record(interactions: Interaction | readonly Interaction[]): Promise<void>;
   /** What was recorded, oldest first. */
   history(): Promise<readonly Interaction[]>;
-  /** The best items that the person has not touched; computed here, without a network once a model is here. */
+  /**
+   * The best items that the person has not touched; computed here, without a network once a model is here. Of a catalogue that
+   * travels in slices, items count that this device knows: those of the slices it took part with, and all after {@link Client.refresh}.
+   */
   recommend(options?: { k?: number; exclude?: readonly string[] }): Promise<readonly Recommendation[]>;
-  /** Fetches the newest model, so that recommendations use it. */
+  /** Fetches the newest model, the whole of it, so that recommendations use it. */
   refresh(options?: { signal?: AbortSignal }): Promise<void>;
   /** Takes part in rounds until `signal` aborts, or {@link Client.stop} is called. */
   participate(options?: { signal?: AbortSignal }): Promise<void>;
@@ -114,7 +112,6 @@ const IDENTITY = 'identity';
 const PINNED_KEY = 'coordinator-key';
 const TASK = 'task';
 const CATALOGUE = 'catalogue';
-const CHECKPOINT = 'checkpoint';
 const INTERACTIONS = 'interactions';
 
 /** Negatives that a held-out item is ranked among. */
@@ -193,13 +190,16 @@ interface Parts {
 class NodeClient implements Client {
   readonly id: ClientId;
   readonly #device: Device;
+  readonly #tables: Tables;
   readonly #listeners = new Map<string, Set<(event: never) => void>>();
   #forgotten = false;
   #history: readonly Interaction[] | undefined;
   #running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
 
   constructor(private readonly parts: Parts) {
-    const { identity, task, model, store, options } = parts;
+    const { identity, task, model, store, engine, options } = parts;
+    const { coordinator } = options;
+    this.#tables = openTables({ coordinator, task, model, store, engine });
     this.id = clientIdOf(identity.publicKey, nodeCrypto);
     const random = systemRandom();
     this.#device = createDevice({
@@ -207,7 +207,7 @@ class NodeClient implements Client {
       task,
       model,
       store,
-      models: { open: (modelHash) => this.#open(modelHash) },
+      models: this.#tables,
       data: () => this.#examples(),
       crypto: nodeCrypto,
       random,
@@ -246,15 +246,16 @@ class NodeClient implements Client {
     this.#checkKept();
     if (typeof exclude === 'string') throw new UsageError('exclude: a list of item ids is needed');
     const { catalogue } = this.parts;
-    const loaded = await this.#newestHere();
+    const table = await this.#tables.newest(this.parts.task.modelHash);
     const touched = [...(await this.history()).map(({ item }) => item), ...exclude];
-    const left = Int32Array.from(touched.flatMap((item) => catalogue.indexOf(item) ?? []));
-    const vector = await this.#device.vector(loaded);
-    const { items, scores } = await loaded.rank(vector, { k, exclude: keepLocal(left) });
+    const left = Int32Array.from(touched.flatMap((item) => itemOf(table, catalogue.indexOf(item)) ?? []));
+    const vector = await this.#device.vector(table);
+    const { items, scores } = await table.loaded.rank(vector, { k, exclude: keepLocal(left) });
     return Array.from(items, (item, place) => {
-      const title = catalogue.titles?.[item];
+      const row = table.rows?.[item] ?? item;
+      const title = catalogue.titles?.[row];
       return {
-        item: catalogue.ids[item] as string,
+        item: catalogue.ids[row] as string,
         score: scores[place] as number,
         ...(title === undefined ? {} : { title }),
       };
@@ -266,7 +267,7 @@ class NodeClient implements Client {
     const { coordinator, task } = this.parts.options;
     const info = await fetchTask(coordinator, task, signal);
     checkPinned(info, this.parts.task.coordinatorKey);
-    await this.#open(info.modelHash, signal);
+    await this.#tables.open(info.modelHash, signal);
   }
 
   async participate({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
@@ -341,32 +342,6 @@ class NodeClient implements Client {
           throw error;
         });
       }
-  }
-
-  /** The checkpoint of this hash, kept in the store so that it is here without a network. */
-  #open(modelHash: string, signal?: AbortSignal): Promise<LoadedModel> {
-    const { engine, model, task, store, options } = this.parts;
-    const fetched = async (): Promise<Uint8Array> => {
-      const kept = await keptCheckpoint(store);
-      if (kept?.hash === modelHash) return kept.bytes;
-      const bytes = await fetchBlob(options.coordinator, modelHash, signal);
-      await keepCheckpoint(store, modelHash, bytes);
-      return bytes;
-    };
-    // Every device fetches its own, as it would alone; what is loaded into the engine is shared.
-    return fetched().then((bytes) =>
-      engine.open(
-        model,
-        task.layoutHash,
-        modelHash,
-        async () => decodeCheckpoint(bytes, model.layout).shared,
-      ),
-    );
-  }
-
-  async #newestHere(): Promise<LoadedModel> {
-    const kept = await keptCheckpoint(this.parts.store);
-    return this.#open(kept?.hash ?? this.parts.task.modelHash);
   }
 
   async #examples(): Promise<LocalExamples> {
@@ -446,18 +421,6 @@ async function learnCatalogue(
   const bytes = await fetchBlob(options.coordinator, task.catalogueHash);
   await store.set(CATALOGUE, bytes);
   return decodeCatalogue(bytes, task.items);
-}
-
-async function keepCheckpoint(store: ClientStore, hash: string, bytes: Uint8Array): Promise<void> {
-  const value = new Uint8Array(32 + bytes.length);
-  value.set(fromHex(hash), 0);
-  value.set(bytes, 32);
-  await store.set(CHECKPOINT, value);
-}
-
-async function keptCheckpoint(store: ClientStore): Promise<{ hash: string; bytes: Uint8Array } | undefined> {
-  const value = await store.get(CHECKPOINT);
-  return value === undefined ? undefined : { hash: toHex(value.subarray(0, 32)), bytes: value.slice(32) };
 }
 
 const textOf = (bytes: Uint8Array | undefined): string | undefined =>

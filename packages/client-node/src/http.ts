@@ -45,17 +45,17 @@ export async function fetchJson(url: string): Promise<unknown> {
 }
 
 /**
- * A blob by its hash; what arrives is checked against it.
+ * A blob by its hash; what arrives is checked against it. At most `most` bytes of it are read.
  * @throws {EnvironmentError} when it cannot be had, is too large, or is not what its hash names.
  */
 export async function fetchBlob(
   coordinator: string,
   hash: string,
-  signal?: AbortSignal,
+  { signal, most = LARGEST_BLOB_BYTES }: { signal?: AbortSignal; most?: number } = {},
 ): Promise<Uint8Array> {
   const response = await get(`${coordinator}/v1/blobs/${hash}`, {}, signal);
   if (!response.ok) throw new EnvironmentError(`${coordinator} has no blob ${hash.slice(0, 16)}`);
-  const bytes = await bodyOf(response, LARGEST_BLOB_BYTES);
+  const bytes = await bodyOf(response, most);
   if (toHex(nodeCrypto.digest('blob', bytes)) !== hash)
     throw new EnvironmentError(`what ${coordinator} sent is not blob ${hash.slice(0, 16)}`);
   return bytes;

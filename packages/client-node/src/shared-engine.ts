@@ -1,6 +1,6 @@
 import type { EngineChoice } from '@tutti/engine-simd';
 import { openNodeEngine, type OpenedEngine } from '@tutti/engine-simd/node';
-import type { BackendName, LoadedModel, Model } from '@tutti/model';
+import type { BackendName, LoadedModel, Model, WholeTable } from '@tutti/model';
 
 /** One engine for every client of this process, and the checkpoints that are loaded into it. */
 export interface SharedEngine {
@@ -9,17 +9,22 @@ export interface SharedEngine {
   readonly notes: readonly string[];
   /** Opens what the model trains on. */
   prepare(model: Model, layoutHash: string): Promise<void>;
-  /** The checkpoint, loaded once for all clients; `fetchShared` is asked only where it is not. */
-  open(
-    model: Model,
-    layoutHash: string,
-    modelHash: string,
-    fetchShared: () => Promise<Float32Array>,
-  ): Promise<LoadedModel>;
+  /** A checkpoint or a part of one, loaded once for all clients. */
+  open(wanted: WantedModel): Promise<LoadedModel>;
   close(): void;
 }
 
-/** Checkpoints kept loaded: the round's, and those that slower clients may still train on. */
+/** What is to be loaded. */
+export interface WantedModel {
+  readonly model: Model;
+  readonly layoutHash: string;
+  /** What its weights are: equal names stand for equal weights. */
+  readonly name: string;
+  /** Asked only where nothing of this name is loaded. */
+  readonly weights: () => Promise<{ readonly shared: Float32Array; readonly whole?: WholeTable }>;
+}
+
+/** Checkpoints and slices kept loaded: the round's, and those that slower clients may still train on. */
 const KEPT = 3;
 
 /**
@@ -34,19 +39,18 @@ export async function createSharedEngine(
   const loaded = new Map<string, Promise<LoadedModel>>();
   const turn = inTurns();
 
-  async function load(
-    model: Model,
-    layoutHash: string,
-    fetchShared: () => Promise<Float32Array>,
-  ): Promise<LoadedModel> {
-    const [{ engine }, shared] = [await engineFor(model, layoutHash), await fetchShared()];
-    return oneAtATime(await turn(() => engine.load(shared)), turn);
+  async function load({ model, layoutHash, weights }: WantedModel): Promise<LoadedModel> {
+    const [{ engine }, { shared, whole }] = [await engineFor(model, layoutHash), await weights()];
+    return oneAtATime(await turn(() => engine.load(shared, whole)), turn);
   }
 
   async function engineFor(model: Model, layoutHash: string): Promise<OpenedEngine> {
-    const known = engines.get(layoutHash) ?? openNodeEngine({ model, ...options });
-    engines.set(layoutHash, known);
-    known.catch(() => engines.delete(layoutHash));
+    const key = `${layoutHash}/${model.items}`;
+    const known = engines.get(key) ?? openNodeEngine({ model, ...options });
+    engines.delete(key);
+    engines.set(key, known);
+    known.catch(() => engines.delete(key));
+    for (const old of [...engines.keys()].slice(0, -KEPT)) engines.delete(old);
     return (latest = await known);
   }
 
@@ -60,12 +64,12 @@ export async function createSharedEngine(
     async prepare(model, layoutHash) {
       await engineFor(model, layoutHash);
     },
-    open(model, layoutHash, modelHash, fetchShared) {
-      const found = loaded.get(modelHash);
+    open(wanted) {
+      const found = loaded.get(wanted.name);
       if (found !== undefined) return found;
-      const made = load(model, layoutHash, fetchShared);
-      loaded.set(modelHash, made);
-      made.catch(() => loaded.delete(modelHash));
+      const made = load(wanted);
+      loaded.set(wanted.name, made);
+      made.catch(() => loaded.delete(wanted.name));
       for (const [hash, old] of [...loaded].slice(0, -KEPT)) {
         loaded.delete(hash);
         void old.then((model) => model.dispose()).catch(() => undefined);

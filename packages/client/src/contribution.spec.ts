@@ -45,7 +45,12 @@ const signedInput = async (
   delta = zeros,
   policy: Partial<Policy> = {},
 ) => {
-  const { input } = await contribute(device(number, policy), description, modelOf(delta), undefined);
+  const { input } = await contribute(
+    device(number, policy),
+    description,
+    { loaded: modelOf(delta) },
+    undefined,
+  );
   return new Int32Array(input.buffer);
 };
 

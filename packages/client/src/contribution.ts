@@ -12,6 +12,7 @@ import type { RoundDescription } from '@tutti/protocol';
 import type { QuantizedInput } from '@tutti/secure-aggregation';
 import { ownDeltaVariance } from './policy.ts';
 import type { DeviceOptions, LocalExamples } from './ports.ts';
+import { deltaNorm, withinRows, withPopularity, type OpenTable } from './slice.ts';
 
 /** Losses up to this fit the loss lane. */
 const LARGEST_LOSS = 4;
@@ -32,12 +33,12 @@ export interface Trained {
 export async function contribute(
   options: DeviceOptions,
   description: RoundDescription,
-  loaded: LoadedModel,
+  { loaded, rows }: OpenTable,
   before: LocalOnly<Float32Array> | undefined,
 ): Promise<Trained> {
   const { attempt, purpose, scale, clippingNorm, clipIndicator, noise } = description;
-  const examples = await options.data();
   const seeds = options.seeds(attempt);
+  const examples = withinRows(await options.data(), rows, seeds);
   const vector = await loaded.personalize(before, examples, seeds);
   const measured = description.lanes.metrics.length === 0 ? {} : await measure(loaded, vector, examples);
   const trained = purpose === 'train' ? await loaded.train(vector, examples, seeds) : undefined;
@@ -46,9 +47,10 @@ export async function contribute(
     rowCounts: description.lanes.rowCounts,
     metrics: description.lanes.metrics,
   });
-  const clipped = trained === undefined ? undefined : clipUpdate(trained.delta, clippingNorm);
+  const clipped = trained && clipUpdate(trained.delta, deltaNorm(description));
+  const delta = clipped && withPopularity(clipped.delta, examples.positives, description);
   const contribution: ClientContribution = {
-    delta: clipped?.delta ?? new Float32Array(0),
+    delta: delta ?? new Float32Array(0),
     weight: 1,
     ...(clipIndicator ? { clipped: clipped?.clipped ?? false } : {}),
     ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
@@ -62,6 +64,7 @@ export async function contribute(
   const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
   if (trained !== undefined) wipe(trained.delta);
   if (clipped !== undefined) wipe(clipped.delta);
+  if (delta !== undefined) wipe(delta);
   addOwnNoise(input, lanes, description, options);
   return { input: input as QuantizedInput, local: trained?.local ?? vector };
 }

@@ -1,6 +1,5 @@
 import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
 import { IdentityError, type LogProblem, type MemberProblem } from '@tutti/identity';
-import type { LoadedModel } from '@tutti/model';
 import {
   graphRules,
   phaseDigest,
@@ -33,6 +32,7 @@ import { budgetReason, declineReason, ownDeltaVariance } from './policy.ts';
 import { openPrivacyLedger, partOf, type PrivacyLedger } from './privacy-ledger.ts';
 import type { DeviceMessage, DeviceOptions } from './ports.ts';
 import { Vetting } from './vetting.ts';
+import { readSlice, withinRows, type OpenTable } from './slice.ts';
 
 /** One device: the client's side of every attempt, message in, messages out. */
 export interface Device {
@@ -41,8 +41,8 @@ export interface Device {
    * Everything that must not be accepted ends in a `decline` with its reason, and the attempt's secrets are wiped.
    */
   handle(message: CoordinatorMessage): Promise<readonly DeviceMessage[]>;
-  /** The person's vector, fitted to `loaded`: what ranks. It stays on the device. */
-  vector(loaded: LoadedModel): Promise<LocalOnly<Float32Array>>;
+  /** The person's vector, fitted to what of the table is here: what ranks. It stays on the device. */
+  vector(table: OpenTable): Promise<LocalOnly<Float32Array>>;
   /** Ends a running attempt and wipes its secrets. */
   leave(): void;
   /** What taking part has cost this device so far, by its own count. */
@@ -144,9 +144,10 @@ class ClientDevice implements Device {
     return (this.#ledger ??= openPrivacyLedger(this.options.store));
   }
 
-  async vector(loaded: LoadedModel): Promise<LocalOnly<Float32Array>> {
-    const examples = await this.options.data();
-    return loaded.personalize(await this.#storedVector(), examples, this.options.seeds(0));
+  async vector({ loaded, rows }: OpenTable): Promise<LocalOnly<Float32Array>> {
+    const seeds = this.options.seeds(0);
+    const examples = withinRows(await this.options.data(), rows, seeds);
+    return loaded.personalize(await this.#storedVector(), examples, seeds);
   }
 
   async #answer(
@@ -177,7 +178,7 @@ class ClientDevice implements Device {
 
   /** Phase 0 and 1: checks the description, trains, and shows this attempt's keys. */
   async #take(description: RoundDescription, signature: Uint8Array): Promise<readonly DeviceMessage[]> {
-    const { crypto, policy, store, task, models, random } = this.options;
+    const { crypto, policy, store, task, random } = this.options;
     const digest = roundDigest(description, crypto);
     this.#checkSignature('describe', digest, [], signature);
     const { state } = await this.#openLedger();
@@ -188,8 +189,8 @@ class ClientDevice implements Device {
     this.leave();
     await store.set(LAST_ATTEMPT, u32(description.attempt));
     const token = await this.#vetting.enter(description);
-    const loaded = await this.#open(description.modelHash, models);
-    const { input, local } = await contribute(this.options, description, loaded, await this.#storedVector());
+    const table = await this.#open(description);
+    const { input, local } = await contribute(this.options, description, table, await this.#storedVector());
     const running: Running = {
       description,
       digest,
@@ -213,9 +214,12 @@ class ClientDevice implements Device {
     ]);
   }
 
-  async #open(modelHash: string, models: DeviceOptions['models']): Promise<LoadedModel> {
+  async #open(description: RoundDescription): Promise<OpenTable> {
+    const { models, model, crypto } = this.options;
     try {
-      return await models.open(modelHash);
+      return description.slice === undefined
+        ? { loaded: await models.open(description.modelHash) }
+        : await models.openSlice(description, (bytes) => readSlice(bytes, description, model, crypto));
     } catch {
       throw new Declined('wrong-model');
     }

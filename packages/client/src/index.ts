@@ -30,3 +30,5 @@ export type {
   TokenSource,
   Transport,
 } from './ports.ts';
+export { itemOf } from './slice.ts';
+export type { OpenTable, RoundSlice } from './slice.ts';

@@ -1,8 +1,9 @@
 import type { LocalOnly, RandomWords, SecureRandom, SeededRandom } from '@tutti/base';
 import type { LoadedModel, Model } from '@tutti/model';
-import type { ClientMessage, CoordinatorMessage, Reply, TaskInfo } from '@tutti/protocol';
+import type { ClientMessage, CoordinatorMessage, Reply, RoundDescription, TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair, MaskedInput, QuantizedInput, WordBits } from '@tutti/secure-aggregation';
 import type { Policy } from './policy.ts';
+import type { OpenTable, RoundSlice } from './slice.ts';
 
 /** What a device keeps between rounds and restarts. Sealed at rest by the adapters that write to a disk. */
 export interface ClientStore {
@@ -21,6 +22,13 @@ export interface ClientStore {
 export interface Models {
   /** @throws when the checkpoint cannot be had, or is not the one that the hash names. */
   open(modelHash: string): Promise<LoadedModel>;
+  /**
+   * A round's slice. What is fetched is the same for every client of the round.
+   * @param read checks the bytes against the description and takes them apart; not called again only where it was called for
+   *   the same description.
+   * @throws when the slice cannot be had, is not the one that the hash names, or `read` refuses it.
+   */
+  openSlice(description: RoundDescription, read: (bytes: Uint8Array) => RoundSlice): Promise<OpenTable>;
 }
 
 /** A connection to a coordinator. */

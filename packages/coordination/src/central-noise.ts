@@ -2,7 +2,7 @@ import { toHex, utf8, fromHex, type RandomWords } from '@tutti/base';
 import { addGaussianNoise, noiseSequence, type NoiseSequence } from '@tutti/privacy';
 import type { RoundDescription } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
-import { layoutOf } from './describe.ts';
+import { layoutOf } from './lanes.ts';
 import type { NoiseDraw, TaskHistory } from './journal.ts';
 import { deltaSensitivity } from './noise-plan.ts';
 import type { Store } from './ports.ts';

@@ -1,7 +1,6 @@
-import { MissingBlobError } from './errors.ts';
 import { nextModel, type Summed } from './commit.ts';
 import type { TaskHistory } from './journal.ts';
-import type { Blobs } from './ports.ts';
+import { fetchBlob, type Blobs } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
 
 /**
@@ -30,15 +29,11 @@ export async function pruneCheckpoints(
 ): Promise<void> {
   if (before.strategyHash !== undefined && before.strategyHash !== now.strategyHash)
     await blobs.delete(before.strategyHash);
+  if (before.sliceHash !== undefined && before.sliceHash !== now.sliceHash)
+    await blobs.delete(before.sliceHash);
   const { rounds, created } = now;
   const kept = new Set(rounds.slice(-keep).map(({ modelHash }) => modelHash));
   const outdated = rounds.at(-1 - keep)?.modelHash;
   const gone = outdated ?? (rounds.length === keep ? created?.modelHash : undefined);
   if (gone !== undefined && !kept.has(gone)) await blobs.delete(gone);
-}
-
-async function fetchBlob(blobs: Blobs, hash: string): Promise<Uint8Array> {
-  const bytes = await blobs.get(hash);
-  if (bytes === undefined) throw new MissingBlobError(hash);
-  return bytes;
 }

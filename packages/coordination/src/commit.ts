@@ -6,13 +6,14 @@ import {
   type AggregatedUpdate,
   type GroupSum,
 } from '@tutti/aggregation';
-import { decodeCheckpoint, encodeCheckpoint } from '@tutti/model';
+import { decodeCheckpoint, encodeCheckpoint, type Model } from '@tutti/model';
 import { nextClippingNorm } from '@tutti/privacy';
 import { applyCorrections, recoverMasks, toSigned, type ClientId } from '@tutti/secure-aggregation';
 import type { Summing } from './attempt.ts';
-import { lanesOf, LARGEST_LOSS } from './describe.ts';
 import type { TaskHistory } from './journal.ts';
+import { lanesOf, LARGEST_LOSS } from './lanes.ts';
 import type { GroupSums } from './ports.ts';
+import { trainedModel } from './slice.ts';
 import type { TaskConfig } from './task-config.ts';
 
 /** What an attempt's sums say, and who is in them. */
@@ -64,7 +65,7 @@ export async function sumAttempt(
   if (noise !== undefined) summed.push({ sum: noise, survivors: 0 });
   const lanes = lanesOf(config, description.purpose);
   const update = combineGroups(config.combine ?? 'mean', summed, lanes, description.scale, {
-    rowTables: rowTablesOf(config),
+    rowTables: rowTablesOf(trainedModel(config)),
     clipIndicator: description.clipIndicator,
   });
   const { survivors } = update;
@@ -150,7 +151,7 @@ export function nextModel(
 }
 
 /** Where the item tables stand in the delta: their rows are what row counts count. */
-function rowTablesOf({ model }: TaskConfig): { offset: number; width: number }[] {
+function rowTablesOf(model: Model): { offset: number; width: number }[] {
   return model.layout.parameters
     .filter(({ role }) => role === 'item-table')
     .map(({ offset, length }) => ({ offset, width: length / model.items }));

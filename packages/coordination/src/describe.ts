@@ -1,37 +1,16 @@
 import { toHex, utf8 } from '@tutti/base';
-import { layoutLanes, type LaneLayout } from '@tutti/aggregation';
 import { layoutFingerprint } from '@tutti/model';
 import { PROTOCOL_VERSION, type RoundDescription } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { OPEN, roundIdentity } from './identity.ts';
+import { lanesOf } from './lanes.ts';
 import { hasClipIndicator } from './noise-plan.ts';
 import { chooseRing } from './ring-plan.ts';
 import { rulesOf, type TaskConfig } from './task-config.ts';
 
-/** Names of the metric lanes, in order. */
-export const METRICS = ['loss', 'hr10', 'ndcg10', 'evaluated'] as const;
-
-/** Losses up to this fit the loss lane; larger ones count as this. */
-export const LARGEST_LOSS = 4;
-
 /** Digest of the model's configuration and parameter layout. */
 export function layoutHashOf(config: TaskConfig, crypto: CryptoSuite): string {
   return toHex(crypto.digest('layout', utf8(layoutFingerprint(config.model))));
-}
-
-/** The lanes of an attempt with this purpose. */
-export function lanesOf(config: TaskConfig, purpose: RoundDescription['purpose']): LaneLayout {
-  const train = purpose === 'train';
-  return layoutLanes({
-    deltaLength: train ? config.model.layout.length : 0,
-    rowCounts: train && config.rowCounts === true ? config.model.items : 0,
-    metrics: config.metrics === false ? [] : METRICS,
-  });
-}
-
-/** The lanes that a description tells of. */
-export function layoutOf({ lanes: { delta, rowCounts, metrics } }: RoundDescription): LaneLayout {
-  return layoutLanes({ deltaLength: delta, rowCounts, metrics });
 }
 
 /** What differs from one attempt to the next. */
@@ -45,6 +24,8 @@ export interface AttemptFacts {
   readonly catalogueHash: string;
   /** Clients wanted: the planned cohort, everybody for an evaluation, those who were drawn for a Poisson sample. */
   readonly planned: number;
+  /** What of the catalogue travels, in a training attempt of a task that slices. */
+  readonly slice?: RoundDescription['slice'];
 }
 
 /**
@@ -77,6 +58,7 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
       metrics: [...lanes.metrics],
       length: lanes.length,
     },
+    ...(facts.slice === undefined ? {} : { slice: facts.slice }),
     wordBits,
     scale: { ...scale },
     clippingNorm: config.clippingNorm,

@@ -12,7 +12,7 @@
  */
 export { createCoordination } from './coordination.ts';
 export type { Coordination, CoordinationOptions } from './coordination.ts';
-export { LARGEST_LOSS, METRICS } from './describe.ts';
+export { LARGEST_LOSS, METRICS } from './lanes.ts';
 export { JournalWriteError, MissingBlobError, StaleTaskError, TaskStoppedError } from './errors.ts';
 export type { CoordinationEvent, TaskStatus } from './events.ts';
 export { applyEntry, decodeJournalEntry, EMPTY_HISTORY, JOURNAL_VERSION } from './journal.ts';
@@ -22,6 +22,8 @@ export type { ManualClock } from './memory.ts';
 export { blobHash, JournalConflictError } from './ports.ts';
 export type { Blobs, Clock, GroupKey, GroupSums, Outbox, Store, Traffic } from './ports.ts';
 export type { IdentityConfig } from './identity.ts';
+export { chooseSlice, LARGEST_WHOLE_TABLE } from './slice.ts';
+export type { SliceSize } from './slice.ts';
 export type { MechanismConfig, NoiseConfig, TaskConfig } from './task-config.ts';
 export { problemsOfTask } from './task-problems.ts';
 export type { ConfigProblem } from './task-problems.ts';

@@ -90,6 +90,8 @@ const entry = z.discriminatedUnion('type', [
     type: z.literal('round-committed'),
     record,
     strategyHash: hash,
+    /** Popularity and head, where the catalogue travels in slices. */
+    sliceHash: z.optional(hash),
     release,
     /** C of the next round, where it adapts. */
     nextClippingNorm: z.optional(z.number().check(z.gt(0))),
@@ -137,6 +139,7 @@ export interface TaskHistory {
   readonly previousDigest: string;
   readonly modelHash: string | undefined;
   readonly strategyHash: string | undefined;
+  readonly sliceHash: string | undefined;
   readonly rounds: readonly RoundRecord[];
   readonly releases: readonly ReleaseRecord[];
   /** C of the next round; undefined where it does not adapt. */
@@ -157,6 +160,7 @@ export const EMPTY_HISTORY: TaskHistory = {
   previousDigest: '0'.repeat(64),
   modelHash: undefined,
   strategyHash: undefined,
+  sliceHash: undefined,
   rounds: [],
   releases: [],
   clippingNorm: undefined,
@@ -189,6 +193,7 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
         round: next.record.round,
         modelHash: next.record.modelHash,
         strategyHash: next.strategyHash,
+        sliceHash: next.sliceHash,
         rounds: [...history.rounds, next.record],
         clippingNorm: next.nextClippingNorm,
         noiseDraws: [...history.noiseDraws, next.noiseDraw],

@@ -1,6 +1,7 @@
 import { FederatedError, toHex, type RandomWords } from '@tutti/base';
 import type { CoordinatorMessage } from '@tutti/protocol';
 import type { ClientId, CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
+import { MissingBlobError } from './errors.ts';
 import type { CoordinationEvent } from './events.ts';
 import type { JournalEntry } from './journal.ts';
 
@@ -87,6 +88,13 @@ export class JournalConflictError extends FederatedError {
   ) {
     super(`the journal holds ${found} entries; ${expected} were expected: another coordinator writes to it`);
   }
+}
+
+/** A blob that must be there. @throws {MissingBlobError} */
+export async function fetchBlob(blobs: Blobs, hash: string): Promise<Uint8Array> {
+  const bytes = await blobs.get(hash);
+  if (bytes === undefined) throw new MissingBlobError(hash);
+  return bytes;
 }
 
 /** The content address of bytes: H("blob", bytes) in hexadecimal. */

@@ -3,6 +3,7 @@ import type { Model } from '@tutti/model';
 import type { AdaptiveClipping, Participation } from '@tutti/privacy';
 import { LARGEST_COMPLETE_GRAPH, type GraphRules, type Mode, type WordBits } from '@tutti/secure-aggregation';
 import type { IdentityConfig } from './identity.ts';
+import type { SliceSize } from './slice.ts';
 
 /** What a task is run with. Every field is checked at once; see `checkTaskConfig`. */
 export interface TaskConfig {
@@ -67,6 +68,8 @@ export interface TaskConfig {
   readonly insecureSmallCohort?: boolean;
   /** Counts securely how many clients touched each item row, and averages each row over those. */
   readonly rowCounts?: boolean;
+  /** What a training attempt carries of the catalogue (see `chooseSlice`); all of it when left out. */
+  readonly slice?: SliceSize;
   /** How long an attempt waits for more clients once enough for the smallest cohort wait, in milliseconds; default 2000. */
   readonly selectionMs?: number;
 }

@@ -7,10 +7,11 @@ import {
   SMALLEST_COHORTS,
   WORD_BITS,
 } from '@tutti/secure-aggregation';
-import { lanesOf } from './describe.ts';
 import { identityProblems, OPEN } from './identity.ts';
+import { lanesOf } from './lanes.ts';
 import { noiseProblems, type ConfigProblem } from './noise-problems.ts';
 import { ringProblem } from './ring-plan.ts';
+import { sliceProblems } from './slice-problems.ts';
 import { rulesOf, type TaskConfig } from './task-config.ts';
 
 export type { ConfigProblem } from './noise-problems.ts';
@@ -56,7 +57,7 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     config.clippingNorm > 0 && config.clippingNorm <= 1e9,
     `${config.clippingNorm} is not above 0, at most 1e9`,
   );
-  problems.push(...noiseProblems(config));
+  problems.push(...noiseProblems(config), ...sliceProblems(config));
   for (const [name, value] of Object.entries(deadlinesMs)) whole(`deadlinesMs.${name}`, value, 1, 3_600_000);
   if (config.protection === 'secure' && config.insecureSmallCohort !== true) {
     const least = SMALLEST_COHORTS[rules.mode];

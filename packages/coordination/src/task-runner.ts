@@ -51,6 +51,7 @@ import { fewestOf } from './noise-plan.ts';
 import { funnelOf } from './record.ts';
 import { budgetedOf, releaseOf } from './release.ts';
 import { chooseCohort, roomFor, wantedNext, type Wanted } from './selection.ts';
+import { SliceShelf, type PublishedSlice } from './slice.ts';
 import { isFinished, taskInfo, taskStatus } from './status.ts';
 import type { TaskConfig } from './task-config.ts';
 import { TaskLog } from './task-log.ts';
@@ -62,6 +63,7 @@ interface Running {
   readonly openedAtMs: number;
   readonly trafficBefore: Traffic;
   readonly uploads: Uploads;
+  readonly slice: PublishedSlice | undefined;
   cancelTimer: () => void;
 }
 
@@ -96,6 +98,7 @@ export class TaskRunner {
   readonly #noise: CentralNoise;
   readonly #layoutHash: string;
   readonly #catalogueHash: string;
+  readonly #slices: SliceShelf | undefined;
   #running: Running | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #cancelSelection: (() => void) | undefined;
@@ -116,6 +119,8 @@ export class TaskRunner {
     this.#post = new Post(ports.outbox, ports.crypto, ports.keyPair);
     this.#layoutHash = layoutHashOf(config, ports.crypto);
     this.#catalogueHash = blobHash(config.catalogue, ports.crypto);
+    const hashes = { layoutHash: this.#layoutHash, catalogueHash: this.#catalogueHash };
+    this.#slices = config.slice && new SliceShelf(config, config.slice, hashes, ports);
   }
 
   /** Replays the journal; begins the task where there is none; ends what a crash left open. @throws {StaleTaskError} */
@@ -315,7 +320,8 @@ export class TaskRunner {
     this.#cancelSelection = undefined;
     const cohort = chooseCohort(this.config, this.#lobby, wanted);
     if (cohort === undefined) return this.#considerLater();
-    const description = this.#description(purpose, cohort.planned);
+    const slice = purpose === 'train' ? await this.#slices?.publish(this.#log.history) : undefined;
+    const description = this.#description(purpose, cohort.planned, slice);
     if (this.#wouldOverspend(description)) return this.#goOn();
     this.#lobby.take(cohort.clients);
     const digest = roundDigest(description, crypto);
@@ -342,6 +348,7 @@ export class TaskRunner {
       openedAtMs: clock.now(),
       trafficBefore: this.ports.traffic(),
       uploads: new Uploads(description.lanes.length, description.wordBits),
+      slice,
       cancelTimer: () => undefined,
     };
     this.#running = running;
@@ -350,7 +357,11 @@ export class TaskRunner {
     this.#emitProgress();
   }
 
-  #description(purpose: Wanted['purpose'], planned: number): RoundDescription {
+  #description(
+    purpose: Wanted['purpose'],
+    planned: number,
+    slice: PublishedSlice | undefined,
+  ): RoundDescription {
     const { history } = this.#log;
     return describeAttempt(currentConfig(this.config, history), {
       purpose,
@@ -361,6 +372,7 @@ export class TaskRunner {
       layoutHash: this.#layoutHash,
       catalogueHash: this.#catalogueHash,
       planned,
+      ...(slice === undefined ? {} : { slice: slice.description }),
     });
   }
 
@@ -388,7 +400,7 @@ export class TaskRunner {
   ): Promise<void> {
     const { description } = attempt;
     const before = this.#log.history;
-    const { modelHash, strategyHash } = await commitModel(this.config, before, summed, this.ports.blobs);
+    const { modelHash, ...states } = await this.#nextModel(running, summed);
     const release = releaseOf(this.config, description, summed);
     const record: RoundRecord = {
       ...this.#funnel(running, summed),
@@ -400,7 +412,7 @@ export class TaskRunner {
     };
     const nextClippingNorm = clippingNormAfter(this.config, description.clippingNorm, summed.update);
     await this.#log.append({
-      ...{ v: JOURNAL_VERSION, type: 'round-committed', record, strategyHash, release },
+      ...{ v: JOURNAL_VERSION, type: 'round-committed', record, ...states, release },
       ...(nextClippingNorm === undefined ? {} : { nextClippingNorm }),
       ...(noiseDraw === undefined ? {} : { noiseDraw }),
     });
@@ -411,6 +423,13 @@ export class TaskRunner {
     this.ports.emit({ type: 'committed', task: this.config.name, record });
     await pruneCheckpoints(before, this.#log.history, this.config.keepCheckpoints, this.ports.blobs);
     await this.#goOn();
+  }
+
+  async #nextModel({ slice, attempt }: Running, summed: Summed) {
+    const { history } = this.#log;
+    return slice === undefined || this.#slices === undefined
+      ? commitModel(this.config, history, summed, this.ports.blobs)
+      : this.#slices.commit(history, summed.update, slice, attempt.description.clippingNorm);
   }
 
   async #evaluated(running: Running, attempt: Summing, summed: Summed): Promise<void> {

@@ -55,7 +55,7 @@ export type {
 } from './messages.ts';
 export { attemptRelease, LANE_KINDS, laneSensitivities } from './release.ts';
 export type { AttemptRelease, LaneKind, NoisyClients } from './release.ts';
-export { sliceRows, sliceRowsHash, sliceTurn } from './slice.ts';
+export { POPULARITY_SHARE, sliceRows, sliceRowsHash, sliceTurn } from './slice.ts';
 export type { SliceFacts, SliceShape, SliceTurn } from './slice.ts';
 export { decodeTaskInfo } from './task.ts';
 export type { TaskInfo } from './task.ts';

@@ -43,6 +43,12 @@ export function sliceTurn(shape: SliceShape, round: number): SliceTurn {
   return { cycle: 1 + Math.floor(later / pages), page: later % pages, pages, head };
 }
 
+/**
+ * κ / C: what of the clipping norm the popularity lanes of one client may take. The model delta is clipped to C·√(1 − 1/64) and the
+ * lanes to C/8, so that both together keep to C: one release, whose noise covers them all.
+ */
+export const POPULARITY_SHARE = 1 / 8;
+
 /** What of a description decides its slice, beside the head. */
 export type SliceFacts = Pick<RoundDescription, 'task' | 'round' | 'layoutHash' | 'catalogueHash'>;
 

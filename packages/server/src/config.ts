@@ -1,6 +1,6 @@
 import { canonicalJson, fromHex, UsageError, utf8 } from '@tutti/base';
 import { COMBINATIONS, STRATEGY_NAMES, type StrategyConfig } from '@tutti/aggregation';
-import { problemsOfTask, type IdentityConfig, type TaskConfig } from '@tutti/coordination';
+import { chooseSlice, problemsOfTask, type IdentityConfig, type TaskConfig } from '@tutti/coordination';
 import { LogMirror } from '@tutti/identity';
 import {
   createModel,
@@ -115,6 +115,23 @@ const task = z.strictObject({
         ),
       overselection: z.number().min(1).max(10).default(1.3),
       selectionMs: z.int().min(0).max(3_600_000).optional(),
+      slice: z
+        .union([
+          z.enum(['auto', 'off']),
+          z.strictObject({
+            rows: z.int().min(1).max(1_048_576),
+            head: z
+              .int()
+              .min(0)
+              .max(1_048_576)
+              .optional()
+              .describe('rows that stay for a cycle; half of them'),
+          }),
+        ])
+        .default('auto')
+        .describe(
+          'how a wide catalogue travels: in public slices of so many rows; auto slices above 16,384 items',
+        ),
       deadlines: z
         .strictObject({
           trainMs: milliseconds.default(120_000),
@@ -220,6 +237,7 @@ const configPath = (path: string): string =>
     .replace(/^cohort\.smallest$/, 'round.smallestCohort')
     .replace(/^cohort\./, 'round.')
     .replace(/^(combine$|graph\.|wordBits)/, 'round.$1')
+    .replace(/^slice\./, 'round.slice.')
     .replace(/^noise\./, 'privacy.');
 
 function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
@@ -233,6 +251,7 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
     facts,
   );
   const suited = recommended(config, facts);
+  const slice = chooseSlice(items, round.slice);
   const noise =
     privacy.mechanism === 'none'
       ? { multiplier: 0, metricMultiplier: 0 }
@@ -280,6 +299,7 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
     seed: entry.seed,
     keepCheckpoints: entry.keepCheckpoints,
     insecureSmallCohort: entry.insecureSmallCohort,
+    ...(slice === undefined ? {} : { slice }),
     ...(round.selectionMs === undefined ? {} : { selectionMs: round.selectionMs }),
   };
 }

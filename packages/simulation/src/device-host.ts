@@ -6,9 +6,10 @@ import {
   type ClientStore,
   type Device,
   type Models,
+  type OpenTable,
 } from '@tutti/client';
 import { openNodeEngine } from '@tutti/engine-simd/node';
-import { createModel, decodeCheckpoint, type LoadedModel } from '@tutti/model';
+import { createModel, decodeCheckpoint, type LoadedModel, type TrainingEngine } from '@tutti/model';
 import { frameCount, wordBytes } from '@tutti/protocol';
 import { addInto, type CryptoSuite, type KeyPair, type WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -39,13 +40,17 @@ const uploadBytes = (words: number, wordBits: WordBits): number =>
 /** Opens an engine and hosts devices on it. */
 export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): Promise<DeviceHost> {
   const model = createModel(setup.model, setup.population.items);
-  const { engine, notes } = await openNodeEngine({ model, engine: setup.engine, backend: setup.backend });
+  const choice = { engine: setup.engine, backend: setup.backend };
+  const { engine, notes } = await openNodeEngine({ model, ...choice });
   const crypto = threadCrypto(nodeCrypto);
   const devices = new Map<number, { device: Device; store: ClientStore }>();
   const groups = new Map<number, number>();
   const authority = simulatedAuthority(setup.seed);
   const sums = new Map<string, Uint32Array>();
   let loaded: { hash: string; model: LoadedModel } | undefined;
+  /** Every slice of a task has as many rows, so one engine does for all. */
+  let sliceEngine: TrainingEngine | undefined;
+  let opened: { attempt: number; table: OpenTable } | undefined;
 
   const models: Models = {
     async open(hash) {
@@ -54,6 +59,15 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       loaded?.model.dispose();
       loaded = { hash, model: await engine.load(decodeCheckpoint(bytes, model.layout).shared) };
       return loaded.model;
+    },
+    async openSlice({ slice, attempt }, read) {
+      if (opened?.attempt === attempt) return opened.table;
+      const part = read((await fetchBlob(slice?.blobHash ?? '')) ?? new Uint8Array(0));
+      opened?.table.loaded.dispose();
+      sliceEngine ??= (await openNodeEngine({ model: part.model, ...choice })).engine;
+      const table = { rows: part.rows, loaded: await sliceEngine.load(part.shared, part.whole) };
+      opened = { attempt, table };
+      return table;
     },
   };
 
@@ -112,7 +126,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       const results = [];
       for (const user of users) {
         const sums = emptyRankingSums();
-        const vector = await deviceOf(user).device.vector(global);
+        const vector = await deviceOf(user).device.vector({ loaded: global });
         addRanks(sums, await global.score(vector), setup.population.train, setup.population.test, user);
         results.push({ user, sums });
       }

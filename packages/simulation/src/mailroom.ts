@@ -93,7 +93,7 @@ export function openMailroom(
     send(client, message) {
       const user = userOf.get(client);
       if (user === undefined || pool === undefined) return;
-      traffic.downBytes += lengthOf(message) + (message.type === 'describe' ? 4 * parameters : 0);
+      traffic.downBytes += lengthOf(message) + downloadOf(message, parameters);
       if (message.type === 'outcome') return;
       const thread = user % pool.size;
       (queues[thread] ??= []).push({ user, message });
@@ -145,6 +145,12 @@ export function openMailroom(
     },
     idle: () => onItsWay === 0,
   };
+}
+
+/** Bytes that a device fetches because of a message: a round's slice, or its checkpoint. */
+function downloadOf(message: CoordinatorMessage, parameters: number): number {
+  if (message.type !== 'describe') return 0;
+  return message.description.slice?.bytes ?? 4 * parameters;
 }
 
 /** Running sums that live in the threads: each adds its own devices' inputs, and a group's sum is the sum of theirs. */

@@ -43,6 +43,11 @@ export interface SimulationOptions {
   readonly wordBits?: WordBits | 'auto';
   /** L2 norm that each model delta is scaled down to; default from the model. */
   readonly clippingNorm?: number;
+  /**
+   * How a wide catalogue travels: in public slices of so many rows, half of them head; `auto` slices above 16,384 items, `off` never.
+   * Default `auto`.
+   */
+  readonly sliceRows?: number | 'auto' | 'off';
   /** Standard deviation of the noise of the sum, over the clipping norm; default 0. */
   readonly noiseMultiplier?: number;
   /** Chance that a selected client falls silent in a round, at a phase drawn evenly; default 0. */
@@ -115,6 +120,9 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
       ? `cohort: ${resolved.cohort} are asked for; the data set has ${users} people`
       : integerProblem('cohort', resolved.cohort, 1, users),
     integerProblem('groupSize', resolved.groupSize, 2, LARGEST_GROUP),
+    typeof options.sliceRows === 'number'
+      ? integerProblem('sliceRows', options.sliceRows, 1, options.dataset.items)
+      : undefined,
     integerProblem('workers', resolved.workers, 1, 256),
     integerProblem('checkpointEvery', resolved.checkpointEvery, 1, 1_000_000),
     rangeProblem('noiseMultiplier', resolved.noiseMultiplier, 0, 1_000),

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { canonicalJson, InternalError, seededRandom, systemRandom, utf8 } from '@tutti/base';
 import {
+  chooseSlice,
   createCoordination,
   manualClock,
   memoryBlobs,
@@ -82,7 +83,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       seed: options.seed ?? 1,
       checkpointHash: run.modelHash(),
       backend: run.pool.backend,
-      notes: [...run.pool.notes, ...notesOf(resolved, population)],
+      notes: [...run.pool.notes, ...notesOf(resolved, population, run.task)],
     };
   } finally {
     await run.close();
@@ -176,6 +177,8 @@ function taskConfig(
     ...(options.learningRate === undefined ? {} : { learningRate: options.learningRate }),
   };
   const catalogue = { ids: options.dataset.catalogue.ids };
+  const { sliceRows = 'auto' } = options;
+  const slice = chooseSlice(model.items, typeof sliceRows === 'number' ? { rows: sliceRows } : sliceRows);
   return {
     name: TASK,
     model,
@@ -207,6 +210,7 @@ function taskConfig(
     noise: { multiplier: resolved.noiseMultiplier, metricMultiplier: 0 },
     seed: resolved.seed,
     keepCheckpoints: 2,
+    ...(slice === undefined ? {} : { slice }),
   };
 }
 
@@ -293,8 +297,13 @@ async function keepCheckpoint(
   if (bytes !== undefined) await options.onCheckpoint(report.round, bytes);
 }
 
-function notesOf(resolved: ResolvedOptions, population: Population): string[] {
+function notesOf(resolved: ResolvedOptions, population: Population, { slice, model }: TaskConfig): string[] {
   return [
+    ...(slice === undefined
+      ? []
+      : [
+          `slices of ${slice.rows} of ${model.items} rows, ${slice.head} of them head: a round’s HR and NDCG are among items of its slice`,
+        ]),
     ...(population.validation === undefined
       ? [
           'validation items are inside the training files, so rounds carry no HR and NDCG; --fit train-only holds them out',

@@ -8,7 +8,7 @@ import { FITS, simulate, type Fit, type SimulationOptions, type SimulationResult
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
-import { cohortSize, realNumber, wholeNumber, wholeNumbers, wordBits } from '../parse.ts';
+import { cohortSize, realNumber, sliceRows, wholeNumber, wholeNumbers, wordBits } from '../parse.ts';
 import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
 import { roundColumns, roundCells } from '../ui/rounds.ts';
 import { counted, openScreen, type Screen } from '../ui/screen.ts';
@@ -37,6 +37,7 @@ interface SimulateFlags extends EngineFlags {
   combine?: Combination;
   wordBits: WordBits | 'auto';
   clip?: number;
+  sliceRows?: number | 'auto' | 'off';
   noiseMultiplier?: number;
   noise: 'none' | 'default';
   dropout?: number;
@@ -110,6 +111,11 @@ export function simulateCommand(): Command {
       'bits of a word on the wire: 24, 32, or auto (24 where there is noise and they cost nothing)',
       wordBits,
       'auto' as const,
+    )
+    .option(
+      '--slice-rows <n>',
+      'how a wide catalogue travels: in public slices of n rows, auto (above 16,384 items), or off',
+      sliceRows,
     )
     .option('--clip <x>', 'L2 norm that each model delta is scaled down to', realNumber(1e-9, 1e9))
     .option(
@@ -210,6 +216,7 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     ...given('mode', flags.mode),
     ...given('combine', flags.combine),
     ...given('clippingNorm', flags.clip),
+    ...given('sliceRows', flags.sliceRows),
     ...given('dropout', flags.dropout),
     ...given('workers', flags.workers),
     ...given('checkpointEvery', flags.checkpointEvery),

@@ -1,0 +1,26 @@
+import { layoutLanes, type LaneLayout } from '@tutti/aggregation';
+import type { RoundDescription } from '@tutti/protocol';
+import { trainedModel } from './slice.ts';
+import type { TaskConfig } from './task-config.ts';
+
+/** Names of the metric lanes, in order. */
+export const METRICS = ['loss', 'hr10', 'ndcg10', 'evaluated'] as const;
+
+/** Losses up to this fit the loss lane; larger ones count as this. */
+export const LARGEST_LOSS = 4;
+
+/** The lanes of an attempt with this purpose. A slice's delta ends with one lane a row: how popular the row is. */
+export function lanesOf(config: TaskConfig, purpose: RoundDescription['purpose']): LaneLayout {
+  const train = purpose === 'train';
+  const { layout, items } = trainedModel(config);
+  return layoutLanes({
+    deltaLength: train ? layout.length + (config.slice?.rows ?? 0) : 0,
+    rowCounts: train && config.rowCounts === true ? items : 0,
+    metrics: config.metrics === false ? [] : METRICS,
+  });
+}
+
+/** The lanes that a description tells of. */
+export function layoutOf({ lanes: { delta, rowCounts, metrics } }: RoundDescription): LaneLayout {
+  return layoutLanes({ deltaLength: delta, rowCounts, metrics });
+}
