@@ -9,7 +9,6 @@ import {
   taskConfig,
   withOneLess,
   type Silence,
-  type Story,
   type StoryClient,
 } from './federation.ts';
 

@@ -145,16 +145,19 @@ export function stepAttempt(attempt: Attempt, event: AttemptEvent, draw: DrawInt
 
 function duringTraining(attempt: Training, event: ClientEvent, draw: DrawInt): Step {
   const { client } = event;
+  const stay = (reply: Reply): Step => ({ attempt, effects: [], reply });
   if (event.type === 'declined') {
+    // Both at once would count twice, and close the phase before somebody else is done.
+    if (attempt.ready.has(client)) return stay(refused('too-late', 'this client is ready already'));
     const next: Training = { ...attempt, declined: new Map(attempt.declined).set(client, event.reason) };
     return { ...closeIfComplete(next, draw), reply: ACCEPTED };
   }
-  if (event.type !== 'ready')
-    return { attempt, effects: [], reply: refused('wrong-phase', `${event.type} while clients train`) };
-  if (attempt.ready.has(client)) return { attempt, effects: [], reply: ACCEPTED };
+  if (event.type !== 'ready') return stay(refused('wrong-phase', `${event.type} while clients train`));
+  if (attempt.ready.has(client)) return stay(ACCEPTED);
+  if (attempt.declined.has(client)) return stay(refused('too-late', 'this client declined'));
   if (attempt.description.protection === 'secure') {
     const problem = bundleProblem(attempt, client, event.bundle);
-    if (problem !== undefined) return { attempt, effects: [], reply: problem };
+    if (problem !== undefined) return stay(problem);
   }
   const next: Training = { ...attempt, ready: attempt.ready.with(client, event.bundle) };
   return { ...closeIfComplete(next, draw), reply: ACCEPTED };

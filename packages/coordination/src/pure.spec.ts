@@ -178,7 +178,7 @@ describe('a description', () => {
       );
       const cohort = { ...config.cohort, planned: 100 };
       expect(problemsOfTask({ ...config, cohort, noise: loud, wordBits: 24 })).toMatchObject([
-        { path: 'wordBits', problem: expect.stringContaining('it must stay below 8388608') },
+        { path: 'wordBits', problem: expect.stringContaining('it must stay below 8388608') as string },
       ]);
       expect(problemsOfTask({ ...config, cohort, noise: loud })).toEqual([]);
       expect(problemsOfTask({ ...config, wordBits: 16 as 24 })).toMatchObject([

@@ -100,13 +100,17 @@ describe('a table of ratings', () => {
     [
       'too few fields',
       lines('user,item,rating', '1,2,3', '1,2'),
-      'r.csv, line 3, line: is not a line of a table like the others',
+      'r.csv, line 3, line: is not a line of a table like the others: it has another number of fields',
     ],
-    ['an open quote', lines('user,item', '1,"2', '3,4'), 'line: is not a line of a table like the others'],
+    [
+      'an open quote',
+      lines('user,item', '1,"2', '3,4'),
+      'like the others: it opens a quote that nothing closes',
+    ],
     [
       'an endless record',
       lines('user,item', `1,"${'x'.repeat(2 * MAX_LINE_BYTES)}"`),
-      `at most ${MAX_LINE_BYTES} bytes are allowed`,
+      `like the others: it is longer than ${MAX_LINE_BYTES} bytes`,
     ],
     ['only a header', lines('user,item'), 'r.csv, file: holds no rating'],
     ['nothing', '', 'r.csv, file: is empty'],

@@ -166,10 +166,20 @@ function eachRecord<Columns>(
     throw new DatasetFormatError({ file: source.file, line: 0, field: 'file' }, 'is empty');
 }
 
+/** What the library's codes say to a person. */
+const CSV_PROBLEMS: Readonly<Record<string, string>> = {
+  CSV_RECORD_INCONSISTENT_FIELDS_LENGTH: 'it has another number of fields',
+  CSV_RECORD_INCONSISTENT_COLUMNS: 'it has another number of fields',
+  CSV_QUOTE_NOT_CLOSED: 'it opens a quote that nothing closes',
+  CSV_INVALID_CLOSING_QUOTE: 'it goes on behind a closing quote',
+  INVALID_OPENING_QUOTE: 'it has a quote in the middle of a field',
+  CSV_MAX_RECORD_SIZE: `it is longer than ${MAX_LINE_BYTES} bytes`,
+};
+
 function csvProblem({ file }: NamedBytes, cause: CsvError): DatasetFormatError {
   const line = typeof cause['lines'] === 'number' ? cause['lines'] : 0;
   // The library's message may quote the record; what a person did is not for error messages.
-  const problem = `is not a line of a table like the others (${cause.code}); at most ${MAX_LINE_BYTES} bytes are allowed`;
+  const problem = `is not a line of a table like the others: ${CSV_PROBLEMS[cause.code] ?? cause.code}`;
   return new DatasetFormatError({ file, line, field: 'line' }, problem);
 }
 

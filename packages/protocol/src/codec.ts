@@ -41,7 +41,7 @@ const REPLY = entriesOf(REPLIES);
 const BY_TYPE = new Map([...CLIENT, ...COORDINATOR, ...REPLY].map((entry) => [entry.type, entry]));
 
 /**
- * The bytes of `message`. What is {@link LocalOnly} does not type-check here.
+ * The bytes of `message`. What is `LocalOnly` does not type-check here.
  * @throws {UsageError} if a field or part is outside what the message's table allows: nothing malformed leaves.
  */
 export function encodeMessage<M extends Message>(message: M & Sendable<M>): Uint8Array {

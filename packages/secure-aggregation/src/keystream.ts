@@ -106,7 +106,7 @@ export function eachBlock(
   for (let at = 0; at < target.length; at += words) work(target.subarray(at, at + words), at);
 }
 
-/** The stream through WebAssembly SIMD, four blocks at a time; undefined where {@link openWasmBlock} is. */
+/** The stream through WebAssembly SIMD, four blocks at a time; undefined where there is no WebAssembly SIMD. */
 export function wasmKeystream(): KeystreamGenerator | undefined {
   const block = openWasmBlock();
   if (block === undefined) return undefined;

@@ -40,8 +40,9 @@ for(const curve of data.curves){
   const figure=document.createElement('figure');const caption=document.createElement('figcaption');
   caption.textContent=curve.title;figure.append(caption);document.getElementById('charts').append(figure);
   const axis={stroke:ink,grid:{stroke:grid},ticks:{stroke:grid}};
-  const plot=new uPlot({width:figure.clientWidth||420,height:240,scales:{x:{time:false}},axes:[{...axis},{...axis,size:60}],
-    series:[{label:'round'},{label:curve.title,stroke:accent,width:2,spanGaps:true,points:{show:data.rounds.length<60}}]},[data.rounds,curve.values],figure);
+  const short=(value)=>Math.abs(value)>=1e6?value/1e6+' M':Math.abs(value)>=1e4?value/1e3+' k':String(value);
+  const plot=new uPlot({width:figure.clientWidth||420,height:240,scales:{x:{time:false}},axes:[{...axis},{...axis,size:60,values:(_,ticks)=>ticks.map(short)}],
+    series:[{label:'round'},{label:'value',stroke:accent,width:2,spanGaps:true,points:{show:data.rounds.length<60}}]},[data.rounds,curve.values],figure);
   addEventListener('resize',()=>plot.setSize({width:figure.clientWidth,height:240}));
 }`;
 

@@ -2,6 +2,7 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureFolder } from '@tutti/base/node';
 import type { RoundReport, SimulationResult } from '@tutti/simulation';
+import { methodName } from '../ui/quality.ts';
 import { figure } from '../ui/table.ts';
 import { bytes } from '../ui/screen.ts';
 import { renderReport } from './html.ts';
@@ -57,7 +58,7 @@ export function simulationReport(config: unknown, result: SimulationResult): str
       headings: ['method', 'HR@10', 'NDCG@10', 'full HR@10', 'full NDCG@10'],
       rows: Object.entries({ 'this federation': result.final, ...result.baselines }).map(
         ([name, { sampled, full }]) => [
-          name,
+          methodName(name),
           ...[sampled.hr10, sampled.ndcg10, full.hr10, full.ndcg10].map(figure),
         ],
       ),

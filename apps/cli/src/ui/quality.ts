@@ -9,11 +9,14 @@ const COLUMNS: readonly Column[] = [
   { heading: 'full NDCG@10', width: 13, align: 'right' },
 ];
 
+/** What a method is called where people read it. */
+export const methodName = (method: string): string => (method === 'itemKnn' ? 'item-kNN' : method);
+
 /** The closing table: one line a method, sampled and full ranking side by side. */
 export function qualityLines(methods: Readonly<Record<string, QualityPair>>): string[] {
   const lines = Object.entries(methods).map(([name, { sampled, full }]) =>
     cellsLine(COLUMNS, [
-      name,
+      methodName(name),
       figure(sampled.hr10),
       figure(sampled.ndcg10),
       figure(full.hr10),
