@@ -1,6 +1,7 @@
 import { UsageError, type RandomWords } from '@tutti/base';
 import { InvalidUpdateError } from './errors.ts';
 import type { LaneLayout, LaneScale } from './layout.ts';
+import { bestRounding, HALF, WORD, type BlockReader, type Rounding } from './rounding.ts';
 
 /** What one client adds to the sum. */
 export interface ClientContribution {
@@ -27,10 +28,6 @@ export interface DeltaBounds {
   readonly roundedNorm?: number;
 }
 
-/** 2⁻³², and half of it: a random word as a number strictly between 0 and 1. */
-const WORD = 2 ** -32;
-const HALF = 2 ** -33;
-
 /** Repetitions of the rounding before it is given up (differential-privacy.md). */
 const MOST_RETRIES = 20;
 
@@ -47,8 +44,9 @@ const LARGEST_LANE = 2 ** 31 - 1;
  * within it; if that never happens every lane is cut towards zero, which always fits a clipped delta. This is the
  * conditional stochastic rounding of Kairouz, Liu & Steinke (ICML 2021), which makes D2' a bound and not a hope.
  *
- * @param random a word is taken for every four delta lanes and once in about 256 lanes another (all of it again for each
- *   repetition), then one for each metric: the result depends on the stream and the arguments only.
+ * @param random a word is used for every four delta lanes and once in about 256 lanes another (all of it again for each
+ *   repetition), then one for each metric: the result depends on the stream and the arguments only. Words are drawn some
+ *   thousands ahead of their use: give it a stream of its own.
  * @returns two's complement words, layout.length of them; the arguments are not changed.
  * @throws {UsageError} if the delta has another length than the layout, a scale is not finite and positive, or the unit of
  *   weights is odd where the clip indicator is asked for.
@@ -68,13 +66,19 @@ export function quantizeContribution(
   const lanes = new Int32Array(layout.length);
   const factor = weight * scale.delta;
   checkDelta(delta, factor, bounds.clippingNorm);
-  roundDeltaInPlace(lanes, delta, factor, random, bounds.roundedNorm);
-  // A weight too small for its lane still counts as the smallest one: its delta is in the sum.
-  const weightLane = Math.max(1, Math.round(weight * scale.weight));
-  countRowsInPlace(lanes, layout, contribution.touchedRows, weightLane);
-  lanes[layout.offsets.weight] = weightLane;
-  if (clipped !== undefined) lanes[layout.offsets.clip] = clipIndicator(scale, clipped);
-  writeMetricsInPlace(lanes, layout, scale, contribution.metrics, random);
+  const rounding = bestRounding();
+  try {
+    const words = rounding.reader(random);
+    roundDeltaInPlace(lanes, delta, factor, { rounding, words }, bounds.roundedNorm);
+    // A weight too small for its lane still counts as the smallest one: its delta is in the sum.
+    const weightLane = Math.max(1, Math.round(weight * scale.weight));
+    countRowsInPlace(lanes, layout, contribution.touchedRows, weightLane);
+    lanes[layout.offsets.weight] = weightLane;
+    if (clipped !== undefined) lanes[layout.offsets.clip] = clipIndicator(scale, clipped);
+    writeMetricsInPlace(lanes, layout, scale, contribution.metrics, words);
+  } finally {
+    rounding.wipe();
+  }
   return new Uint32Array(lanes.buffer);
 }
 
@@ -95,6 +99,8 @@ function checkDelta(delta: Float32Array, factor: number, clippingNorm: number | 
   let squares = 0;
   for (let i = 0; i < delta.length; i++) {
     const value = delta[i] as number;
+    // Rows that training did not touch are zeros.
+    if (value === 0) continue;
     squares += value * value;
     largest = Math.max(largest, Math.abs(value));
   }
@@ -109,10 +115,11 @@ function roundDeltaInPlace(
   lanes: Int32Array,
   delta: Float32Array,
   factor: number,
-  random: RandomWords,
+  { rounding, words }: { rounding: Rounding; words: BlockReader },
   roundedNorm: number | undefined,
 ): void {
-  stochasticRoundInPlace(lanes, delta, factor, random);
+  const round = (): void => rounding.round(lanes, delta, factor, words);
+  round();
   if (roundedNorm === undefined) return;
   const limit = roundedNorm * roundedNorm;
   for (let retry = 0; squaresOf(lanes, delta.length) > limit; retry++) {
@@ -122,33 +129,7 @@ function roundDeltaInPlace(
         throw new InvalidUpdateError('delta', `does not fit a rounded norm of ${roundedNorm}`);
       return;
     }
-    stochasticRoundInPlace(lanes, delta, factor, random);
-  }
-}
-
-/**
- * The hot loop: a quarter of a word a lane. Eight random bits are held against the first eight bits of the fraction; where
- * they are equal, once in 256 lanes, a word of its own decides on the bits that follow. No branch but that one, so that
- * nothing is mispredicted, and no allocation.
- */
-function stochasticRoundInPlace(
-  lanes: Int32Array,
-  delta: Float32Array,
-  factor: number,
-  random: RandomWords,
-): void {
-  let word = 0;
-  for (let i = 0; i < delta.length; i++) {
-    word = (i & 3) === 0 ? random.uint32() | 0 : word >> 8;
-    const value = (delta[i] as number) * factor;
-    const below = Math.floor(value);
-    const share = (value - below) * 256;
-    const first = share | 0;
-    const bits = word & 255;
-    // The sign bit of bits − first: 1 where bits < first.
-    let up = (bits - first) >>> 31;
-    if (bits === first) up = random.uint32() * WORD + HALF < share - first ? 1 : 0;
-    lanes[i] = (below | 0) + up;
+    round();
   }
 }
 
@@ -184,14 +165,13 @@ function writeMetricsInPlace(
   layout: LaneLayout,
   scale: LaneScale,
   metrics: Readonly<Record<string, number>>,
-  random: RandomWords,
+  words: BlockReader,
 ): void {
   for (const [index, name] of layout.metrics.entries()) {
     const value = Object.hasOwn(metrics, name) ? (metrics[name] as number) : 0;
     if (!(value >= 0 && value <= 1)) throw new InvalidUpdateError(`metrics.${name}`, 'is not in [0, 1]');
     const lane = value * scale.metric;
     const below = Math.floor(lane);
-    lanes[layout.offsets.metrics + index] =
-      below + Math.floor(lane - below + (random.uint32() * WORD + HALF));
+    lanes[layout.offsets.metrics + index] = below + Math.floor(lane - below + (words.next() * WORD + HALF));
   }
 }

@@ -15,5 +15,5 @@ export type { Brand, LocalOnly, Sendable } from './brand.ts';
 export { canonicalJson, concatBytes, equalBytes, fromHex, toHex, utf8, wipe } from './bytes.ts';
 export { DecodeError, EnvironmentError, FederatedError, InternalError, UsageError } from './errors.ts';
 export type { Fault } from './errors.ts';
-export { secureWords, seededRandom, systemRandom } from './random.ts';
+export { fillWords, secureWords, seededRandom, systemRandom } from './random.ts';
 export type { RandomWords, SecureRandom, SeededRandom } from './random.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { UsageError } from './errors.ts';
-import { secureWords, seededRandom, systemRandom } from './random.ts';
+import { fillWords, secureWords, seededRandom, systemRandom } from './random.ts';
 import type { RandomWords, SecureRandom, SeededRandom } from './random.ts';
 
 const first = (random: RandomWords, count: number): number[] =>
@@ -134,5 +134,30 @@ describe('seededRandom', () => {
     expect(Math.abs(moments[0]!)).toBeLessThan(0.016);
     expect(Math.abs(moments[1]! - 1)).toBeLessThan(0.0224);
     expect(Math.abs(moments[2]! - 3)).toBeLessThan(0.155);
+  });
+});
+
+describe('filling', () => {
+  it('gives the words that single calls give, and both may be mixed', () => {
+    const bytes = new Uint8Array(400_000).map((_, i) => (i * 7) ^ (i >> 8));
+    let at = 0;
+    const counted = { bytes: (length: number) => bytes.slice(at, (at += length)) } as SecureRandom;
+    const streams: (() => RandomWords)[] = [
+      () => seededRandom('fill'),
+      () => ((at = 0), secureWords(counted)),
+      () => ({ uint32: seededRandom('fill').uint32 }),
+    ];
+    for (const make of streams) {
+      const single = make();
+      const expected = Array.from({ length: 20_000 }, () => single.uint32());
+      const mixed = make();
+      const seen: number[] = [];
+      for (const size of [0, 1, 4_095, 4_097, 3, 9_000]) {
+        const block = new Uint32Array(size);
+        fillWords(mixed, block);
+        seen.push(...block, mixed.uint32());
+      }
+      expect(seen).toEqual(expected.slice(0, seen.length));
+    }
   });
 });

@@ -5,6 +5,14 @@ import { UsageError } from './errors.ts';
 export interface RandomWords {
   /** The next word, an integer in [0, 2³²). */
   uint32(): number;
+  /** The next `target.length` words, in order: what as many calls of {@link RandomWords.uint32} give, but faster. */
+  fill?(target: Uint32Array): void;
+}
+
+/** Fills `target` with the next words of `random`. */
+export function fillWords(random: RandomWords, target: Uint32Array): void {
+  if (random.fill !== undefined) random.fill(target);
+  else for (let i = 0; i < target.length; i++) target[i] = random.uint32();
 }
 
 /** Cryptographic randomness. Keys, seeds and nonces take this type, so that no simulation seed can reach them. */
@@ -32,6 +40,18 @@ export function secureWords(random: SecureRandom): RandomWords {
         at = 0;
       }
       return block[at++] as number;
+    },
+    fill(target) {
+      for (let filled = 0; filled < target.length;) {
+        if (at === block.length) {
+          block = new Uint32Array(random.bytes(BLOCK_BYTES).buffer);
+          at = 0;
+        }
+        const part = block.subarray(at, at + target.length - filled);
+        target.set(part, filled);
+        filled += part.length;
+        at += part.length;
+      }
     },
   };
 }
@@ -77,15 +97,27 @@ export function seededRandom(seed: string | number): SeededRandom {
   if (typeof seed === 'number' && !Number.isFinite(seed))
     throw new UsageError(`seed is ${seed}; a finite number is needed`);
   const name = String(seed);
-  let [a, b, c, counter] = seedState(name);
+  // Signed state: V8 keeps 32-bit integers as they are, and puts larger numbers on the heap.
+  let [a, b, c, counter] = seedState(name).map((word) => word | 0) as [number, number, number, number];
   const uint32 = (): number => {
-    const t = (a + b + counter) >>> 0;
-    counter = (counter + 1) >>> 0;
+    const t = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
     a = b ^ (b >>> 9);
-    b = (c + (c << 3)) >>> 0;
-    c = ((c << 21) | (c >>> 11)) >>> 0;
-    c = (c + t) >>> 0;
-    return t;
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + t) | 0;
+    return t >>> 0;
+  };
+  const fill = (target: Uint32Array): void => {
+    let [x, y, z, n] = [a, b, c, counter];
+    for (let i = 0; i < target.length; i++) {
+      const t = (x + y + n) | 0;
+      n = (n + 1) | 0;
+      x = y ^ (y >>> 9);
+      y = (z + (z << 3)) | 0;
+      z = (((z << 21) | (z >>> 11)) + t) | 0;
+      target[i] = t;
+    }
+    [a, b, c, counter] = [x, y, z, n];
   };
   for (let i = 0; i < 15; i++) uint32();
   const float = (): number => ((uint32() >>> 5) * 67_108_864 + (uint32() >>> 6)) / 9_007_199_254_740_992;
@@ -108,5 +140,5 @@ export function seededRandom(seed: string | number): SeededRandom {
   };
   const fork = (...labels: readonly (string | number)[]): SeededRandom =>
     seededRandom(`${name}/${labels.join('/')}`);
-  return { uint32, float, int, normal, fork } as SeededRandom;
+  return { uint32, fill, float, int, normal, fork } as SeededRandom;
 }

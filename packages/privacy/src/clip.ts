@@ -33,7 +33,7 @@ export function clipUpdate(delta: Float32Array, clippingNorm: number): ClippedUp
   const norm = normOf(delta);
   // Squares of float32 numbers cannot overflow float64: the norm is not finite only where an entry is not.
   if (!Number.isFinite(norm)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
-  if (norm <= clippingNorm) return { delta: Float32Array.from(delta), norm, clipped: false };
+  if (norm <= clippingNorm) return { delta: delta.slice(), norm, clipped: false };
   let factor = (clippingNorm / norm) * (1 - HAIR);
   let scaled = scale(delta, factor);
   // Denormal products are rounded more coarsely than the hair allows for; then a little more is taken.
@@ -43,7 +43,11 @@ export function clipUpdate(delta: Float32Array, clippingNorm: number): ClippedUp
 
 function normOf(values: Float32Array): number {
   let squares = 0;
-  for (let i = 0; i < values.length; i++) squares += (values[i] as number) * (values[i] as number);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    // Rows that training did not touch are zeros.
+    if (value !== 0) squares += value * value;
+  }
   return Math.sqrt(squares);
 }
 

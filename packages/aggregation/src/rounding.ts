@@ -1,0 +1,137 @@
+import { fillWords, type RandomWords } from '@tutti/base';
+import { ROUNDING_WASM } from './rounding-wasm.gen.ts';
+
+/** Words of a stream, in order; they are drawn a block ahead. */
+export interface WordReader {
+  next(): number;
+}
+
+/** Writes each delta·factor, rounded up or down at random, to `lanes`; words are taken from `words` as they are needed. */
+export type RoundLanes = (lanes: Int32Array, delta: Float32Array, factor: number, words: BlockReader) => void;
+
+/** 2⁻³², and half of it: a random word as a number strictly between 0 and 1. */
+export const WORD = 2 ** -32;
+export const HALF = 2 ** -33;
+
+/** Lanes of a chunk, and the most words that they take (assembly/rounding.ts). */
+const CHUNK_LANES = 4_096;
+const CHUNK_WORDS = 5_120;
+
+/** A stream read through a block, so that a chunk always finds all the words that it may need in one place. */
+export class BlockReader implements WordReader {
+  #at = 0;
+  #filled = 0;
+
+  /** @param block where the words stand; {@link CHUNK_WORDS} of them. */
+  constructor(
+    private readonly random: RandomWords,
+    private readonly block: Uint32Array = new Uint32Array(CHUNK_WORDS),
+  ) {}
+
+  next(): number {
+    if (this.#at === this.#filled) this.refill();
+    return this.block[this.#at++] as number;
+  }
+
+  /** Fills the block again, behind the words that are left; the next word then stands first. */
+  refill(): void {
+    const left = this.#filled - this.#at;
+    this.block.copyWithin(0, this.#at, this.#filled);
+    fillWords(this.random, this.block.subarray(left));
+    this.#at = 0;
+    this.#filled = this.block.length;
+  }
+
+  /** Counts `words` words as taken. */
+  skip(words: number): void {
+    this.#at += words;
+  }
+}
+
+/**
+ * The rounding in TypeScript: a quarter of a word a lane. Eight random bits are held against the first eight bits of the
+ * fraction; where they are equal, once in 256 lanes, a word of its own decides on the bits that follow.
+ */
+export function roundInTypescript(
+  lanes: Int32Array,
+  delta: Float32Array,
+  factor: number,
+  words: WordReader,
+): void {
+  let word = 0;
+  for (let i = 0; i < delta.length; i++) {
+    word = (i & 3) === 0 ? words.next() | 0 : word >> 8;
+    const value = (delta[i] as number) * factor;
+    const below = Math.floor(value);
+    const share = (value - below) * 256;
+    const first = share | 0;
+    const bits = word & 255;
+    // The sign bit of bits − first: 1 where bits < first.
+    let up = (bits - first) >>> 31;
+    if (bits === first) up = words.next() * WORD + HALF < share - first ? 1 : 0;
+    lanes[i] = (below | 0) + up;
+  }
+}
+
+/** What assembly/rounding.ts exports. */
+interface RoundingExports {
+  readonly memory: WebAssembly.Memory;
+  readonly DELTA_OFFSET: WebAssembly.Global;
+  readonly LANES_OFFSET: WebAssembly.Global;
+  readonly WORDS_OFFSET: WebAssembly.Global;
+  roundChunk(count: number, factor: number, first: number): number;
+  wipe(): void;
+}
+
+/** A way to round, and the block that its words are read through. */
+export interface Rounding {
+  readonly name: 'wasm' | 'typescript';
+  reader(random: RandomWords): BlockReader;
+  readonly round: RoundLanes;
+  /** Forgets what it worked on. */
+  wipe(): void;
+}
+
+export const typescriptRounding: Rounding = {
+  name: 'typescript',
+  reader: (random) => new BlockReader(random),
+  round: roundInTypescript,
+  wipe: () => undefined,
+};
+
+/** @returns undefined where the platform has no WebAssembly SIMD, or where a content policy forbids WebAssembly. */
+export function wasmRounding(): Rounding | undefined {
+  let exports: RoundingExports;
+  try {
+    const bytes = Uint8Array.from(atob(ROUNDING_WASM), (char) => char.charCodeAt(0));
+    exports = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as RoundingExports;
+  } catch {
+    return undefined;
+  }
+  const { buffer } = exports.memory;
+  const at = (offset: WebAssembly.Global): number => offset.value as number;
+  const deltas = new Float32Array(buffer, at(exports.DELTA_OFFSET), CHUNK_LANES);
+  const rounded = new Int32Array(buffer, at(exports.LANES_OFFSET), CHUNK_LANES);
+  const block = new Uint32Array(buffer, at(exports.WORDS_OFFSET), CHUNK_WORDS);
+  return {
+    name: 'wasm',
+    reader: (random) => new BlockReader(random, block),
+    round(lanes, delta, factor, words) {
+      const whole = delta.length & ~3;
+      for (let from = 0; from < whole; from += CHUNK_LANES) {
+        const part = delta.subarray(from, Math.min(whole, from + CHUNK_LANES));
+        deltas.set(part);
+        words.refill();
+        words.skip(exports.roundChunk(part.length, factor, 0));
+        lanes.set(part.length === CHUNK_LANES ? rounded : rounded.subarray(0, part.length), from);
+      }
+      roundInTypescript(lanes.subarray(whole), delta.subarray(whole), factor, words);
+    },
+    wipe: () => exports.wipe(),
+  };
+}
+
+let chosen: Rounding | undefined;
+
+/** WebAssembly where there is some, else TypeScript: the same lanes. */
+export const bestRounding = (): Rounding => (chosen ??= wasmRounding() ?? typescriptRounding);
