@@ -1,5 +1,5 @@
 import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
-import { IdentityError, type LogProblem, type MemberProblem } from '@tutti/identity';
+import { IdentityError } from '@tutti/identity';
 import {
   graphRules,
   phaseDigest,

@@ -11,8 +11,6 @@ import {
   encodeKnown,
   IdentityError,
   meet,
-  type LogProblem,
-  type MemberProblem,
   type Token,
   type TreeHead,
 } from '@tutti/identity';
@@ -185,5 +183,5 @@ function decoded(proof: Uint8Array): Uint8Array[] {
   }
 }
 
-const unproven = (detail: string, cause?: unknown): IdentityError<LogProblem | MemberProblem> =>
+const unproven = (detail: string, cause?: unknown): IdentityError =>
   new IdentityError('log-unproven', detail, { cause });

@@ -248,7 +248,7 @@ describe('the journal', () => {
   it('is decoded strictly, and only ever refused (fuzz)', () => {
     expect(decodeJournalEntry(JSON.parse(JSON.stringify(opened)))).toEqual(opened);
     // What 0.1.0 wrote, when there was one level.
-    const { identity: _, ...old } = opened as Extract<JournalEntry, { type: 'attempt-opened' }>;
+    const { identity: _, ...old } = opened;
     expect(decodeJournalEntry(old)).toEqual({ ...opened, identity: 'open' });
     expect(() => decodeJournalEntry({ ...opened, extra: 1 })).toThrow('journal');
     expect(() => decodeJournalEntry({ ...opened, v: 2 })).toThrow('journal.v');

@@ -17,12 +17,12 @@ export const LOG_PROBLEMS = ['log-head-forged', 'log-forked', 'log-went-back', '
 export type LogProblem = (typeof LOG_PROBLEMS)[number];
 
 /** A member, or the log that it should stand in, must not be accepted; `reason` is from a closed list. */
-export class IdentityError<Reason extends MemberProblem | LogProblem> extends FederatedError {
+export class IdentityError extends FederatedError {
   override readonly name = 'IdentityError';
   readonly code = 'identity/refused';
   readonly fault = 'peer' as const;
   constructor(
-    readonly reason: Reason,
+    readonly reason: MemberProblem | LogProblem,
     readonly detail: string,
     options?: ErrorOptions,
   ) {

@@ -123,8 +123,7 @@ export function checkToken(bytes: Uint8Array, { clientId, authority, now, crypto
   return token;
 }
 
-const refusal = (reason: MemberProblem, detail: string): IdentityError<MemberProblem> =>
-  new IdentityError(reason, detail);
+const refusal = (reason: MemberProblem, detail: string): IdentityError => new IdentityError(reason, detail);
 
 /** First 16 bytes of H("authority", public key). */
 export function authorityId(publicKey: Uint8Array, crypto: IdentityCrypto): Uint8Array {

@@ -4,7 +4,6 @@ import { portableCrypto } from '@tutti/secure-aggregation';
 import { describe, expect, it } from 'vitest';
 import { bytesOf, DESCRIPTION, TASK_INFO } from '../test/samples.ts';
 import { decodeDescription, helloDigest, phaseDigest, roundDigest } from './description.ts';
-import { PROTOCOL_VERSION } from './limits.ts';
 import { decodeTaskInfo } from './task.ts';
 
 type Json = Record<string, unknown>;

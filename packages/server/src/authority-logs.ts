@@ -77,7 +77,7 @@ async function getJson(url: string): Promise<unknown> {
     for await (const part of response.body ?? []) {
       length += (part as Uint8Array).length;
       if (length > LARGEST_ANSWER_BYTES) break;
-      parts.push(part as Uint8Array);
+      parts.push(part);
     }
   } catch (cause) {
     if (cause instanceof EnvironmentError) throw cause;

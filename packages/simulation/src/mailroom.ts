@@ -73,7 +73,7 @@ export function openMailroom(
     } catch (error) {
       failure ??= error;
     } finally {
-      pumps[thread] = (pumps[thread] as number) - 1;
+      pumps[thread] = pumps[thread] - 1;
     }
   }
 
