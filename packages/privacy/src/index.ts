@@ -26,7 +26,6 @@ export { createLedger, EMPTY_LEDGER, recordCorrelated, recordRelease, spent } fr
 export type { CorrelatedRelease, Ledger, Release, Spent } from './ledger.ts';
 export { noiseSequence } from './noise-sequence.ts';
 export type { NoiseSequence, RoundDraw } from './noise-sequence.ts';
-export { normalCdf } from './normal.ts';
 export { pldEpsilon } from './pld.ts';
 export type { SampledGaussian } from './pld.ts';
 export {

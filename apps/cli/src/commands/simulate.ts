@@ -124,7 +124,7 @@ export function simulateCommand(): Command {
       realNumber(0, 1_000),
     )
     .addOption(
-      new Option('--noise <name>', 'the product’s default noise (3 % of the clipping norm), or none')
+      new Option('--noise <name>', 'the product’s default noise (2 % of the clipping norm), or none')
         .choices(['none', 'default'])
         .default('none')
         .conflicts('noiseMultiplier'),
