@@ -180,7 +180,12 @@ function taskOf({ model, people, clippingNorm, noiseMultiplier }: AttemptSetup):
     },
     deadlinesMs: { train: 10_000, shareKeys: 5_000, maskedInput: 5_000, unmask: 5_000 },
     protection: 'secure',
-    noise: { multiplier: noiseMultiplier, metricMultiplier: noiseMultiplier },
+    // Counted, so that no lane is released without noise: devices that ask for noise refuse others.
+    noise: {
+      multiplier: noiseMultiplier,
+      metricMultiplier: noiseMultiplier,
+      accounting: { dpDelta: 1e-5 },
+    },
     seed: 'audit',
     keepCheckpoints: 1,
     selectionMs: 0,

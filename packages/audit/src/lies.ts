@@ -263,9 +263,9 @@ async function isRefused({ model, loaded, train, clippingNorm }: Victims, lie: L
 }
 
 function signer(keyPair: KeyPair, digest: RoundDigest, own: number): Signer {
-  const signed = (type: string, group: number, body: Uint8Array): Uint8Array =>
+  const signed = (type: string, group: number, ...body: readonly Uint8Array[]): Uint8Array =>
     nodeCrypto.sign(
-      phaseDigest(type, digest, [Uint8Array.of(group & 0xff, group >>> 8), body], nodeCrypto),
+      phaseDigest(type, digest, [Uint8Array.of(group & 0xff, group >>> 8), ...body], nodeCrypto),
       keyPair.secretKey,
     );
   return {
@@ -278,7 +278,7 @@ function signer(keyPair: KeyPair, digest: RoundDigest, own: number): Signer {
     roster: (message, bundles) => ({
       ...message,
       bundles,
-      signature: signed('roster', message.group, bundles),
+      signature: signed('roster', message.group, Uint8Array.of(message.page, message.pages), bundles),
     }),
     shares: (message, shares) => ({
       ...message,
