@@ -1,7 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient, createSharedEngine, type Client, type SharedEngine } from '@tutti/client-node';
+import {
+  createClient,
+  createSharedEngine,
+  type Client,
+  type ClientOptions,
+  type SharedEngine,
+} from '@tutti/client-node';
 import { memoryBlobs, memoryStore, type CoordinationEvent } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, type Coordinator, type CoordinatorConfigInput } from '@tutti/server';
@@ -43,11 +49,7 @@ export interface WireFederation {
   readonly url: string;
   readonly engine: SharedEngine;
   readonly events: CoordinationEvent[];
-  client(
-    name: string,
-    likes: readonly string[],
-    options?: { heldOut?: { item: string; candidates: string[] } },
-  ): Promise<Client>;
+  client(name: string, likes: readonly string[], options?: Partial<ClientOptions>): Promise<Client>;
   /** Lets every client take part until `done` says so. */
   run(clients: readonly Client[], done: (events: readonly CoordinationEvent[]) => boolean): Promise<void>;
   close(): Promise<void>;
