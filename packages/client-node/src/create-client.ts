@@ -17,6 +17,7 @@ import {
   type ClientStore,
   type Conditions,
   type Device,
+  type DevicePrivacy,
   type LocalExamples,
   type ParticipationEvent,
   type Policy,
@@ -98,6 +99,8 @@ export interface Client extends AsyncDisposable {
   recommend(options?: { k?: number; exclude?: readonly string[] }): Promise<readonly Recommendation[]>;
   /** Fetches the newest model, the whole of it, so that recommendations use it. */
   refresh(options?: { signal?: AbortSignal }): Promise<void>;
+  /** What taking part has cost this device so far, by its own count, and what its policy allows. */
+  privacy(): Promise<DevicePrivacy>;
   /** Takes part in rounds until `signal` aborts, or {@link Client.stop} is called. */
   participate(options?: { signal?: AbortSignal }): Promise<void>;
   stop(): Promise<void>;
@@ -292,6 +295,10 @@ class NodeClient implements Client {
     const done = participation.run({ signal: both });
     this.#running = { stop, done };
     await done.finally(() => (this.#running = undefined));
+  }
+
+  privacy(): Promise<DevicePrivacy> {
+    return this.#device.privacy();
   }
 
   async stop(): Promise<void> {

@@ -12,6 +12,7 @@
  * console.log(await client.recommend({ k: 10 }));
  * ```
  */
+export type { DevicePrivacy } from '@tutti/client';
 export { createClient } from './create-client.ts';
 export type { Client, ClientEvents, ClientOptions, Recommendation } from './create-client.ts';
 export { StoreInUseError, WrongCoordinatorError } from './errors.ts';

@@ -42,6 +42,7 @@ function described(over: Partial<RoundDescription> = {}, multiplier = 2): RoundD
     scale,
     clippingNorm: 3,
     clipIndicator: false,
+    wordBits: 32,
     noise: skellamNoise(multiplier, deltaVariance, metricVariance),
     cohort,
     ...over,

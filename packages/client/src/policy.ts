@@ -170,12 +170,12 @@ const NOISE_TAIL_DEVIATIONS = 8;
 
 /** Whether the ring has room for what this device would add, did every other member of its group add as much. */
 function fitsRing(policy: Policy, description: RoundDescription): boolean {
-  const { scale, clippingNorm, cohort } = description;
+  const { scale, clippingNorm, cohort, wordBits } = description;
   const variance = ownDeltaVariance(policy, description);
   const members = Math.min(cohort.planned, cohort.largestGroup);
   const sum =
     members * (clippingNorm * scale.delta + 1) + NOISE_TAIL_DEVIATIONS * Math.sqrt(members * variance);
-  return variance <= LARGEST_NOISE_VARIANCE && sum < 2 ** 31;
+  return variance <= LARGEST_NOISE_VARIANCE && sum < 2 ** (wordBits - 1);
 }
 
 /**

@@ -27,7 +27,14 @@ const L2 = roundedSensitivity(3 * scale.delta, 100);
 /** 20 of 40 members are sure to survive, and together carry z = 4. */
 function described(attempt: number, over: Partial<RoundDescription> = {}): RoundDescription {
   return {
-    ...{ attempt, round: attempt, purpose: 'train', protection: 'secure', clipIndicator: false },
+    ...{
+      attempt,
+      round: attempt,
+      purpose: 'train',
+      protection: 'secure',
+      clipIndicator: false,
+      wordBits: 32,
+    },
     ...{
       mode: 'semi-honest',
       identity: { level: 'open' },

@@ -4,7 +4,7 @@ import { PROTOCOL_VERSION, type RoundDescription } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { OPEN, roundIdentity } from './identity.ts';
 import { lanesOf } from './lanes.ts';
-import { hasClipIndicator } from './noise-plan.ts';
+import { hasClipIndicator, smallestOf } from './noise-plan.ts';
 import { chooseRing } from './ring-plan.ts';
 import { rulesOf, type TaskConfig } from './task-config.ts';
 
@@ -67,7 +67,7 @@ export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundD
     ...(participation === undefined ? {} : { participation: { ...participation } }),
     cohort: {
       planned,
-      smallest: Math.min(planned, config.cohort.smallest),
+      smallest: smallestOf(config, planned),
       largestGroup: config.cohort.largestGroup,
     },
     graph,

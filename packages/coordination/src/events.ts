@@ -30,6 +30,13 @@ export interface TaskStatus {
   readonly modelHash: string;
   /** ε spent so far, from both points of view; null where it is not counted. */
   readonly epsilon: Spent | null;
+  /** What noise its sums carry: z of the delta lanes, δ and budget where ε is counted. */
+  readonly noise: {
+    readonly mechanism: string;
+    readonly multiplier: number;
+    readonly delta: number | null;
+    readonly epsilonBudget: number | null;
+  };
 }
 
 /** What operators and dashboards hear. Told only after the journal holds it. */

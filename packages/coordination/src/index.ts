@@ -10,6 +10,8 @@
  * clock.advance(1_000);
  * ```
  */
+export { calibratedTask } from './calibrate.ts';
+export type { NoiseTarget } from './calibrate.ts';
 export { createCoordination } from './coordination.ts';
 export type { Coordination, CoordinationOptions } from './coordination.ts';
 export { LARGEST_LOSS, METRICS } from './lanes.ts';

@@ -64,13 +64,19 @@ export function noisePlan({ noise, adaptiveClipping, cohort }: TaskConfig): Nois
   return { delta: deltaMultiplier, clip: 2 * indicatorStddev, metric };
 }
 
+/** Fewest clients that an attempt goes on with. Of a Poisson sample, whose size is known, the part that has to survive has to be ready. */
+export function smallestOf({ cohort, noise, poisson }: TaskConfig, planned: number): number {
+  const present = poisson === undefined ? 0 : Math.ceil((noise.survivorShare ?? 0) * planned);
+  return Math.min(planned, Math.max(cohort.smallest, present));
+}
+
 /**
  * Fewest clients that a group's sum can be over: what the threshold leaves of the smallest group, or the part of it that has to
  * survive. Without masks the same, so that the pipeline is.
  */
 export function fewestOf(config: TaskConfig, planned: number): number {
   const { cohort, noise } = config;
-  const sizes = { planned, smallest: Math.min(planned, cohort.smallest), largestGroup: cohort.largestGroup };
+  const sizes = { planned, smallest: smallestOf(config, planned), largestGroup: cohort.largestGroup };
   const byThreshold = fewestSurvivors(sizes, rulesOf(config));
   if (noise.survivorShare === undefined) return byThreshold;
   return Math.max(byThreshold, Math.ceil(noise.survivorShare * smallestGroup(sizes)));

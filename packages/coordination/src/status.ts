@@ -5,6 +5,7 @@ import type { TaskStatus } from './events.ts';
 import { OPEN } from './identity.ts';
 import type { TaskHistory } from './journal.ts';
 import type { Lobby } from './lobby.ts';
+import { mechanismOf } from './noise-plan.ts';
 import type { TaskConfig } from './task-config.ts';
 import type { TaskLog } from './task-log.ts';
 
@@ -57,5 +58,16 @@ export function taskStatus(
     waiting,
     modelHash: history.modelHash ?? '',
     epsilon,
+    noise: noiseStatus(config),
+  };
+}
+
+function noiseStatus({ noise }: TaskConfig): TaskStatus['noise'] {
+  const { multiplier, accounting } = noise;
+  return {
+    mechanism: multiplier === 0 ? 'none' : mechanismOf(noise).name,
+    multiplier,
+    delta: accounting?.dpDelta ?? null,
+    epsilonBudget: accounting?.epsilonBudget ?? null,
   };
 }

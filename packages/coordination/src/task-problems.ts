@@ -36,7 +36,9 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
   whole('rounds', config.rounds, 0, 0xffff_ffff);
   whole('cohort.planned', cohort.planned, 1, 1_000_000);
   whole('cohort.smallest', cohort.smallest, 1, 1_000_000);
-  whole('cohort.largestGroup', cohort.largestGroup, 2, LARGEST_GROUP);
+  // Without masks a group is a number in the books, and may hold everybody.
+  const largest = config.protection === 'plain' ? 1_000_000 : LARGEST_GROUP;
+  whole('cohort.largestGroup', cohort.largestGroup, 2, largest);
   const rules = rulesOf(config);
   whole('graph.corruptPermille', rules.corruptPermille, 0, 333);
   whole('graph.dropoutPermille', rules.dropoutPermille, 0, 500);

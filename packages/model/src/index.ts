@@ -19,8 +19,15 @@ export type { DataFacts } from './config.ts';
 export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 export { createEngine } from './engine.ts';
 export { createModel } from './model.ts';
-export { recommended } from './recommended.ts';
-export type { RecommendedTraining } from './recommended.ts';
+export {
+  PRIVATE_DIMENSION,
+  PRIVATE_ROUNDS,
+  privateClippingNorm,
+  privateStrategy,
+  recommended,
+  summingStrategy,
+} from './recommended.ts';
+export type { RecommendedStrategy, RecommendedTraining } from './recommended.ts';
 export {
   decodeSlice,
   encodeSlice,

@@ -3,16 +3,19 @@ import type { ModelConfig } from './types.ts';
 
 /** The server's side of training that suits a family. */
 export interface RecommendedTraining {
-  readonly strategy: {
-    readonly name: 'fedadam';
-    readonly learningRate: number;
-    readonly beta1: number;
-    readonly beta2: number;
-    readonly tau: number;
-    readonly weightDecay: number;
-  };
+  readonly strategy: RecommendedStrategy;
   /** L2 norm that each model delta is scaled down to. */
   readonly clippingNorm: number;
+}
+
+/** FedAdam with all its numbers. */
+export interface RecommendedStrategy {
+  readonly name: 'fedadam';
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly tau: number;
+  readonly weightDecay: number;
 }
 
 /** Strategy and clipping norm found by experiment (bench/results.md); the pull λ·a0 of matrix factorisation is the server's. */
@@ -28,4 +31,48 @@ export function recommended(config: ModelConfig, facts: DataFacts): RecommendedT
   // τ keeps coordinates that only noise moves from taking whole steps.
   const strategy = { ...adam, beta1: 0.5, tau: 0.05, learningRate: 0.2, weightDecay: 0 };
   return { strategy, clippingNorm: 8 };
+}
+
+/** Clipping norm under differential privacy over the root of a mean history: a third to a half of the updates are shortened. */
+const PRIVATE_CLIP = 0.16;
+
+/** τ over the deviation of the noise of a coordinate's mean: Adam then steps as far as a coordinate's signal rises above its noise. */
+const PRIVATE_TAU = 0.6;
+
+/** Numbers for matrix factorisation under differential privacy, where a few rounds of everybody are the best use of a budget. */
+export const PRIVATE_ROUNDS = 30;
+export const PRIVATE_DIMENSION = 32;
+
+/** The clipping norm under noise that is enough for a guarantee: noise grows with it, so it is far below what training alone would want. */
+export function privateClippingNorm(config: ModelConfig, facts: DataFacts): number {
+  return config.family === 'mf'
+    ? PRIVATE_CLIP * Math.sqrt(Math.max(4, facts.meanHistory))
+    : recommended(config, facts).clippingNorm;
+}
+
+/**
+ * Strategy under noise that is enough for a guarantee, found by experiment (bench/results.md).
+ * @param noiseStddev deviation of the noise of a coordinate of the mean update, in the units of the weights: z·C over the cohort.
+ */
+export function privateStrategy(
+  config: ModelConfig,
+  facts: DataFacts,
+  noiseStddev: number,
+): RecommendedStrategy {
+  const { strategy } = recommended(config, facts);
+  if (config.family !== 'mf') return { ...strategy, tau: Math.min(1, Math.max(strategy.tau, noiseStddev)) };
+  const tau = Math.min(1, Math.max(strategy.tau, PRIVATE_TAU * noiseStddev));
+  return { ...strategy, learningRate: 0.05, beta1: 0.8, tau };
+}
+
+/**
+ * Strategy for noise that cancels in a sum of updates: momentum, whose model is a sum of them.
+ * @see Kairouz et al., Practical and Private (Deep) Learning Without Sampling or Shuffling, ICML 2021: DP-FTRL with momentum.
+ */
+export function summingStrategy(
+  config: ModelConfig,
+  facts: DataFacts,
+): Pick<RecommendedStrategy, 'learningRate' | 'beta1' | 'weightDecay'> & { readonly name: 'fedavgm' } {
+  const { weightDecay } = recommended(config, facts).strategy;
+  return { name: 'fedavgm', beta1: 0.9, learningRate: config.family === 'mf' ? 2 : 0.1, weightDecay };
 }

@@ -185,6 +185,13 @@ describe('ranges of a description', () => {
     expect(fieldWith({ participation: null })).toBe('description.participation');
   });
 
+  it('without masks a group may hold everybody', () => {
+    const cohort = { ...DESCRIPTION.cohort, largestGroup: 1_000_000 };
+    const fieldWith = (over: object) => fieldOf(() => decodeDescription({ ...DESCRIPTION, ...over }));
+    expect(fieldWith({ cohort, protection: 'plain' })).toBe('accepted');
+    expect(fieldWith({ cohort })).toBe('description.cohort.largestGroup');
+  });
+
   it('every field of a description has its range above', () => {
     const paths = pathsOf(DESCRIPTION as Json).map((path) => path.join('.'));
     const leaves = paths.filter((path) => !paths.some((other) => other.startsWith(`${path}.`)));

@@ -67,7 +67,7 @@ const noise = z.discriminatedUnion('mechanism', [
 ]);
 
 /** Phase 0 of secure-aggregation: everything that a client agrees to by taking part, fixed before it trains. */
-export const roundDescriptionSchema = z.strictObject({
+const fields = z.strictObject({
   protocol: z.literal(PROTOCOL_VERSION),
   task: taskName,
   /** The update that this attempt would make: 1 for the first. */
@@ -131,8 +131,8 @@ export const roundDescriptionSchema = z.strictObject({
   cohort: z.strictObject({
     planned: integer(1, 1_000_000),
     smallest: integer(1, 1_000_000),
-    /** Clients that mask together at most; a larger cohort is split into groups of nearly equal size. */
-    largestGroup: integer(1, MAX_GROUP),
+    /** Clients that mask together at most, 1,024 where there are masks; a larger cohort is split into groups of nearly equal size. */
+    largestGroup: integer(1, 1_000_000),
   }),
   /** With a group's size these fix its graph, its threshold and its fewest survivors; each side computes them. */
   graph: z.strictObject({
@@ -154,6 +154,13 @@ export const roundDescriptionSchema = z.strictObject({
     unmask: integer(1, 3_600_000),
   }),
 });
+
+/** @see {@link RoundDescription} */
+export const roundDescriptionSchema = fields.check(
+  z.refine(({ protection, cohort }) => protection === 'plain' || cohort.largestGroup <= MAX_GROUP, {
+    path: ['cohort', 'largestGroup'],
+  }),
+);
 
 /** @see roundDescriptionSchema for each field's meaning and range. */
 export type RoundDescription = Readonly<z.infer<typeof roundDescriptionSchema>>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { configJsonSchema, decodeConfig } from './config.ts';
+import { configJsonSchema, decodeConfig, tasksOf } from './config.ts';
 
 const catalogue = { ids: ['a', 'b'] };
 
@@ -16,7 +16,7 @@ describe('the configuration', () => {
     expect(config.tasks[0]).toMatchObject({
       model: { family: 'mlp' },
       round: { cohort: 100, largestGroup: 128 },
-      privacy: { mechanism: 'skellam', noiseMultiplier: 0.02 },
+      privacy: { mechanism: 'skellam' },
       insecureSmallCohort: false,
     });
   });
@@ -34,5 +34,74 @@ describe('the configuration', () => {
     expect(() => decodeConfig({ tasks: [{ name: 'films', catalogue }] })).toThrow(
       /catalogue\.ids: a stands there twice[^]*catalogue\.titles: has 1 entries; there are 3 ids/,
     );
+  });
+});
+
+describe('privacy in the configuration', () => {
+  const taskWith = (over: object) =>
+    tasksOf(decodeConfig({ tasks: [{ name: 'films', catalogue, ...over }] }))[0];
+  const round = { cohort: 100, smallestCohort: 100, overselection: 1 };
+  const budget = { mechanism: 'skellam', epsilon: 8, delta: 1e-5 } as const;
+
+  it('is the default noise of two percent, of which no ε is counted', () => {
+    expect(taskWith({})?.noise).toEqual({
+      multiplier: 0.02,
+      metricMultiplier: 0,
+      mechanism: { name: 'skellam' },
+    });
+  });
+
+  it('finds the least noise that the budget allows for the rounds that are planned', () => {
+    const privacy = { ...budget, survivorShare: 1 };
+    const few = taskWith({ round, rounds: 10, metrics: false, privacy });
+    const many = taskWith({ round, rounds: 40, metrics: false, privacy });
+    // Skellam noise, accounted by RDP: .638·√rounds (a Gaussian's, to half a percent).
+    expect(few?.noise.multiplier).toBeCloseTo(0.638 * Math.sqrt(10), 1);
+    expect((many?.noise.multiplier ?? 0) / (few?.noise.multiplier ?? 1)).toBeCloseTo(2, 1);
+    expect(few?.noise.accounting).toEqual({ dpDelta: 1e-5, epsilonBudget: 8 });
+    const measured = taskWith({ round, rounds: 10, privacy });
+    expect(measured?.noise.multiplier).toBeGreaterThan(few?.noise.multiplier ?? 0);
+    expect(measured?.noise.metricMultiplier).toBeCloseTo(6 * (measured?.noise.multiplier ?? 0), 9);
+  });
+
+  it('gives noise that cancels a strategy in which it does', () => {
+    const made = taskWith({
+      round,
+      rounds: 16,
+      metrics: false,
+      privacy: { ...budget, mechanism: 'banded', participation: { most: 2, separation: 8 } },
+    });
+    expect(made?.strategy.name).toBe('fedavgm');
+    expect(made?.noise).toMatchObject({
+      mechanism: { name: 'banded', steps: 16 },
+      participation: { most: 2, separation: 8 },
+    });
+  });
+
+  it('reaches the engine: adaptive clipping, Poisson samples, colluders', () => {
+    const made = taskWith({
+      round: { ...round, smallestCohort: 50, poissonPopulation: 2_000 },
+      adaptiveClipping: {},
+      privacy: { mechanism: 'skellam', noiseMultiplier: 1, delta: 1e-5, against: 'readers', colluders: 3 },
+    });
+    expect(made).toMatchObject({
+      adaptiveClipping: { quantile: 0.5, learningRate: 0.2 },
+      poisson: { population: 2_000 },
+      noise: { colluders: 3, metricMultiplier: 6, accounting: { dpDelta: 1e-5, against: 'readers' } },
+    });
+  });
+
+  it.each<[string, object]>([
+    ['privacy.epsilon: 8 needs a privacy.delta', { privacy: { mechanism: 'skellam', epsilon: 8 } }],
+    ['privacy.epsilon: 8 for how many rounds', { privacy: budget }],
+    ['privacy.mechanism: tree needs a noiseMultiplier', { privacy: { mechanism: 'tree' } }],
+    [
+      'privacy.metricNoiseMultiplier: is found',
+      { rounds: 5, privacy: { ...budget, metricNoiseMultiplier: 1 } },
+    ],
+    ['round.poissonPopulation: 10 is not', { round: { poissonPopulation: 10 } }],
+    ['privacy.colluders: 90 is not', { privacy: { mechanism: 'skellam', colluders: 90 } }],
+  ])('is refused by its path: %s', (text, over) => {
+    expect(() => taskWith(over)).toThrow(`tasks[0].${text}`);
   });
 });

@@ -5,16 +5,28 @@ import { LogMirror } from '@tutti/identity';
 import {
   createModel,
   MODEL_FAMILIES,
+  privateClippingNorm,
+  privateStrategy,
   recommended,
   resolveModelConfig,
+  summingStrategy,
   withProximalTerm,
+  type DataFacts,
+  type Model,
+  type ModelConfig,
   type ModelInput,
 } from '@tutti/model';
-import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import { LARGEST_COMPLETE_GRAPH, LARGEST_GROUP, MODES, SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import * as z from 'zod';
 import { ConfigError } from './errors.ts';
+import {
+  adaptiveClippingSchema,
+  countsEpsilon,
+  isCorrelated,
+  privacySchema,
+  withPrivacy,
+} from './privacy-config.ts';
 
 /** What a coordinator is run with: one JSON file. Every field says what it means, and the JSON schema is made from here. */
 
@@ -114,6 +126,14 @@ const task = z.strictObject({
           'bits of a word on the wire; auto: 24 where there is noise and they cost nothing, 32 otherwise',
         ),
       overselection: z.number().min(1).max(10).default(1.3),
+      poissonPopulation: z
+        .int()
+        .min(1)
+        .max(1_000_000_000)
+        .optional()
+        .describe(
+          'all the clients that there are; each is then asked by a coin of its own with chance cohort · overselection over it, which is what makes readers of the model see less',
+        ),
       selectionMs: z.int().min(0).max(3_600_000).optional(),
       slice: z
         .union([
@@ -144,18 +164,12 @@ const task = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
-  privacy: z
-    .discriminatedUnion('mechanism', [
-      z.strictObject({ mechanism: z.literal('none') }),
-      z.strictObject({
-        mechanism: z.literal('skellam'),
-        noiseMultiplier: z.number().positive().max(1e6).default(DEFAULT_NOISE_MULTIPLIER),
-        metricNoiseMultiplier: z.number().min(0).max(1e6).default(0),
-        delta: z.number().gt(0).lt(1).optional().describe('δ; with it, ε is counted'),
-        epsilon: z.number().positive().optional().describe('the budget: the task stops when it is spent'),
-      }),
-    ])
-    .prefault({ mechanism: 'skellam' }),
+  adaptiveClipping: adaptiveClippingSchema.describe('lets the clipping norm follow the updates'),
+  metrics: z
+    .boolean()
+    .default(true)
+    .describe('loss and ranking lanes; each costs a part of a privacy budget'),
+  privacy: privacySchema,
   seed: z.string().max(200).default('1'),
   keepCheckpoints: z.int().min(1).max(1_000_000).default(10),
   insecureSmallCohort: z.boolean().default(false),
@@ -238,6 +252,13 @@ const configPath = (path: string): string =>
     .replace(/^cohort\./, 'round.')
     .replace(/^(combine$|graph\.|wordBits)/, 'round.$1')
     .replace(/^slice\./, 'round.slice.')
+    .replace(/^poisson(\.population)?$/, 'round.poissonPopulation')
+    .replace(/^noise\.accounting\.dpDelta$/, 'privacy.delta')
+    .replace(/^noise\.accounting\.epsilonBudget$/, 'privacy.epsilon')
+    .replace(/^noise\.accounting\.against$/, 'privacy.against')
+    .replace(/^noise\.multiplier$/, 'privacy.noiseMultiplier')
+    .replace(/^noise\.metricMultiplier$/, 'privacy.metricNoiseMultiplier')
+    .replace(/^noise\.accounting$/, 'privacy')
     .replace(/^noise\./, 'privacy.');
 
 function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
@@ -250,29 +271,41 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
     entry.strategy?.name === 'fedprox' ? withProximalTerm(input) : input,
     facts,
   );
+  const task = plainTask(entry, createModel(config, items), strategyOf(entry, config, facts));
+  const noisy = withPrivacy(task, privacy);
+  if (!countsEpsilon(privacy) || entry.strategy !== undefined || isCorrelated(privacy)) return noisy;
+  const noiseStddev = (noisy.noise.multiplier * noisy.clippingNorm) / round.cohort;
+  return { ...noisy, strategy: privateStrategy(config, facts, noiseStddev) };
+}
+
+/** What suits a model where the file says nothing else: strategy and clipping norm. */
+function strategyOf(
+  { strategy, clippingNorm, privacy }: CoordinatorConfig['tasks'][number],
+  config: ModelConfig,
+  facts: DataFacts,
+): Pick<TaskConfig, 'strategy' | 'clippingNorm'> {
   const suited = recommended(config, facts);
-  const slice = chooseSlice(items, round.slice);
-  const noise =
-    privacy.mechanism === 'none'
-      ? { multiplier: 0, metricMultiplier: 0 }
-      : {
-          multiplier: privacy.noiseMultiplier,
-          metricMultiplier: privacy.metricNoiseMultiplier,
-          ...(privacy.delta === undefined
-            ? {}
-            : {
-                accounting: {
-                  dpDelta: privacy.delta,
-                  ...(privacy.epsilon === undefined ? {} : { epsilonBudget: privacy.epsilon }),
-                },
-              }),
-        };
+  return {
+    strategy: (strategy ??
+      (isCorrelated(privacy) ? summingStrategy(config, facts) : suited.strategy)) as StrategyConfig,
+    clippingNorm:
+      clippingNorm ?? (countsEpsilon(privacy) ? privateClippingNorm(config, facts) : suited.clippingNorm),
+  };
+}
+
+/** The task without its noise. */
+function plainTask(
+  entry: CoordinatorConfig['tasks'][number],
+  model: Model,
+  suited: Pick<TaskConfig, 'strategy' | 'clippingNorm'>,
+): TaskConfig {
+  const { round } = entry;
+  const slice = chooseSlice(model.items, round.slice);
   return {
     name: entry.name,
-    model: createModel(config, items),
+    model,
     catalogue: utf8(canonicalJson(entry.catalogue)),
-    strategy: (entry.strategy ?? suited.strategy) as StrategyConfig,
-    clippingNorm: entry.clippingNorm ?? suited.clippingNorm,
+    ...suited,
     rounds: entry.rounds,
     cohort: {
       planned: round.cohort,
@@ -295,12 +328,15 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
     graph: round.graph,
     protection: entry.insecurePlain ? 'plain' : 'secure',
     wordBits: round.wordBits,
-    noise,
+    noise: { multiplier: 0, metricMultiplier: 0 },
+    metrics: entry.metrics,
     seed: entry.seed,
     keepCheckpoints: entry.keepCheckpoints,
     insecureSmallCohort: entry.insecureSmallCohort,
     ...(slice === undefined ? {} : { slice }),
     ...(round.selectionMs === undefined ? {} : { selectionMs: round.selectionMs }),
+    ...(entry.adaptiveClipping === undefined ? {} : { adaptiveClipping: entry.adaptiveClipping }),
+    ...(round.poissonPopulation === undefined ? {} : { poisson: { population: round.poissonPopulation } }),
   };
 }
 

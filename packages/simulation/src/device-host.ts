@@ -178,6 +178,8 @@ function openDevice(
       largestClippingNorm: Number.POSITIVE_INFINITY,
       smallestCohort: setup.smallestCohort,
       allowPlain: setup.protocol === 'plain',
+      // A simulation has nobody to protect from its own coordinator.
+      trustCoordinatorNoise: true,
     },
   });
 }

@@ -20,3 +20,6 @@ export { FITS } from './options.ts';
 export type { Fit, SimulationOptions } from './options.ts';
 export type { Quality, QualityPair, RoundReport, SimulationProgress, SimulationResult } from './report.ts';
 export { simulate } from './simulate.ts';
+export { MECHANISMS } from './privacy.ts';
+export type { Mechanism, SimulationPrivacy } from './privacy.ts';
+export type { PrivacyResult } from './report.ts';

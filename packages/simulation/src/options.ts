@@ -2,7 +2,7 @@ import { UsageError } from '@tutti/base';
 import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { SplitDataset } from '@tutti/datasets';
 import type { EngineChoice } from '@tutti/engine-simd';
-import type { BackendName, ModelInput } from '@tutti/model';
+import { PRIVATE_ROUNDS, type BackendName, type ModelInput } from '@tutti/model';
 import {
   LARGEST_COMPLETE_GRAPH,
   LARGEST_GROUP,
@@ -10,6 +10,7 @@ import {
   type Mode,
   type WordBits,
 } from '@tutti/secure-aggregation';
+import { countsEpsilon, type SimulationPrivacy } from './privacy.ts';
 import type { RoundReport, SimulationProgress } from './report.ts';
 
 /** Which interactions clients train on: what the files call train (validation item included where they include it), or all but validation and test. */
@@ -25,9 +26,9 @@ export interface SimulationOptions {
   readonly strategyName?: StrategyConfig['name'];
   /** Server learning rate; the model's recommendation when left out. */
   readonly learningRate?: number;
-  /** Updates to make. Default 50. */
+  /** Updates to make. Default 50; 30 where an ε is asked for. */
   readonly rounds?: number;
-  /** Clients a round. Default a tenth of the population, at least 16 (32 in active mode). */
+  /** Clients a round. Default a tenth of the population, at least 16 (32 in active mode); everybody where an ε is asked for. */
   readonly cohort?: number;
   /** Equal seeds and options give equal figures, whatever the number of workers. Default 1. */
   readonly seed?: string | number;
@@ -50,6 +51,8 @@ export interface SimulationOptions {
   readonly sliceRows?: number | 'auto' | 'off';
   /** Standard deviation of the noise of the sum, over the clipping norm; default 0. */
   readonly noiseMultiplier?: number;
+  /** What is guaranteed, and how noise gets onto the sum; default no guarantee, by the devices. */
+  readonly privacy?: SimulationPrivacy;
   /** Chance that a selected client falls silent in a round, at a phase drawn evenly; default 0. */
   readonly dropout?: number;
   /** See {@link Fit}; default `files`. */
@@ -69,6 +72,9 @@ export interface SimulationOptions {
   readonly checkpointEvery?: number;
   readonly signal?: AbortSignal;
 }
+
+/** Updates where no other number is asked for. */
+const DEFAULT_ROUNDS = 50;
 
 /** Options with every default filled in and every range checked. */
 export interface ResolvedOptions {
@@ -95,14 +101,19 @@ export interface ResolvedOptions {
  */
 export function resolveOptions(options: SimulationOptions, cores: number): ResolvedOptions {
   const { users } = options.dataset;
-  const { mode = 'semi-honest' } = options;
+  const { mode = 'semi-honest', protocol = 'secure' } = options;
   const least = SMALLEST_COHORTS[mode];
+  // Noise is over the sum: the more are in it, and the fewer rounds there are, the less of it is left in the mean.
+  const guaranteed = options.privacy?.epsilon !== undefined;
+  const tenth = Math.min(users, Math.max(least, Math.round(users / 10)));
+  const cohort = options.cohort ?? (guaranteed ? users : tenth);
+  const largestGroup = protocol === 'plain' ? users : LARGEST_GROUP;
   const resolved: ResolvedOptions = {
-    rounds: options.rounds ?? 50,
-    cohort: options.cohort ?? Math.min(users, Math.max(least, Math.round(users / 10))),
+    rounds: options.rounds ?? (guaranteed ? PRIVATE_ROUNDS : DEFAULT_ROUNDS),
+    cohort,
     seed: String(options.seed ?? 1),
-    protocol: options.protocol ?? 'secure',
-    groupSize: options.groupSize ?? LARGEST_COMPLETE_GRAPH,
+    protocol,
+    groupSize: options.groupSize ?? suitedGroup(options, cohort, largestGroup),
     combine: options.combine ?? 'mean',
     mode,
     wordBits: options.wordBits ?? 'auto',
@@ -119,7 +130,7 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
     resolved.cohort > users
       ? `cohort: ${resolved.cohort} are asked for; the data set has ${users} people`
       : integerProblem('cohort', resolved.cohort, 1, users),
-    integerProblem('groupSize', resolved.groupSize, 2, LARGEST_GROUP),
+    integerProblem('groupSize', resolved.groupSize, 2, Math.max(LARGEST_GROUP, largestGroup)),
     typeof options.sliceRows === 'number'
       ? integerProblem('sliceRows', options.sliceRows, 1, options.dataset.items)
       : undefined,
@@ -133,6 +144,15 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return resolved;
+}
+
+/**
+ * Every group carries its own noise, for the coordinator sees its sum: where ε is counted groups are as large as they may be. A
+ * Poisson sample may be larger than its mean.
+ */
+function suitedGroup({ privacy = {} }: SimulationOptions, cohort: number, largestGroup: number): number {
+  if (!countsEpsilon(privacy)) return LARGEST_COMPLETE_GRAPH;
+  return Math.min(largestGroup, Math.max(2, privacy.poisson === true ? 2 * cohort : cohort));
 }
 
 function integerProblem(name: string, value: number, least: number, most: number): string | undefined {

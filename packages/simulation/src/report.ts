@@ -15,8 +15,8 @@ export interface RoundReport {
   readonly hr10: number | null;
   readonly ndcg10: number | null;
   readonly clippedShare: number | null;
-  /** ε against the coordinator so far, where differential privacy is accounted. */
-  readonly epsilon: number | null;
+  /** ε so far from both points of view, where it is counted. Nothing holds against a coordinator that adds the noise: null. */
+  readonly epsilon: { readonly coordinator: number | null; readonly readers: number | null } | null;
   readonly upBytes: number;
   readonly downBytes: number;
   readonly seconds: number;
@@ -48,6 +48,19 @@ export interface QualityPair {
   readonly full: Quality;
 }
 
+/** What a simulation's noise guarantees. The unit is one person's every update; neighbours have one person more or less. */
+export interface PrivacyResult {
+  readonly mechanism: string;
+  /** z of the delta lanes: of each draw, for correlated noise. */
+  readonly noiseMultiplier: number;
+  readonly delta: number;
+  /** ε of all rounds: against a coordinator that sees who takes part, and against readers of the model. */
+  readonly epsilon: { readonly coordinator: number | null; readonly readers: number };
+  /** q, where it may be counted. */
+  readonly sampling: number | null;
+  readonly participation: { readonly most: number; readonly separation: number } | null;
+}
+
 /** What a simulation found. `wallSeconds` and `clientsPerSecond` depend on the machine; nothing else does. */
 export interface SimulationResult {
   readonly model: Readonly<Record<string, unknown>>;
@@ -64,6 +77,8 @@ export interface SimulationResult {
   readonly final: QualityPair;
   readonly baselines: Readonly<Record<string, QualityPair>>;
   readonly bytes: { readonly upPerClientRound: number; readonly downPerClientRound: number };
+  /** What the noise guarantees; null where ε is not counted. */
+  readonly privacy: PrivacyResult | null;
   readonly clientsPerSecond: number;
   readonly wallSeconds: number;
   readonly seed: string | number;

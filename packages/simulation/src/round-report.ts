@@ -39,6 +39,6 @@ const measured = ({ loss, metrics, clippedShare, epsilon, modelHash }: RoundReco
   hr10: metrics.hr10,
   ndcg10: metrics.ndcg10,
   clippedShare,
-  epsilon: epsilon?.coordinator ?? null,
+  epsilon,
   modelHash,
 });

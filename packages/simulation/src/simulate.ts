@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { canonicalJson, InternalError, seededRandom, systemRandom, utf8 } from '@tutti/base';
+import { InternalError, seededRandom, systemRandom, utf8 } from '@tutti/base';
 import {
-  chooseSlice,
   createCoordination,
   manualClock,
   memoryBlobs,
@@ -13,7 +12,7 @@ import {
 } from '@tutti/coordination';
 import {
   createModel,
-  recommended,
+  PRIVATE_DIMENSION,
   resolveModelConfig,
   withProximalTerm,
   type Model,
@@ -28,13 +27,9 @@ import { sharePopulation, type Population } from './population.ts';
 import { openThreadPool, type ThreadPool } from './pool.ts';
 import type { RoundReport, SimulationResult } from './report.ts';
 import { roundReport, type AttemptEnd } from './round-report.ts';
+import { TASK, taskConfig } from './task.ts';
+import { drawPeople, privacyResult } from './selection.ts';
 import { simulatedAuthority, simulatedIdentity } from './identity.ts';
-
-/** The one task of a simulation. */
-const TASK = 'simulation';
-
-/** Virtual milliseconds that a phase may take; only silent clients ever use them up. */
-const DEADLINES_MS = { train: 60_000, shareKeys: 60_000, maskedInput: 60_000, unmask: 60_000 };
 
 /** Rounds that may end without a result, one after another, before a simulation gives up. */
 const MOST_FAILURES = 5;
@@ -83,7 +78,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       seed: options.seed ?? 1,
       checkpointHash: run.modelHash(),
       backend: run.pool.backend,
-      notes: [...run.pool.notes, ...notesOf(resolved, population, run.task)],
+      privacy: privacyResult(run.task, run.coordination.status(TASK)?.epsilon ?? null),
+      notes: [...run.pool.notes, ...notesOf(run.task, population)],
     };
   } finally {
     await run.close();
@@ -121,6 +117,7 @@ async function openRun(
     clock,
     random: systemRandom(),
     selection: seededRandom(resolved.seed).fork('selection'),
+    noise: seededRandom(resolved.seed).fork('noise'),
     crypto: nodeCrypto,
     outbox: mailroom.outbox,
     sums: mailroom.sums,
@@ -138,7 +135,7 @@ async function openRun(
       seed: resolved.seed,
       protocol: resolved.protocol,
       dropout: resolved.dropout,
-      smallestCohort: task.cohort.smallest,
+      smallestCohort: Math.min(SMALLEST_COHORTS[resolved.mode], task.cohort.smallest),
       engine: resolved.engine,
       backend: resolved.backend,
     },
@@ -160,58 +157,11 @@ async function openRun(
   };
 }
 
-const modelInput = ({ model, strategyName }: SimulationOptions): ModelInput =>
-  strategyName === 'fedprox' ? withProximalTerm(model) : model;
-
-function taskConfig(
-  options: SimulationOptions,
-  resolved: ResolvedOptions,
-  model: Model,
-  meanHistory: number,
-): TaskConfig {
-  const suited = recommended(model.config, { items: model.items, meanHistory });
-  const strategy = {
-    ...(options.strategyName === undefined || options.strategyName === suited.strategy.name
-      ? suited.strategy
-      : { name: options.strategyName, weightDecay: suited.strategy.weightDecay ?? 0 }),
-    ...(options.learningRate === undefined ? {} : { learningRate: options.learningRate }),
-  };
-  const catalogue = { ids: options.dataset.catalogue.ids };
-  const { sliceRows = 'auto' } = options;
-  const slice = chooseSlice(model.items, typeof sliceRows === 'number' ? { rows: sliceRows } : sliceRows);
-  return {
-    name: TASK,
-    model,
-    catalogue: utf8(canonicalJson(catalogue)),
-    strategy,
-    clippingNorm: options.clippingNorm ?? suited.clippingNorm,
-    rounds: resolved.rounds,
-    cohort: {
-      planned: resolved.cohort,
-      smallest: Math.min(SMALLEST_COHORTS[resolved.mode], resolved.cohort),
-      largestGroup: resolved.groupSize,
-      overselection: 1,
-    },
-    insecureSmallCohort: resolved.protocol === 'plain',
-    deadlinesMs: DEADLINES_MS,
-    combine: resolved.combine,
-    mode: resolved.mode,
-    // Active mode asks for it; otherwise simulated devices need not be vouched for.
-    ...(resolved.mode === 'active'
-      ? {
-          identity: {
-            level: 'enrolled' as const,
-            authority: simulatedAuthority(resolved.seed).publicKey,
-          },
-        }
-      : {}),
-    protection: resolved.protocol,
-    wordBits: resolved.wordBits,
-    noise: { multiplier: resolved.noiseMultiplier, metricMultiplier: 0 },
-    seed: resolved.seed,
-    keepCheckpoints: 2,
-    ...(slice === undefined ? {} : { slice }),
-  };
+function modelInput({ model, strategyName, privacy }: SimulationOptions): ModelInput {
+  if (strategyName === 'fedprox') return withProximalTerm(model);
+  // Each coordinate carries its own noise: fewer of them leave more to see.
+  const narrow = model.family === 'mf' && privacy?.epsilon !== undefined && model.dimension === undefined;
+  return narrow ? { ...model, dimension: PRIVATE_DIMENSION } : model;
 }
 
 async function runRounds(
@@ -223,66 +173,58 @@ async function runRounds(
   let failures = 0;
   for (let draw = 0; run.coordination.rounds(TASK).length < resolved.rounds; draw++) {
     options.signal?.throwIfAborted();
-    const started = performance.now();
-    const event = await runAttempt(run, options, resolved, draw);
-    const report = roundReport(event, (performance.now() - started) / 1_000);
-    failures = report.outcome === 'aborted' ? failures + 1 : 0;
-    reports.push(report);
-    options.onRound?.(report);
-    await keepCheckpoint(run, options, resolved, report);
-    if (failures === MOST_FAILURES) {
+    for (const { event, seconds } of await runDraw(run, options, resolved, draw)) {
+      const report = roundReport(event, seconds);
+      failures = report.outcome === 'aborted' ? failures + 1 : 0;
+      reports.push(report);
+      options.onRound?.(report);
+      await keepCheckpoint(run, options, resolved, report);
+    }
+    if (failures >= MOST_FAILURES) {
       throw new InternalError(
-        `${MOST_FAILURES} rounds in a row ended without a result: ${report.reason ?? 'no reason'}`,
+        `${failures} rounds in a row ended without a result: ${reports.at(-1)?.reason ?? 'no reason'}`,
       );
     }
   }
   return reports;
 }
 
-/** Lets this draw's cohort check in, then delivers messages until the attempt ends; time passes only when nothing else can happen. */
-async function runAttempt(
+/**
+ * Lets a draw's people check in, then delivers messages until no attempt is open; time passes only when nothing else can happen. More
+ * than one attempt can end: where everybody checked in, those who were not asked are there for the next.
+ */
+async function runDraw(
   run: Run,
   options: SimulationOptions,
   resolved: ResolvedOptions,
   draw: number,
-): Promise<AttemptEnd> {
+): Promise<{ event: AttemptEnd; seconds: number }[]> {
   const { coordination, mailroom, clock } = run;
-  const ended: AttemptEnd[] = [];
+  const ended: { event: AttemptEnd; seconds: number }[] = [];
+  let since = performance.now();
   const unsubscribe = coordination.subscribe((event) => {
-    if (event.type === 'committed' || event.type === 'aborted') ended.push(event);
+    if (event.type !== 'committed' && event.type !== 'aborted') return;
+    const now = performance.now();
+    ended.push({ event, seconds: (now - since) / 1_000 });
+    since = now;
   });
+  const phase = (): string => coordination.status(TASK)?.phase ?? '';
+  const isOver = (): boolean => ended.length > 0 && (phase() === 'select' || phase() === 'finished');
   try {
-    await mailroom.checkIn(TASK, drawCohort(resolved, options.dataset.users, draw));
-    while (ended.length === 0) {
+    await mailroom.checkIn(TASK, drawPeople(run.task, resolved, options.dataset.users, draw));
+    while (!isOver()) {
       options.signal?.throwIfAborted();
       await mailroom.quiet((share) => {
         const done = coordination.rounds(TASK).length;
-        options.onProgress?.({
-          step: 'rounds',
-          done,
-          total: resolved.rounds,
-          within: share,
-          phase: coordination.status(TASK)?.phase ?? '',
-        });
+        options.onProgress?.({ step: 'rounds', done, total: resolved.rounds, within: share, phase: phase() });
       });
       await nextTurn();
-      if (ended.length === 0 && mailroom.idle()) clock.advanceToNext();
+      if (!isOver() && mailroom.idle()) clock.advanceToNext();
     }
-    return ended[0] as AttemptEnd;
+    return ended;
   } finally {
     unsubscribe();
   }
-}
-
-/** `cohort` distinct people, uniformly, from (seed, draw) alone. */
-function drawCohort(resolved: ResolvedOptions, users: number, draw: number): number[] {
-  const random = seededRandom(resolved.seed).fork('cohort', draw);
-  const people = Array.from({ length: users }, (_, user) => user);
-  for (let at = 0; at < resolved.cohort; at++) {
-    const other = at + random.int(users - at);
-    [people[at], people[other]] = [people[other] as number, people[at] as number];
-  }
-  return people.slice(0, resolved.cohort);
 }
 
 async function keepCheckpoint(
@@ -297,7 +239,7 @@ async function keepCheckpoint(
   if (bytes !== undefined) await options.onCheckpoint(report.round, bytes);
 }
 
-function notesOf(resolved: ResolvedOptions, population: Population, { slice, model }: TaskConfig): string[] {
+function notesOf({ noise, slice, model }: TaskConfig, population: Population): string[] {
   return [
     ...(slice === undefined
       ? []
@@ -309,8 +251,8 @@ function notesOf(resolved: ResolvedOptions, population: Population, { slice, mod
           'validation items are inside the training files, so rounds carry no HR and NDCG; --fit train-only holds them out',
         ]
       : []),
-    resolved.noiseMultiplier === 0
+    noise.multiplier === 0
       ? 'no noise: the exact sum of embedding rows can give people away (docs/threat-model.md)'
-      : `noise multiplier ${resolved.noiseMultiplier} on the sum`,
+      : `noise multiplier ${noise.multiplier.toPrecision(5)} on the sum`,
   ];
 }

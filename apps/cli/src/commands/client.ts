@@ -1,14 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { fromHex } from '@tutti/base';
-import { createClient, createSharedEngine, type Client } from '@tutti/client-node';
+import {
+  createClient,
+  createSharedEngine,
+  type Client,
+  type ClientOptions,
+  type DevicePrivacy,
+} from '@tutti/client-node';
 import { loadDataset } from '@tutti/datasets/node';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
 import { wrongFile } from '../data.ts';
-import { httpUrl, publicKey, wholeNumber } from '../parse.ts';
+import { httpUrl, publicKey, realNumber, wholeNumber } from '../parse.ts';
 import { abortOnSignals } from '../signals.ts';
-import { openScreen } from '../ui/screen.ts';
+import { counted, openScreen } from '../ui/screen.ts';
 
 interface ClientFlags extends EngineFlags {
   coordinator: string;
@@ -20,6 +26,10 @@ interface ClientFlags extends EngineFlags {
   person: number;
   rounds?: number;
   recommend?: number;
+  maxEpsilon?: number;
+  maxParticipations?: number;
+  localNoise?: number;
+  trustCoordinatorNoise?: boolean;
   json?: boolean;
 }
 
@@ -42,6 +52,14 @@ export function clientCommand(): Command {
     .option('--person <n>', 'which person of the ratings this device belongs to, from 0', wholeNumber(0), 0)
     .option('--rounds <n>', 'end after taking part in so many committed rounds (0: none)', wholeNumber(0))
     .option('--recommend <k>', 'print a list of k items at the end', wholeNumber(1, 10_000))
+    .option('--max-epsilon <e>', 'ε that this device spends at most, by its own count', realNumber(1e-3, 1e6))
+    .option('--max-participations <k>', 'attempts that this device sends an input to at most', wholeNumber(0))
+    .option(
+      '--local-noise <z>',
+      'noise of this device’s own choice, over the clipping norm, whatever it is asked for',
+      realNumber(0, 1_000),
+    )
+    .option('--trust-coordinator-noise', 'take part also where the coordinator adds the noise')
     .addOption(engineOptions()[0])
     .addOption(engineOptions()[1])
     .option('--json', 'one JSON object on stdout at the end; progress goes to stderr')
@@ -58,9 +76,7 @@ async function runClient(flags: ClientFlags): Promise<void> {
     task: flags.task,
     store: flags.store,
     engine,
-    ...(flags.authority === undefined
-      ? {}
-      : { policy: { identity: 'enrolled' as const, authorities: [flags.authority] } }),
+    policy: policyOf(flags),
     ...(flags.token === undefined ? {} : { token: await tokenOf(flags.token) }),
   });
   if (flags.ratings !== undefined && (await client.history()).length === 0)
@@ -70,15 +86,38 @@ async function runClient(flags: ClientFlags): Promise<void> {
   );
   const committed =
     flags.rounds === 0 ? 0 : await takePart(client, flags, signal, (line) => screen.line(line));
+  screen.line(privacyLine(await client.privacy()));
   const list = flags.recommend === undefined ? undefined : await client.recommend({ k: flags.recommend });
   if (flags.json === true)
     process.stdout.write(
-      `${JSON.stringify({ client: client.id, rounds: committed, recommendations: list ?? null })}\n`,
+      `${JSON.stringify({ client: client.id, rounds: committed, recommendations: list ?? null, privacy: await client.privacy() })}\n`,
     );
   else
     for (const [place, { item, title }] of (list ?? []).entries())
       process.stdout.write(`${String(place + 1).padStart(3)} ${title ?? item}\n`);
   engine.close();
+}
+
+/** What the flags ask of a round beyond the defaults. */
+function policyOf(flags: ClientFlags): NonNullable<ClientOptions['policy']> {
+  const { authority, maxEpsilon, maxParticipations, localNoise, trustCoordinatorNoise } = flags;
+  return {
+    ...(authority === undefined ? {} : { identity: 'enrolled', authorities: [authority] }),
+    ...(maxEpsilon === undefined ? {} : { epsilonBudget: maxEpsilon }),
+    ...(maxParticipations === undefined ? {} : { participationCap: maxParticipations }),
+    ...(localNoise === undefined ? {} : { localNoiseMultiplier: localNoise }),
+    ...(trustCoordinatorNoise === undefined ? {} : { trustCoordinatorNoise }),
+  };
+}
+
+/** What taking part has cost, in a person's words. */
+function privacyLine({ epsilon, localEpsilon, dpDelta, participations }: DevicePrivacy): string {
+  if (participations === 0) return 'this device added to no sum';
+  const times = counted(participations, 'sum');
+  if (epsilon === null)
+    return `this device added to ${times}, of which not every one had noise: no ε bounds them`;
+  const own = localEpsilon === null ? '' : `; ${localEpsilon.toFixed(2)} by its own noise alone`;
+  return `this device added to ${times}: ε = ${epsilon.toFixed(2)} at δ = ${dpDelta}, by its own count${own}`;
 }
 
 /** The token in a file: alone, or behind the client id that it is for. */

@@ -106,6 +106,7 @@ function answer(flags: PrivacyFlags): void {
   function linesOf(z: number): string[] {
     const { rdp, pld, unamplified } = account;
     const readers = pld.epsilon ?? rdp.epsilon;
+    const central = noise.mechanism === 'tree' || noise.mechanism === 'banded';
     const amplified =
       sampling < 1 ? `, if each person is asked with chance ${sampling.toPrecision(3)} and in secret` : '';
     return [
@@ -113,7 +114,9 @@ function answer(flags: PrivacyFlags): void {
       ...(noise.mechanism === 'banded' ? [`bands                ${noise.coefficients.length}`] : []),
       `against readers      ε = ${readers.toFixed(4)} at δ = ${delta}${amplified}`,
       `                     by ${noise.mechanism === 'skellam' ? `RDP (order ${rdp.order})` : `PLD; ${rdp.epsilon.toFixed(4)} by RDP (order ${rdp.order})`}`,
-      `against coordinator  ε = ${unamplified.epsilon.toFixed(4)}: it sees who takes part, so nothing is amplified`,
+      central
+        ? 'against coordinator  nothing holds: it adds the noise, and sees the sum without it'
+        : `against coordinator  ε = ${unamplified.epsilon.toFixed(4)}: it sees who takes part, so nothing is amplified`,
     ];
   }
 }

@@ -4,7 +4,15 @@ import { COMBINATIONS, STRATEGY_NAMES, type Combination, type StrategyConfig } f
 import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
 import type { WordBits } from '@tutti/secure-aggregation';
-import { FITS, simulate, type Fit, type SimulationOptions, type SimulationResult } from '@tutti/simulation';
+import {
+  FITS,
+  MECHANISMS,
+  simulate,
+  type Fit,
+  type Mechanism,
+  type SimulationOptions,
+  type SimulationResult,
+} from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
@@ -25,7 +33,7 @@ interface SimulateFlags extends EngineFlags {
   dimension?: number;
   hidden?: number[];
   proximal?: number;
-  rounds: number;
+  rounds?: number;
   cohort?: { count: number } | { share: number };
   strategy?: StrategyConfig['name'];
   learningRate?: number;
@@ -40,6 +48,18 @@ interface SimulateFlags extends EngineFlags {
   sliceRows?: number | 'auto' | 'off';
   noiseMultiplier?: number;
   noise: 'none' | 'default';
+  epsilon?: number;
+  delta?: number;
+  against?: 'coordinator' | 'readers';
+  mechanism?: Mechanism;
+  adaptiveClip?: number;
+  poisson?: boolean;
+  participations?: number;
+  separation?: number;
+  bands?: number;
+  stepsPerTree?: number;
+  colluders?: number;
+  metrics?: boolean;
   dropout?: number;
   workers?: number;
   out?: string;
@@ -52,6 +72,10 @@ Examples:
   tutti simulate                                                     the built-in data, secure, embedding-MLP
   tutti simulate --model mf --rounds 40 --out runs/a                 and a report with curves in runs/a/report.html
   tutti simulate --dataset ml-1m --model mf --rounds 150 --cohort 10% --protocol plain --json
+  tutti simulate --dataset ml-1m --model mf --epsilon 8 --delta 1e-5 --protocol plain
+      enough noise for ε = 8, over 30 rounds of everybody
+  tutti simulate --model mf --mechanism banded --strategy fedavgm --epsilon 8 --rounds 200 --participations 20 --separation 10
+      noise of a trusted coordinator that cancels over the rounds
   tutti simulate --dataset ratings.csv --dropout 0.05 --seed 7       5 % of the clients fall silent each round`;
 
 export function simulateCommand(): Command {
@@ -81,8 +105,16 @@ export function simulateCommand(): Command {
       'pull of the clients’ steps back to the round’s model (not mf; 0.1 with fedprox)',
       realNumber(0, 10),
     )
-    .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
-    .option('--cohort <n|p%>', 'clients a round, as a number or a part of the population', cohortSize)
+    .option(
+      '--rounds <n>',
+      'updates of the shared model (default: 50; 30 with --epsilon)',
+      wholeNumber(1, 1_000_000),
+    )
+    .option(
+      '--cohort <n|p%>',
+      'clients a round, as a number or a part of the population (default: 10%; 100% with --epsilon)',
+      cohortSize,
+    )
     .addOption(
       new Option('--strategy <name>', 'how the mean update becomes the next model').choices([
         ...STRATEGY_NAMES,
@@ -129,6 +161,48 @@ export function simulateCommand(): Command {
         .default('none')
         .conflicts('noiseMultiplier'),
     )
+    .addOption(
+      new Option('--epsilon <e>', 'enough noise for this ε over all rounds, for the view of --against')
+        .argParser(realNumber(1e-3, 1e3))
+        .conflicts(['noiseMultiplier', 'noise']),
+    )
+    .option('--delta <d>', 'δ at which ε is counted (default: 1e-5 with --epsilon)', realNumber(1e-15, 0.5))
+    .addOption(
+      new Option(
+        '--against <view>',
+        'whose view --epsilon is for (default: coordinator, where it adds no noise)',
+      ).choices(['coordinator', 'readers']),
+    )
+    .addOption(
+      new Option(
+        '--mechanism <name>',
+        'how noise is added: by the devices, or by a trusted coordinator (default: skellam)',
+      ).choices(MECHANISMS),
+    )
+    .option(
+      '--adaptive-clip <γ>',
+      'let the clipping norm follow this quantile of the updates',
+      realNumber(0.01, 0.99),
+    )
+    .option('--poisson', 'ask each person by a coin of their own, with --cohort of them on average')
+    .option('--participations <k>', 'most rounds that one person takes part in', wholeNumber(1, 1_000_000))
+    .option(
+      '--separation <n>',
+      'fewest rounds from one part of a person to the next',
+      wholeNumber(1, 1_000_000),
+    )
+    .option(
+      '--steps-per-tree <n>',
+      'tree, banded: rounds of one run of the noise (default: all)',
+      wholeNumber(1, 1_000_000),
+    )
+    .option('--bands <n>', 'banded: bands of the matrix (default: the best)', wholeNumber(1, 128))
+    .option(
+      '--colluders <n>',
+      'members of a group that are assumed to add no noise',
+      wholeNumber(0, 1_000_000),
+    )
+    .option('--metrics', 'loss and ranking lanes also where ε is counted; they cost a part of it')
     .option('--dropout <p>', 'chance that a selected client falls silent', realNumber(0, 0.9))
     .option(
       '--workers <n>',
@@ -201,7 +275,7 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
       ...given('hidden', flags.hidden),
       ...given('proximal', flags.proximal),
     },
-    rounds: flags.rounds,
+    ...given('rounds', flags.rounds),
     seed: flags.seed,
     protocol: flags.protocol,
     fit: flags.fit,
@@ -219,6 +293,20 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     ...given('sliceRows', flags.sliceRows),
     ...given('dropout', flags.dropout),
     ...given('workers', flags.workers),
+    privacy: {
+      ...given('epsilon', flags.epsilon),
+      ...given('dpDelta', flags.delta),
+      ...given('against', flags.against),
+      ...given('mechanism', flags.mechanism),
+      ...given('adaptiveClip', flags.adaptiveClip),
+      ...given('poisson', flags.poisson),
+      ...given('participations', flags.participations),
+      ...given('separation', flags.separation),
+      ...given('steps', flags.stepsPerTree),
+      ...given('bands', flags.bands),
+      ...given('colluders', flags.colluders),
+      ...given('metrics', flags.metrics),
+    },
     ...given('checkpointEvery', flags.checkpointEvery),
   };
 }
@@ -237,7 +325,23 @@ function resultLines(result: SimulationResult, out: string | undefined): string[
     ...qualityLines({ 'this federation': result.final, ...result.baselines }),
     '',
     `${counted(result.rounds.length, 'round')} in ${result.wallSeconds.toFixed(1)} s, ${result.clientsPerSecond.toFixed(0)} clients/s · checkpoint ${result.checkpointHash.slice(0, 16)}`,
+    ...privacyLines(result.privacy),
     ...result.notes,
     ...(out === undefined ? [] : [`report: ${out}/report.html`]),
+  ];
+}
+
+/** What the noise guarantees, from both points of view. */
+function privacyLines(privacy: SimulationResult['privacy']): string[] {
+  if (privacy === null) return [];
+  const { mechanism, noiseMultiplier, delta, epsilon, sampling, participation } = privacy;
+  const capped = participation === null ? '' : `, at most ${participation.most} rounds a person`;
+  const coordinator =
+    epsilon.coordinator === null
+      ? 'nothing holds against the coordinator, which adds the noise'
+      : `ε = ${epsilon.coordinator.toFixed(3)} against a coordinator that sees who takes part`;
+  return [
+    `privacy of a person’s every update (one more or less), δ = ${delta}: ${coordinator}, ε = ${epsilon.readers.toFixed(3)} against readers of the model`,
+    `${mechanism} noise of multiplier ${noiseMultiplier.toPrecision(5)}${sampling === null ? '' : `, each person asked with chance ${sampling.toPrecision(3)}`}${capped}`,
   ];
 }

@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander';
 import { MODEL_FAMILIES } from '@tutti/model';
 import { engineOptions } from '../engine-options.ts';
+import { CommandError } from '../exit-codes.ts';
 import { realNumber, wholeNumber } from '../parse.ts';
 import { runStart } from '../start/run.ts';
 import type { StartFlags } from '../start/run.ts';
+import { START_MECHANISMS } from '../start/settings.ts';
 
 const EXAMPLES = `
 Examples:
@@ -32,12 +34,20 @@ export function startCommand(): Command {
     .option('--data-dir <dir>', 'where everything is kept', '.tutti')
     .option('--no-noise', 'no noise on the sum; docs/threat-model.md says what that leaks')
     .addOption(
-      new Option(
-        '--epsilon <x>',
-        'enough noise for this differential-privacy budget over all rounds (δ = 1e-5)',
-      )
+      new Option('--epsilon <x>', 'enough noise for this differential-privacy budget over all rounds')
         .argParser(realNumber(0.01, 1_000))
         .conflicts('noise'),
+    )
+    .option('--delta <d>', 'δ of the budget', realNumber(1e-15, 0.5), 1e-5)
+    .addOption(
+      new Option('--mechanism <name>', 'how noise is added: by the devices, or by a trusted coordinator')
+        .choices(START_MECHANISMS)
+        .default('skellam'),
+    )
+    .option(
+      '--adaptive-clip <γ>',
+      'let the clipping norm follow this quantile of the updates',
+      realNumber(0.01, 0.99),
     )
     .addOption(engineOptions()[0])
     .addOption(engineOptions()[1])
@@ -45,5 +55,9 @@ export function startCommand(): Command {
     .option('--fresh', 'forget what the folder holds and start over')
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: StartFlags) => runStart(flags));
+    .action(async (flags: StartFlags) => {
+      if (flags.mechanism !== 'skellam' && flags.epsilon === undefined)
+        throw new CommandError(`--mechanism ${flags.mechanism} needs an --epsilon to find its noise for.`);
+      await runStart(flags);
+    });
 }

@@ -1,6 +1,5 @@
 import type { SplitDataset } from '@tutti/datasets';
-import type { CoordinationEvent, RoundRecord } from '@tutti/coordination';
-import { calibrateNoiseMultiplier } from '@tutti/privacy';
+import type { CoordinationEvent, RoundRecord, TaskStatus } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, PortTakenError, type CoordinatorConfigInput } from '@tutti/server';
 import { openLmdbStorage } from '@tutti/storage-lmdb';
@@ -28,8 +27,11 @@ export interface OpenedCoordinator {
 /** The task's name. */
 const TASK = 'films';
 
-/** δ of the guarantee that `--epsilon` asks for. */
-const DP_DELTA = 1e-5;
+/** Part of a cohort that has to stay where a guarantee is asked for: its noise is meant for so many. */
+const PRESENT_SHARE = 0.9;
+
+/** The measurement of everybody at the end. */
+const EVALUATIONS = 1;
 
 /** Vectors of the built-in job: enough for a small shelf, and small on the wire. */
 const DIMENSION = 16;
@@ -48,18 +50,9 @@ export async function openCoordinator(options: {
 }): Promise<OpenedCoordinator> {
   const { folder, settings, rounds } = options;
   const storage = await openLmdbStorage(folder, nodeCrypto);
-  const noiseMultiplier =
-    settings.epsilon === null
-      ? settings.noiseMultiplier
-      : calibrateNoiseMultiplier({
-          epsilon: settings.epsilon,
-          dpDelta: DP_DELTA,
-          rounds: 2 * rounds,
-          sampling: 1,
-        });
   try {
     const server = await createCoordinator({
-      config: configOf(options, noiseMultiplier),
+      config: configOf(options),
       store: storage.store,
       blobs: storage.blobs,
     });
@@ -70,7 +63,7 @@ export async function openCoordinator(options: {
       url,
       task: TASK,
       target: rounds,
-      introduction: introductionOf(settings, noiseMultiplier, coordination.taskInfo(TASK)?.model ?? {}),
+      introduction: introductionOf(settings, status()?.noise, coordination.taskInfo(TASK)?.model ?? {}),
       roundsDone: () => status()?.round ?? 0,
       rounds: () => coordination.rounds(TASK),
       modelHash: () => status()?.modelHash ?? '',
@@ -110,10 +103,13 @@ function portTaken(error: unknown): never {
   throw error;
 }
 
-function configOf(
-  options: { port: number; data: SplitDataset; people: number; settings: StartSettings; rounds: number },
-  noiseMultiplier: number,
-): CoordinatorConfigInput {
+function configOf(options: {
+  port: number;
+  data: SplitDataset;
+  people: number;
+  settings: StartSettings;
+  rounds: number;
+}): CoordinatorConfigInput {
   const { port, data, people, settings, rounds } = options;
   const { ids, titles, genres } = data.catalogue;
   const history = ((data.train.offsets[people] as number) - (data.train.offsets[0] as number)) / people;
@@ -132,12 +128,16 @@ function configOf(
         rounds,
         round: {
           cohort: settings.cohort,
-          smallestCohort: Math.max(16, Math.ceil(settings.cohort / 2)),
+          smallestCohort: Math.max(
+            16,
+            Math.ceil(settings.cohort * (settings.epsilon === null ? 0.5 : PRESENT_SHARE)),
+          ),
           overselection: 1,
           selectionMs: 5_000,
           deadlines: DEADLINES,
         },
-        privacy: privacyOf(settings, noiseMultiplier),
+        privacy: privacyOf(settings, rounds),
+        ...(settings.adaptiveClip === null ? {} : { adaptiveClipping: { quantile: settings.adaptiveClip } }),
         seed: String(settings.seed),
       },
     ],
@@ -145,33 +145,29 @@ function configOf(
 }
 
 function privacyOf(
-  settings: StartSettings,
-  noiseMultiplier: number,
+  { epsilon, delta, mechanism, noiseMultiplier }: StartSettings,
+  rounds: number,
 ): CoordinatorConfigInput['tasks'][number]['privacy'] {
-  if (noiseMultiplier === 0) return { mechanism: 'none' };
-  if (settings.epsilon === null) return { mechanism: 'skellam', noiseMultiplier };
-  // Delta lanes and metric lanes are two releases a round: each is calibrated to half of the rounds' budget.
-  return {
-    mechanism: 'skellam',
-    noiseMultiplier,
-    metricNoiseMultiplier: 3 * noiseMultiplier,
-    delta: DP_DELTA,
-    epsilon: settings.epsilon,
-  };
+  if (epsilon !== null && delta !== null)
+    return {
+      ...{ mechanism, epsilon, delta },
+      ...{ budgetRounds: rounds, budgetEvaluations: EVALUATIONS, survivorShare: PRESENT_SHARE },
+    };
+  return noiseMultiplier === 0 ? { mechanism: 'none' } : { mechanism: 'skellam', noiseMultiplier };
 }
 
 function introductionOf(
   settings: StartSettings,
-  noiseMultiplier: number,
+  planned: TaskStatus['noise'] | undefined,
   model: Readonly<Record<string, unknown>>,
 ): string[] {
   const family =
     settings.model === 'mf' ? 'implicit matrix factorisation' : `embedding-MLP ${String(model['hidden'])}`;
   const noise =
     settings.epsilon !== null
-      ? `noise for ε = ${settings.epsilon}, δ = ${DP_DELTA} (multiplier ${noiseMultiplier.toFixed(2)})`
-      : noiseMultiplier > 0
-        ? `noise ${(100 * noiseMultiplier).toFixed(0)} % of the clipping norm, so that the sum gives no one away (--epsilon 8 asks for a guarantee)`
+      ? `${settings.mechanism} noise for ε = ${settings.epsilon}, δ = ${String(settings.delta)} (multiplier ${(planned?.multiplier ?? 0).toFixed(2)})`
+      : settings.noiseMultiplier > 0
+        ? `noise ${(100 * settings.noiseMultiplier).toFixed(0)} % of the clipping norm, so that the sum gives no one away (--epsilon 8 asks for a guarantee)`
         : 'no noise: a coordinator can regroup the rows of the exact sum by person (docs/threat-model.md)';
   return [
     `model: ${family}, vectors of ${String(model['dimension'])}; each person's own vector stays on their device`,

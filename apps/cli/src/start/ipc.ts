@@ -31,6 +31,7 @@ export interface PopulationSetup {
   readonly engine: 'auto' | 'tfjs' | 'simd' | 'ts';
   readonly backend: 'auto' | 'tensorflow' | 'wasm' | 'cpu';
   readonly allowSmallCohort: number;
+  readonly trustCoordinatorNoise: boolean;
 }
 
 /** One person's part of a data set: the training items in order, and the held-out item with its candidates. */

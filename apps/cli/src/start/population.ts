@@ -42,7 +42,10 @@ async function openPerson(
     task: setup.task,
     store: join(setup.folder, `person-${String(user).padStart(5, '0')}`),
     engine,
-    policy: { smallestCohort: setup.allowSmallCohort },
+    policy: {
+      smallestCohort: setup.allowSmallCohort,
+      trustCoordinatorNoise: setup.trustCoordinatorNoise,
+    },
     ...(slice.heldOut === undefined ? {} : { heldOut: slice.heldOut }),
   });
   if ((await client.history()).length === 0)

@@ -18,7 +18,7 @@ export function reportOf(event: Extract<CoordinationEvent, { type: 'committed' |
     hr10: measured?.metrics.hr10 ?? null,
     ndcg10: measured?.metrics.ndcg10 ?? null,
     clippedShare: measured?.clippedShare ?? null,
-    epsilon: measured?.epsilon?.coordinator ?? null,
+    epsilon: measured?.epsilon ?? null,
     upBytes: record.upBytes,
     downBytes: record.downBytes,
     seconds: record.durationMs / 1_000,

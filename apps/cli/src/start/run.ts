@@ -8,7 +8,7 @@ import { openScreen, type Screen } from '../ui/screen.ts';
 import { openCoordinator, type OpenedCoordinator } from './coordinator.ts';
 import { runFederation, type FederationResult } from './federation.ts';
 import { startPopulation, type PopulationProcesses } from './processes.ts';
-import { claimFolder, type StartSettings } from './settings.ts';
+import { claimFolder, type StartMechanism, type StartSettings } from './settings.ts';
 import { closingLines, writeStartReport } from './closing.ts';
 
 /** The options of `tutti start` as commander hands them over. */
@@ -24,6 +24,9 @@ export interface StartFlags extends EngineFlags {
   dataDir: string;
   noise: boolean;
   epsilon?: number;
+  delta: number;
+  mechanism: StartMechanism;
+  adaptiveClip?: number;
   keep?: boolean;
   fresh?: boolean;
   json?: boolean;
@@ -77,6 +80,7 @@ export async function runStart(flags: StartFlags): Promise<void> {
         engine: flags.engine,
         backend: flags.backend,
         allowSmallCohort: 16,
+        trustCoordinatorNoise: settings.mechanism !== 'skellam',
       },
       signal,
       (done, total) => screen.progress(done, total, `opening clients ${done}/${total}`),
@@ -105,6 +109,9 @@ function settingsOf(flags: StartFlags, people: number): StartSettings {
     cohort: Math.min(people, flags.cohort ?? defaultCohort(people)),
     noiseMultiplier: flags.noise ? DEFAULT_NOISE_MULTIPLIER : 0,
     epsilon: flags.epsilon ?? null,
+    delta: flags.epsilon === undefined ? null : flags.delta,
+    mechanism: flags.mechanism,
+    adaptiveClip: flags.adaptiveClip ?? null,
   };
 }
 

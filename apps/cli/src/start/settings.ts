@@ -15,7 +15,16 @@ export interface StartSettings {
   readonly cohort: number;
   readonly noiseMultiplier: number;
   readonly epsilon: number | null;
+  /** δ of the guarantee; null where none is asked for. */
+  readonly delta: number | null;
+  readonly mechanism: StartMechanism;
+  /** Quantile of the updates that the clipping norm follows; null where it is fixed. */
+  readonly adaptiveClip: number | null;
 }
+
+/** How noise gets onto a sum. */
+export const START_MECHANISMS = ['skellam', 'gaussian', 'tree', 'banded'] as const;
+export type StartMechanism = (typeof START_MECHANISMS)[number];
 
 const FILE = 'start.json';
 

@@ -11,7 +11,7 @@ export function roundColumns(): readonly Column[] {
     { heading: 'dropped', width: 22 },
     { heading: 'up', width: 8, align: 'right' },
     { heading: 'down', width: 8, align: 'right' },
-    { heading: 'ε', width: 6, align: 'right' },
+    { heading: 'ε c/r', width: 11, align: 'right' },
     { heading: 'loss', width: 6, align: 'right' },
     { heading: 'HR@10', width: 6, align: 'right' },
     { heading: 'NDCG@10', width: 7, align: 'right' },
@@ -29,10 +29,17 @@ export function roundCells(report: RoundReport): string[] {
     report.outcome === 'aborted' ? `ended: ${report.reason ?? 'no reason'}` : dropped === '' ? '–' : dropped,
     bytes(report.upBytes),
     bytes(report.downBytes),
-    report.epsilon === null ? '–' : report.epsilon.toFixed(2),
+    epsilons(report.epsilon),
     figure(report.loss),
     figure(report.hr10),
     figure(report.ndcg10),
     report.seconds.toFixed(1),
   ];
+}
+
+/** ε against the coordinator and against readers of the model, side by side. */
+function epsilons(epsilon: RoundReport['epsilon']): string {
+  if (epsilon === null) return '–';
+  const one = (value: number | null): string => (value === null ? '–' : value.toFixed(2));
+  return `${one(epsilon.coordinator)}/${one(epsilon.readers)}`;
 }

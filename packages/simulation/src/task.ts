@@ -1,0 +1,87 @@
+import { canonicalJson, utf8 } from '@tutti/base';
+import type { StrategyConfig } from '@tutti/aggregation';
+import { chooseSlice, type TaskConfig } from '@tutti/coordination';
+import { privateClippingNorm, privateStrategy, recommended, summingStrategy, type Model } from '@tutti/model';
+import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
+import { simulatedAuthority } from './identity.ts';
+import type { ResolvedOptions, SimulationOptions } from './options.ts';
+import { countsEpsilon, presentShare, privateTask } from './privacy.ts';
+
+/** The one task of a simulation. */
+export const TASK = 'simulation';
+
+/** Virtual milliseconds that a phase may take; only silent clients ever use them up. */
+const DEADLINES_MS = { train: 60_000, shareKeys: 60_000, maskedInput: 60_000, unmask: 60_000 };
+
+/**
+ * The task that a simulation runs.
+ * @throws {UsageError} where the privacy that is asked for cannot be had.
+ */
+export function taskConfig(
+  options: SimulationOptions,
+  resolved: ResolvedOptions,
+  model: Model,
+  meanHistory: number,
+): TaskConfig {
+  const { privacy = {} } = options;
+  const facts = { items: model.items, meanHistory };
+  const suited = recommended(model.config, facts);
+  const counts = countsEpsilon(privacy);
+  const correlated = privacy.mechanism === 'tree' || privacy.mechanism === 'banded';
+  const catalogue = { ids: options.dataset.catalogue.ids };
+  const { sliceRows = 'auto' } = options;
+  const slice = chooseSlice(model.items, typeof sliceRows === 'number' ? { rows: sliceRows } : sliceRows);
+  const least = SMALLEST_COHORTS[resolved.mode];
+  const present = counts && privacy.poisson !== true ? presentShare(resolved) : 0;
+  const task: TaskConfig = {
+    name: TASK,
+    model,
+    catalogue: utf8(canonicalJson(catalogue)),
+    strategy: strategyOf(options, correlated ? summingStrategy(model.config, facts) : suited.strategy),
+    clippingNorm:
+      options.clippingNorm ?? (counts ? privateClippingNorm(model.config, facts) : suited.clippingNorm),
+    rounds: resolved.rounds,
+    cohort: {
+      planned: resolved.cohort,
+      smallest: Math.min(resolved.cohort, Math.max(least, Math.ceil(present * resolved.cohort))),
+      largestGroup: resolved.groupSize,
+      overselection: 1,
+    },
+    insecureSmallCohort: resolved.protocol === 'plain',
+    deadlinesMs: DEADLINES_MS,
+    combine: resolved.combine,
+    mode: resolved.mode,
+    // Active mode asks for it; otherwise simulated devices need not be vouched for.
+    ...(resolved.mode === 'active'
+      ? {
+          identity: {
+            level: 'enrolled' as const,
+            authority: simulatedAuthority(resolved.seed).publicKey,
+          },
+        }
+      : {}),
+    protection: resolved.protocol,
+    wordBits: resolved.wordBits,
+    noise: { multiplier: resolved.noiseMultiplier, metricMultiplier: 0 },
+    seed: resolved.seed,
+    keepCheckpoints: 2,
+    ...(slice === undefined ? {} : { slice }),
+  };
+  const noisy = privateTask(task, privacy, { ...resolved, users: options.dataset.users });
+  if (!counts || correlated) return noisy;
+  const noiseStddev = (noisy.noise.multiplier * noisy.clippingNorm) / resolved.cohort;
+  return { ...noisy, strategy: strategyOf(options, privateStrategy(model.config, facts, noiseStddev)) };
+}
+
+/** The strategy that is asked for, with what suits where nothing else is said. */
+function strategyOf(
+  { strategyName, learningRate }: SimulationOptions,
+  suited: StrategyConfig,
+): StrategyConfig {
+  return {
+    ...(strategyName === undefined || strategyName === suited.name
+      ? suited
+      : { name: strategyName, weightDecay: suited.weightDecay ?? 0 }),
+    ...(learningRate === undefined ? {} : { learningRate }),
+  };
+}
