@@ -31,11 +31,18 @@ import {
   frameOf,
   phaseDigest,
   roundDigest,
+  type ClientMessageOf,
   type CoordinatorMessage,
   type CoordinatorMessageOf,
   type Reply,
 } from '@tutti/protocol';
-import { clientIdOf, type ClientId, type KeyPair, type MaskedInput } from '@tutti/secure-aggregation';
+import {
+  clientIdOf,
+  type ClientId,
+  type KeyPair,
+  type MaskedInput,
+  type Unmasker,
+} from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { expect } from 'vitest';
 
@@ -137,6 +144,16 @@ export const COORDINATOR_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(
 /** What becomes of a message to a client on its way. */
 export type Alter = (client: number, message: CoordinatorMessage) => CoordinatorMessage;
 
+/** One frame of a masked vector. */
+export type Frame = ClientMessageOf<'masked-input'>;
+
+/** How a client uploads, in place of one frame after another. */
+export type Uploading = (
+  client: number,
+  frames: readonly Frame[],
+  send: (frame: Frame) => Promise<Reply>,
+) => Promise<void>;
+
 /** Opens a federation of `count` clients; `store` and `blobs` of an earlier one make this a restart. */
 export async function openStory(options: {
   count: number;
@@ -149,6 +166,8 @@ export async function openStory(options: {
   alter?: Alter;
   /** What a device has beyond the usual. */
   device?: (id: ClientId) => Partial<DeviceOptions>;
+  unmasker?: Unmasker;
+  upload?: Uploading;
 }): Promise<Story> {
   const { count, config = taskConfig(), store = memoryStore(), blobs = memoryBlobs(nodeCrypto) } = options;
   const clock = manualClock(1_000_000);
@@ -163,6 +182,7 @@ export async function openStory(options: {
     selection: seededRandom('stories'),
     crypto: nodeCrypto,
     keyPair: COORDINATOR_KEY,
+    ...(options.unmasker === undefined ? {} : { unmasker: options.unmasker }),
     outbox: { send: (client, message) => void queue.push({ to: index.get(client) as number, message }) },
   });
   const events: CoordinationEvent[] = [];
@@ -231,11 +251,14 @@ export async function openStory(options: {
 
   async function say(client: StoryClient, message: DeviceMessage): Promise<void> {
     if (message.type === 'masked-input') {
-      for (let frame = 0; frame < frameCount(message.words.length, message.wordBits); frame++) {
-        const part = frameOf(message.attempt, message.words as MaskedInput, frame, message.wordBits);
-        client.sent.push(encodeMessage(part));
-        await coordination.handle(client.id, part);
-      }
+      const { attempt, words, wordBits } = message;
+      const frames = Array.from({ length: frameCount(words.length, wordBits) }, (_, index) =>
+        frameOf(attempt, words as MaskedInput, index, wordBits),
+      );
+      const send = (frame: Frame): Promise<Reply> => coordination.handle(client.id, frame);
+      client.sent.push(...frames.map((frame) => encodeMessage(frame)));
+      if (options.upload !== undefined) await options.upload(clients.indexOf(client), frames, send);
+      else for (const frame of frames) await send(frame);
       return;
     }
     if (message.type === 'decline') client.declined.push(message.reason);

@@ -1,7 +1,9 @@
+import type { Worker } from 'node:worker_threads';
 import { memoryBlobs, memoryStore, type CoordinationEvent, type Store } from '@tutti/coordination';
-import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { localUnmasker, type Unmasker } from '@tutti/secure-aggregation';
+import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
 import { describe, expect, it } from 'vitest';
-import { openStory, taskConfig } from './federation.ts';
+import { openStory, taskConfig, type StoryClient } from './federation.ts';
 
 /** What is left when the coordinator's own house is on fire: a full disk, a lost file, a spent budget. */
 
@@ -75,6 +77,56 @@ describe('a round of several groups', () => {
         ],
       },
     });
+  });
+});
+
+describe('threads that remove masks', () => {
+  it('and are killed end the round by name; the next is exact, and takes their place', async () => {
+    const [pool, threads] = [openUnmaskPool({ workers: 2 }), [] as Worker[]];
+    const onWorker = (worker: Worker): void => void threads.push(worker);
+    process.on('worker', onWorker);
+    try {
+      let kill = true;
+      const unmasker: Unmasker = {
+        ...localUnmasker(nodeCrypto),
+        prepare: () => pool.prepare(),
+        async remove(sum, masks) {
+          const work = pool.remove(sum, masks);
+          if (kill) for (const thread of threads) void thread.terminate();
+          await work;
+        },
+      };
+      const story = await openStory({ count: 8, config: taskConfig({ rounds: 2 }), unmasker });
+      await story.gather();
+      expect(await story.untilEnd()).toMatchObject({ type: 'aborted', reason: 'internal-error' });
+      expect(story.events[0]).toMatchObject({
+        type: 'failed',
+        fatal: false,
+        error: { name: 'UnmaskingError', code: 'secure-aggregation/unmasking-failed' },
+      });
+      kill = false;
+      await story.gather();
+      expect(await story.untilEnd()).toMatchObject({ type: 'committed', record: { round: 1, attempt: 2 } });
+      expect(threads).toHaveLength(4);
+    } finally {
+      process.off('worker', onWorker);
+      await pool.close();
+    }
+  });
+
+  it('give the checkpoint that one thread gives', async () => {
+    const pool = openUnmaskPool({ workers: 3 });
+    const hashes = [];
+    for (const unmasker of [localUnmasker(nodeCrypto), pool]) {
+      const story = await openStory({ count: 8, unmasker });
+      (story.clients[3] as StoryClient).silentFrom = 'relay-shares';
+      await story.gather();
+      const event = await story.untilEnd();
+      hashes.push(event.type === 'committed' ? event.record.modelHash : event.type);
+    }
+    await pool.close();
+    expect(hashes[0]).toMatch(/^[0-9a-f]{64}$/);
+    expect(hashes[1]).toBe(hashes[0]);
   });
 });
 

@@ -8,11 +8,12 @@ import {
 } from '@tutti/aggregation';
 import { decodeCheckpoint, encodeCheckpoint, type Model } from '@tutti/model';
 import { nextClippingNorm } from '@tutti/privacy';
-import { applyCorrections, recoverMasks, toSigned, type ClientId } from '@tutti/secure-aggregation';
+import { recoverMasks, toSigned, wipeMasks, type ClientId, type Unmasker } from '@tutti/secure-aggregation';
 import type { Summing } from './attempt.ts';
+import type { Group } from './groups.ts';
 import type { TaskHistory } from './journal.ts';
 import { lanesOf, LARGEST_LOSS } from './lanes.ts';
-import type { GroupSums } from './ports.ts';
+import type { GroupKey, GroupSums } from './ports.ts';
 import { trainedModel } from './slice.ts';
 import type { TaskConfig } from './task-config.ts';
 
@@ -27,6 +28,12 @@ export interface Summed {
   readonly culprits: readonly ClientId[];
 }
 
+/** Where the running sums are, and what takes the masks from them. */
+interface SumPorts {
+  readonly sums: GroupSums;
+  readonly unmasker: Unmasker;
+}
+
 /**
  * Takes the masks from every group's sum and adds the groups; a group that cannot be unmasked is left out.
  * @param noise a word for each lane, which the coordinator adds; none where the devices did.
@@ -34,30 +41,17 @@ export interface Summed {
 export async function sumAttempt(
   config: TaskConfig,
   attempt: Summing,
-  sums: GroupSums,
+  ports: SumPorts,
   noise?: Int32Array,
 ): Promise<Summed | undefined> {
   const { description } = attempt;
   const summed: GroupSum[] = [];
   const culprits: ClientId[] = [];
   for (const [group, state] of attempt.groups.entries()) {
-    const key = { attempt: description.attempt, group };
-    if (state.phase === 'plain-done') {
-      summed.push({
-        sum: toSigned(await sums.take(key), description.wordBits),
-        survivors: state.counted.size,
-      });
-      continue;
-    }
-    const recovered = state.phase === 'unmask' ? recoverMasks(state) : undefined;
-    if (state.phase !== 'unmask' || recovered === undefined || recovered.phase === 'aborted') {
-      sums.discard(key);
-      continue;
-    }
-    const sum = await sums.take(key);
-    applyCorrections(sum, recovered.corrections, attempt.crypto);
-    culprits.push(...recovered.culprits);
-    summed.push({ sum: toSigned(sum, description.wordBits), survivors: state.survivorIds.length });
+    const one = await sumGroup({ attempt: description.attempt, group }, state, ports);
+    if (one === undefined) continue;
+    culprits.push(...one.culprits);
+    summed.push({ sum: toSigned(one.sum, description.wordBits), survivors: one.survivors });
   }
   if (summed.length === 0) return undefined;
   const groups = summed.length;
@@ -70,6 +64,28 @@ export async function sumAttempt(
   });
   const { survivors } = update;
   return { update: overExpected(config, update), survivors, groups, fewestInGroup, culprits };
+}
+
+/** One group's sum without masks; nothing where they cannot be removed. */
+async function sumGroup(
+  key: GroupKey,
+  state: Group,
+  { sums, unmasker }: SumPorts,
+): Promise<{ sum: Uint32Array; survivors: number; culprits: readonly ClientId[] } | undefined> {
+  if (state.phase === 'plain-done')
+    return { sum: await sums.take(key), survivors: state.counted.size, culprits: [] };
+  const masks = state.phase === 'unmask' ? recoverMasks(state) : undefined;
+  if (state.phase !== 'unmask' || masks?.phase !== 'recovered') {
+    sums.discard(key);
+    return undefined;
+  }
+  try {
+    const sum = await sums.take(key);
+    await unmasker.remove(sum, masks);
+    return { sum, survivors: state.survivorIds.length, culprits: masks.culprits };
+  } finally {
+    wipeMasks(masks);
+  }
 }
 
 /**

@@ -1,6 +1,12 @@
 import { secureWords, UsageError, type RandomWords, type SecureRandom } from '@tutti/base';
 import type { ClientMessage, Reply, TaskInfo } from '@tutti/protocol';
-import type { ClientId, CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
+import {
+  localUnmasker,
+  type ClientId,
+  type CryptoSuite,
+  type KeyPair,
+  type Unmasker,
+} from '@tutti/secure-aggregation';
 import type { CoordinationEvent, TaskStatus } from './events.ts';
 import type { EvaluationRecord, RoundRecord } from './journal.ts';
 import { memoryGroupSums } from './memory.ts';
@@ -23,6 +29,8 @@ export interface CoordinationOptions {
   readonly crypto: CryptoSuite;
   readonly outbox: Outbox;
   readonly sums?: GroupSums;
+  /** Takes the masks from sums; by default in this thread. It belongs to who made it, and is closed by them. */
+  readonly unmasker?: Unmasker;
   readonly traffic?: () => Traffic;
   /** The coordinator's Ed25519 key; by default made once and kept in the store. */
   readonly keyPair?: KeyPair;
@@ -71,6 +79,7 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       crypto: options.crypto,
       outbox: options.outbox,
       sums: options.sums ?? memoryGroupSums(),
+      unmasker: options.unmasker ?? localUnmasker(options.crypto),
       traffic: options.traffic ?? (() => ({ upBytes: 0, downBytes: 0 })),
       keyPair,
       emit: (event) => listeners.forEach((listener) => listener(event)),

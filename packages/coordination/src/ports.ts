@@ -1,6 +1,6 @@
 import { FederatedError, toHex, type RandomWords } from '@tutti/base';
 import type { CoordinatorMessage } from '@tutti/protocol';
-import type { ClientId, CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
+import type { ClientId, CryptoSuite, KeyPair, Unmasker } from '@tutti/secure-aggregation';
 import { MissingBlobError } from './errors.ts';
 import type { CoordinationEvent } from './events.ts';
 import type { JournalEntry } from './journal.ts';
@@ -72,6 +72,7 @@ export interface RunnerPorts {
   readonly crypto: CryptoSuite;
   readonly outbox: Outbox;
   readonly sums: GroupSums;
+  readonly unmasker: Unmasker;
   readonly traffic: () => Traffic;
   readonly keyPair: KeyPair;
   readonly emit: (event: CoordinationEvent) => void;

@@ -234,11 +234,9 @@ export class TaskRunner {
     const running = this.#runningAttempt(frame.attempt);
     if (running === undefined) return NO_SUCH_ATTEMPT;
     const { attempt, uploads } = running;
-    if (attempt.phase !== 'masked-input') {
-      const early = BEFORE_INPUTS.has(attempt.phase);
-      return refused(early ? 'wrong-phase' : 'too-late', `an input in phase ${attempt.phase}`);
-    }
-    const pending = pendingMessage(attempt, client);
+    if (BEFORE_INPUTS.has(attempt.phase)) return refused('wrong-phase', `an input in phase ${attempt.phase}`);
+    const pending = attempt.phase === 'masked-input' ? pendingMessage(attempt, client) : undefined;
+    // It is counted already, and its client did not hear so; or it comes too late.
     if (pending === undefined) return this.#event(frame.attempt, { type: 'input-counted', client });
     if (pending === 'describe' || pending.type !== 'relay-shares')
       return refused('not-in-cohort', 'this client is not asked for an input');
@@ -271,12 +269,13 @@ export class TaskRunner {
   }
 
   #apply(running: Running, effect: Effect): void {
-    const { attempt, lanes } = running.attempt.description;
+    const { attempt, lanes, protection } = running.attempt.description;
     switch (effect.type) {
       case 'send':
         this.#post.send(running.attempt, effect.client, effect.message);
         return;
       case 'open-sum':
+        if (protection === 'secure') this.ports.unmasker.prepare();
         this.ports.sums.open({ attempt, group: effect.group }, lanes.length);
         return;
       case 'timer':
@@ -381,7 +380,7 @@ export class TaskRunner {
     running.cancelTimer();
     try {
       const noise = await this.#noise.of(attempt.description, this.#log.history);
-      const summed = await sumAttempt(this.config, attempt, this.ports.sums, noise?.lanes);
+      const summed = await sumAttempt(this.config, attempt, this.ports, noise?.lanes);
       if (summed === undefined) await this.#abort(running, 'too-few-unmask-shares');
       else if (attempt.description.purpose === 'evaluate') await this.#evaluated(running, attempt, summed);
       else await this.#commit(running, attempt, summed, noise?.draw);

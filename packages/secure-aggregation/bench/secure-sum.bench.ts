@@ -13,7 +13,6 @@ import {
   addUnmaskReply,
   advertiseKeys,
   answerUnmask,
-  applyCorrections,
   closeInputs,
   closeKeys,
   closeNonces,
@@ -24,6 +23,7 @@ import {
   isRefused,
   maskInput,
   recoverMasks,
+  removeMasks,
   shareKeys,
   type ClientId,
   type GraphRules,
@@ -115,7 +115,7 @@ function run(number: number): void {
   }
   timed('coordinator: unmask all', () => {
     const recovered = good(recoverMasks(unmasking));
-    applyCorrections(sum, recovered.corrections, crypto);
+    removeMasks(sum, recovered, crypto);
   });
   const plain = new Uint32Array(D);
   timed('plain: add all', () => {

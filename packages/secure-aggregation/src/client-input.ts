@@ -12,11 +12,11 @@ import {
 import { RefusalError } from './errors.ts';
 import { bitAt, bitsOf } from './graph.ts';
 import type { Member } from './key-bundle.ts';
+import type { MaskStream } from './keystream.ts';
 import type { MaskedInput, QuantizedInput } from './ring.ts';
 import {
   decodeRecords,
   encodeRecords,
-  pairSeed,
   pairSign,
   SEALED_SHARE_BYTES,
   selfSeed,
@@ -52,9 +52,11 @@ export function maskInput(
     const held = records.map((record) => openShare(state, record));
     const masked = Uint32Array.from(input);
     const self = selfSeed(cohort, own.id, own.seed, crypto);
-    crypto.addKeystream(masked, self, 1);
+    crypto.addKeystreams(masked, [
+      { seed: self, sign: 1 },
+      ...held.map(({ index: at }) => pairMask(state, at)),
+    ]);
     wipe(self);
-    for (const record of records) addPairMask(state, members[record.index] as Member, masked);
     abandon(state);
     return {
       state: { phase: 'masked', mode, crypto, cohort, members, index, graph, held },
@@ -76,17 +78,8 @@ function openShare(state: ClientShared, { index, body }: Indexed): HeldShares {
   return { index, seedShare: payload.subarray(0, 32), keyShare: payload.subarray(32, 64) };
 }
 
-function addPairMask({ own, cohort }: ClientShared, other: Member, target: Uint32Array): void {
-  const { crypto } = own;
-  let shared: Uint8Array;
-  try {
-    shared = crypto.sharedKey(other.bundle.maskKey, own.mask.secretKey);
-  } catch (cause) {
-    throw new RefusalError('low-order-key', `the mask key of ${other.id}`, { cause });
-  }
-  const seed = pairSeed(cohort, own.id, other.id, shared, crypto);
-  crypto.addKeystream(target, seed, pairSign(own.id, other.id));
-  wipe(shared, seed);
+function pairMask({ own, members, pairSeeds }: ClientShared, at: number): MaskStream {
+  return { seed: pairSeeds.get(at) as Uint8Array, sign: pairSign(own.id, (members[at] as Member).id) };
 }
 
 /**

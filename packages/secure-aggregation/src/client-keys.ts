@@ -30,7 +30,7 @@ import {
   type Member,
 } from './key-bundle.ts';
 import { splitSecret } from './shamir.ts';
-import { encodeRecords, shareNonce, type Indexed } from './share-records.ts';
+import { encodeRecords, pairSeed, shareNonce, type Indexed } from './share-records.ts';
 
 /** Phases 1 and 2 of a client: advertise keys, enter the cohort, share keys. */
 
@@ -138,10 +138,15 @@ export function shareKeys(
     const sealingKeys = new Map(
       neighbours.map((at) => [at, sealingKey(own, members[at] as Member)] as const),
     );
+    const pairSeeds = new Map(
+      neighbours.map((at) => [at, pairSeedWith(state, members[at] as Member)] as const),
+    );
     const shares = encodeRecords(sealShares(state, graph, sealingKeys));
+    // Its shares are dealt, its seeds are made: nobody needs it here any more.
+    wipe(own.mask.secretKey);
     spend(state);
     return {
-      state: { phase: 'shared', mode, own, cohort, members, index, graph, sealingKeys },
+      state: { phase: 'shared', mode, own, cohort, members, index, graph, sealingKeys, pairSeeds },
       shares,
     };
   });
@@ -200,9 +205,21 @@ function sealShares(
 }
 
 function sealingKey({ crypto, encryption }: ClientAdvertised, member: Member): Uint8Array {
+  return agree(crypto, member.bundle.encryptionKey, encryption.secretKey, `encryption key of ${member.id}`);
+}
+
+function pairSeedWith({ own, cohort }: ClientEntered, member: Member): Uint8Array {
+  const { crypto, mask } = own;
+  const shared = agree(crypto, member.bundle.maskKey, mask.secretKey, `mask key of ${member.id}`);
+  const seed = pairSeed(cohort, own.id, member.id, shared, crypto);
+  wipe(shared);
+  return seed;
+}
+
+function agree(crypto: CryptoSuite, publicKey: Uint8Array, secretKey: Uint8Array, name: string): Uint8Array {
   try {
-    return crypto.sharedKey(member.bundle.encryptionKey, encryption.secretKey);
+    return crypto.sharedKey(publicKey, secretKey);
   } catch (cause) {
-    throw new RefusalError('low-order-key', `the encryption key of ${member.id}`, { cause });
+    throw new RefusalError('low-order-key', `the ${name}`, { cause });
   }
 }

@@ -45,6 +45,8 @@ export interface ClientShared extends Place {
   readonly graph: GroupGraph;
   /** Sealing key of each neighbour, by position: made once, used to seal and to open. */
   readonly sealingKeys: ReadonlyMap<number, Uint8Array>;
+  /** Seed of the mask with each neighbour, by position: agreed on while the others still share their keys. */
+  readonly pairSeeds: ReadonlyMap<number, Uint8Array>;
 }
 
 /** What a neighbour in U2 entrusted to this client. */
@@ -96,7 +98,7 @@ export function abandon(state: ClientPhase): void {
   if (state.phase === 'entered') wipeOwn(state.own);
   if (state.phase === 'shared') {
     wipeOwn(state.own);
-    wipe(...state.sealingKeys.values());
+    wipe(...state.sealingKeys.values(), ...state.pairSeeds.values());
   }
   if (state.phase === 'masked' || state.phase === 'signed')
     for (const { seedShare, keyShare } of state.held) wipe(seedShare, keyShare);

@@ -58,8 +58,7 @@ export { clientIdOf, parseClientId } from './ids.ts';
 export { decodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES } from './key-bundle.ts';
 export type { KeyBundle, Member } from './key-bundle.ts';
 export { portableCrypto } from './portable-crypto.ts';
-export { applyCorrections, recoverMasks } from './recovery.ts';
-export type { MaskCorrection, RecoveredMasks } from './recovery.ts';
+export { recoverMasks } from './recovery.ts';
 export { addInto, checkRingBudget, fitsRing, toSigned, WORD_BITS } from './ring.ts';
 export type { MaskedInput, QuantizedInput, RingBudget, WordBits } from './ring.ts';
 export { addSignature, addUnmaskReply, closeInputs, closeSignatures, countInput } from './server-input.ts';
@@ -85,3 +84,5 @@ export type {
   Unmasking,
 } from './server-state.ts';
 export { SEALED_SHARE_BYTES, SIGNATURE_RECORD_BYTES } from './share-records.ts';
+export { localUnmasker, removeMasks, UnmaskingError, wipeMasks } from './unmask.ts';
+export type { Peer, RecoveredMasks, RecoveredSecret, Unmasker } from './unmask.ts';

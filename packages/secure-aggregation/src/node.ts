@@ -21,6 +21,9 @@ import {
 } from './keystream.ts';
 import { digestInput, isCanonicalSignature, keyFromShared, portableCrypto } from './portable-crypto.ts';
 
+export { openUnmaskPool } from './unmask-pool.ts';
+export type { UnmaskPoolOptions } from './unmask-pool.ts';
+
 /** The same primitives through node:crypto where it has them; results are equal to the portable ones, faster. */
 
 const prefix = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));

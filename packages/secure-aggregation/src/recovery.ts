@@ -1,23 +1,10 @@
 import { equalBytes, wipe } from '@tutti/base';
-import type { ClientId, CryptoSuite } from './crypto-suite.ts';
+import type { ClientId } from './crypto-suite.ts';
 import type { Member } from './key-bundle.ts';
 import { wrongValues } from './reed-solomon.ts';
 import { combineShares, lagrangeAtZero } from './shamir.ts';
 import { neighboursOf, positionOf, type Aborted, type Unmasking } from './server-state.ts';
-import { pairSeed, pairSign, selfSeed } from './share-records.ts';
-
-/** A stream to add to the sum so that a mask goes away. */
-export interface MaskCorrection {
-  readonly seed: Uint8Array;
-  readonly sign: 1 | -1;
-}
-
-/** All masks of a group, recovered; `culprits` sent shares that do not fit and were left out. */
-export interface RecoveredMasks {
-  readonly phase: 'recovered';
-  readonly corrections: readonly MaskCorrection[];
-  readonly culprits: readonly ClientId[];
-}
+import type { Peer, RecoveredMasks, RecoveredSecret } from './unmask.ts';
 
 interface Share {
   readonly holder: ClientId;
@@ -30,7 +17,7 @@ const MOST_TRIES = 512;
 
 /**
  * Phase 6. Reconstructs the self seed of every survivor and the mask key of every dropped member of U2, checking each
- * against what its owner advertised. Where that does not fit, wrong shares are found, left out, and their senders named: up to
+ * against what its owner advertised. The secrets belong to the caller: an {@link Unmasker} wipes them. Where that does not fit, wrong shares are found, left out, and their senders named: up to
  * half of what there are beyond the threshold, which no colluders can turn against others. A wrong share may also be the doing
  * of who dealt it.
  */
@@ -38,10 +25,10 @@ export function recoverMasks(state: Unmasking): RecoveredMasks | Aborted {
   const sharesOf = collectShares(state);
   const coefficients = coefficientCache();
   const culprits = new Set<ClientId>();
-  const corrections: MaskCorrection[] = [];
+  const secrets: RecoveredSecret[] = [];
   const { crypto, cohortDigest } = state;
   const abort = (reason: Aborted['reason']): Aborted => {
-    wipe(...corrections.map(({ seed }) => seed));
+    wipe(...secrets.map(({ secret }) => secret));
     return { phase: 'aborted', reason };
   };
   const { threshold } = state.shape;
@@ -57,30 +44,20 @@ export function recoverMasks(state: Unmasking): RecoveredMasks | Aborted {
       : (secret: Uint8Array) => equalBytes(crypto.publicKeyOf(secret), member.bundle.maskKey);
     const secret = reconstruct(shares, threshold, fits, coefficients, culprits);
     if (secret === undefined) return abort('unrecoverable-masks');
-    if (survived) corrections.push({ seed: selfSeed(cohortDigest, id, secret, crypto), sign: -1 });
-    else corrections.push(...pairCorrections(state, survivors, id, secret));
-    wipe(secret);
+    secrets.push(
+      survived
+        ? { kind: 'self-seed', owner: id, secret }
+        : { kind: 'mask-key', owner: id, secret, peers: peersOf(state, survivors, id) },
+    );
   }
-  return { phase: 'recovered', corrections, culprits: [...culprits].sort() };
+  return { phase: 'recovered', cohortDigest, secrets, culprits: [...culprits].sort() };
 }
 
-/** What each surviving neighbour added for its pair with the dropped member, taken away. */
-function pairCorrections(
-  state: Unmasking,
-  survivors: ReadonlySet<ClientId>,
-  dropped: ClientId,
-  maskKey: Uint8Array,
-): MaskCorrection[] {
-  const { crypto, cohortDigest } = state;
+/** The neighbours of a dropped member whose inputs are in the sum. */
+function peersOf(state: Unmasking, survivors: ReadonlySet<ClientId>, dropped: ClientId): Peer[] {
   return neighboursOf(state, dropped)
     .filter((id) => survivors.has(id))
-    .map((id) => {
-      const member = state.cohort[positionOf(state, id)] as Member;
-      const shared = crypto.sharedKey(member.bundle.maskKey, maskKey);
-      const seed = pairSeed(cohortDigest, id, dropped, shared, crypto);
-      wipe(shared);
-      return { seed, sign: pairSign(id, dropped) === 1 ? (-1 as const) : (1 as const) };
-    });
+    .map((id) => ({ id, maskKey: (state.cohort[positionOf(state, id)] as Member).bundle.maskKey }));
 }
 
 function collectShares(state: Unmasking): Map<ClientId, Share[]> {
@@ -176,19 +153,4 @@ function wrongShares(shares: readonly Share[], threshold: number): Set<Share> {
     for (const at of wrongValues(points, values, threshold) ?? []) wrong.add(shares[at] as Share);
   }
   return wrong;
-}
-
-/**
- * Takes the masks away from a group's running sum, in place: afterwards it is the exact sum of the survivors' quantised
- * inputs modulo 2³². Seeds are wiped as they are used.
- */
-export function applyCorrections(
-  sum: Uint32Array,
-  corrections: readonly MaskCorrection[],
-  crypto: CryptoSuite,
-): void {
-  for (const { seed, sign } of corrections) {
-    crypto.addKeystream(sum, seed, sign);
-    wipe(seed);
-  }
 }

@@ -1,15 +1,25 @@
-import { UsageError } from '@tutti/base';
-import { divide, multiply } from './field.ts';
+import { UsageError, wipe } from '@tutti/base';
+import { addMultipleInPlace, exponential, hornerStepInPlace, logarithm, ORDER } from './field.ts';
 
 /**
  * Shamir sharing over GF(2¹⁶), t of k. A secret is a run of 16-bit elements (little-endian); the share of the member at
  * roster index i is the polynomials' values at x = i + 1.
  */
-const elementsOf = (bytes: Uint8Array): Uint16Array =>
-  Uint16Array.from(
-    { length: bytes.length / 2 },
-    (_, i) => (bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8),
-  );
+function elementsOf(bytes: Uint8Array): Uint16Array {
+  const elements = new Uint16Array(bytes.length / 2);
+  for (let i = 0; i < elements.length; i++)
+    elements[i] = (bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8);
+  return elements;
+}
+
+function bytesOf(elements: Uint16Array): Uint8Array {
+  const bytes = new Uint8Array(2 * elements.length);
+  for (let i = 0; i < elements.length; i++) {
+    bytes[2 * i] = elements[i] as number;
+    bytes[2 * i + 1] = (elements[i] as number) >>> 8;
+  }
+  return bytes;
+}
 
 /**
  * Shares of `secret` at each x of `points`.
@@ -26,53 +36,45 @@ export function splitSecret(
 ): Uint8Array[] {
   if (threshold < 1 || threshold > points.length)
     throw new UsageError(`threshold ${threshold} of ${points.length} shares`);
-  const constant = elementsOf(secret);
-  const elements = constant.length;
+  const elements = secret.length / 2;
   const bytes = random((threshold - 1) * secret.length);
-  const coefficients = elementsOf(bytes);
+  // Coefficients of the polynomials, the secret at 0 first: one row of elements for each power.
+  const powers = [secret, bytes].map(elementsOf) as [Uint16Array, Uint16Array];
+  const row = (power: number): Uint16Array =>
+    power === 0 ? powers[0] : powers[1].subarray((power - 1) * elements, power * elements);
+  const values = new Uint16Array(elements);
   const shares = points.map((x) => {
-    const share = new Uint8Array(secret.length);
-    for (let element = 0; element < elements; element++) {
-      let value = 0;
-      for (let power = threshold - 2; power >= 0; power--)
-        value = multiply(value, x) ^ (coefficients[power * elements + element] as number);
-      value = multiply(value, x) ^ (constant[element] as number);
-      share[2 * element] = value & 0xff;
-      share[2 * element + 1] = value >>> 8;
-    }
-    return share;
+    values.fill(0);
+    for (let power = threshold - 1; power >= 0; power--) hornerStepInPlace(values, row(power), x);
+    return bytesOf(values);
   });
-  constant.fill(0);
-  coefficients.fill(0);
-  bytes.fill(0);
+  wipe(powers[0], powers[1], values, bytes);
   return shares;
 }
 
-/** Lagrange coefficients at 0 for the x of `points`: computed once, used for every secret shared at the same points. */
+/**
+ * Lagrange coefficients at 0 for the x of `points`, Π xⱼ / (xⱼ − xᵢ) over j ≠ i: computed once, used for every secret shared at
+ * the same points.
+ */
 export function lagrangeAtZero(points: readonly number[]): Uint16Array {
-  return Uint16Array.from(points, (x, i) => {
-    let numerator = 1;
-    let denominator = 1;
-    points.forEach((other, j) => {
-      if (i === j) return;
-      numerator = multiply(numerator, other);
-      denominator = multiply(denominator, other ^ x);
-    });
-    return divide(numerator, denominator);
+  const all = points.reduce((sum, x) => sum + logarithm(x), 0);
+  return Uint16Array.from(points, (x) => {
+    let below = logarithm(x);
+    for (const other of points) if (other !== x) below += logarithm(other ^ x);
+    const log = (all - below) % ORDER;
+    return exponential(log < 0 ? log + ORDER : log);
   });
 }
 
 /** The secret whose shares are `shares`, with the coefficients of their points. */
 export function combineShares(shares: readonly Uint8Array[], coefficients: Uint16Array): Uint8Array {
-  const length = shares[0]?.length ?? 0;
-  const secret = new Uint8Array(length);
-  shares.forEach((share, i) => {
-    const coefficient = coefficients[i] as number;
-    for (let at = 0; at < length; at += 2) {
-      const value = multiply((share[at] as number) | ((share[at + 1] as number) << 8), coefficient);
-      secret[at] = (secret[at] as number) ^ (value & 0xff);
-      secret[at + 1] = (secret[at + 1] as number) ^ (value >>> 8);
-    }
-  });
-  return secret;
+  const secret = new Uint16Array((shares[0]?.length ?? 0) / 2);
+  for (const [i, share] of shares.entries()) {
+    const elements = elementsOf(share);
+    addMultipleInPlace(secret, elements, coefficients[i] as number);
+    elements.fill(0);
+  }
+  const bytes = bytesOf(secret);
+  secret.fill(0);
+  return bytes;
 }

@@ -9,7 +9,6 @@ import {
   advertiseKeys,
   answerSigned,
   answerUnmask,
-  applyCorrections,
   closeInputs,
   closeKeys,
   closeNonces,
@@ -21,6 +20,7 @@ import {
   isRefused,
   maskInput,
   recoverMasks,
+  removeMasks,
   shareKeys,
   signSurvivors,
   type Aborted,
@@ -113,7 +113,7 @@ export function exchange(options: ExchangeOptions): Exchanged {
   if (unmasking.phase === 'aborted') return unmasking;
   const recovered = recoverMasks(unmasking);
   if (recovered.phase === 'aborted') return recovered;
-  applyCorrections(sum, recovered.corrections, crypto);
+  removeMasks(sum, recovered, crypto);
   return { phase: 'summed', sum, culprits: recovered.culprits, ids: parties.map(({ id }) => id) };
 }
 

@@ -8,7 +8,6 @@ import {
   advertiseKeys,
   answerSigned,
   answerUnmask,
-  applyCorrections,
   clientIdOf,
   closeInputs,
   closeKeys,
@@ -20,6 +19,7 @@ import {
   groupShape,
   maskInput,
   recoverMasks,
+  removeMasks,
   shareKeys,
   signSurvivors,
   type ClientId,
@@ -29,6 +29,7 @@ import {
   type QuantizedInput,
   type RoundDigest,
 } from '../src/index.ts';
+import { streamsOf } from '../src/unmask.ts';
 import { graphSeed, sparseGraph } from '../src/graph.ts';
 import { splitSecret } from '../src/shamir.ts';
 import { accepted, ACTIVE, SEMI_HONEST } from './exchange.ts';
@@ -202,8 +203,10 @@ function exchangeVectors(crypto: CryptoSuite, rules: GraphRules): unknown {
   });
   const recovered = going(recoverMasks(unmasking), 'recovered');
   const maskedSum = [...sum];
-  const corrections = recovered.corrections.map(({ seed, sign }) => ({ seed: toHex(seed), sign }));
-  applyCorrections(sum, recovered.corrections, crypto);
+  const corrections = recovered.secrets
+    .flatMap((secret) => streamsOf(secret, cohort, crypto))
+    .map(({ seed, sign }) => ({ seed: toHex(seed), sign }));
+  removeMasks(sum, recovered, crypto);
   const [first, second] = entered.map(({ state }) => state.id) as [ClientId, ClientId];
   return {
     roundDigest: toHex(roundDigest),

@@ -6,7 +6,7 @@ import {
   type Coordination,
   type Store,
 } from '@tutti/coordination';
-import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
 import type { FastifyBaseLogger } from 'fastify';
 import { keepLogs, logsOf, readLogs } from './authority-logs.ts';
 import { decodeConfig, tasksOf, type CoordinatorConfigInput } from './config.ts';
@@ -25,6 +25,8 @@ export interface CoordinatorOptions {
   readonly blobs: Blobs;
   readonly clock?: Clock;
   readonly limits?: Partial<SocketLimits>;
+  /** Threads that take the masks from sums; default the number of cores, at most 8. */
+  readonly unmaskThreads?: number;
   /** A pino logger; silent without one. No key, weight or interaction is ever logged. */
   readonly logger?: FastifyBaseLogger;
 }
@@ -55,6 +57,8 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     random,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
+  const { unmaskThreads: workers } = options;
+  const unmasker = openUnmaskPool(workers === undefined ? {} : { workers });
   const coordination = await createCoordination({
     tasks,
     store: options.store,
@@ -63,6 +67,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     random,
     crypto: nodeCrypto,
     outbox: sockets.outbox,
+    unmasker,
     traffic: sockets.traffic,
   });
   const http = openHttp({
@@ -84,6 +89,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     closed = true;
     letLogsBe();
     await coordination.close();
+    await unmasker.close();
     // A peer that keeps a connection open does not keep the coordinator.
     const impatient = setTimeout(() => http.server.closeAllConnections(), CLOSE_MS);
     await sockets.close();

@@ -19,7 +19,7 @@ import {
   type ModelInput,
 } from '@tutti/model';
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
-import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
 import { finalQuality, referenceQualities } from './quality.ts';
 import { openMailroom, type Mailroom } from './mailroom.ts';
 import { resolveOptions, type ResolvedOptions, type SimulationOptions } from './options.ts';
@@ -110,6 +110,7 @@ async function openRun(
   const clock = manualClock();
   const identity = (user: number) => simulatedIdentity(resolved.seed, user);
   const mailroom = openMailroom(population.users, model.layout.length, identity);
+  const unmasker = openUnmaskPool({ workers: resolved.workers });
   const coordination = await createCoordination({
     tasks: [task],
     store: memoryStore(),
@@ -121,6 +122,7 @@ async function openRun(
     crypto: nodeCrypto,
     outbox: mailroom.outbox,
     sums: mailroom.sums,
+    unmasker,
     traffic: mailroom.traffic,
     keyPair: nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('simulated coordinator', utf8(resolved.seed))),
   });
@@ -152,6 +154,7 @@ async function openRun(
     modelHash: () => (coordination.taskInfo(TASK) ?? info).modelHash,
     close: async () => {
       await coordination.close();
+      await unmasker.close();
       await pool.close();
     },
   };
