@@ -102,7 +102,7 @@ export function maskAll(
     state = good(countInput(state, client.own.id));
     return result.state;
   });
-  let unmasking = good(closeInputs(state)) as Unmasking;
+  let unmasking = good(closeInputs(state));
   for (const client of masked) {
     const { id } = client.members[client.index] as { id: ClientId };
     unmasking = good(addUnmaskReply(unmasking, id, answerUnmask(client, unmasking.survivors).reply));
