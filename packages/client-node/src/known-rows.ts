@@ -10,6 +10,9 @@ export interface KnownRows {
   readonly whole: WholeTable;
 }
 
+/** Bytes before the rows. */
+const HEADER_BYTES = 8;
+
 /** Nothing yet. */
 export const NO_ROWS: Uint8Array = new Uint8Array(0);
 
@@ -38,13 +41,13 @@ export function encodeKnownRows({
   shared,
   whole: { gram = new Float32Array(0) },
 }: KnownRows): Uint8Array {
-  const bytes = new Uint8Array(8 + 4 * (rows.length + gram.length + shared.length));
+  const bytes = new Uint8Array(HEADER_BYTES + 4 * (rows.length + gram.length + shared.length));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, rows.length, true);
   view.setUint32(4, gram.length, true);
-  rows.forEach((row, i) => view.setUint32(8 + 4 * i, row, true));
-  gram.forEach((value, i) => view.setFloat32(8 + 4 * (rows.length + i), value, true));
-  const weightsAt = 8 + 4 * (rows.length + gram.length);
+  rows.forEach((row, i) => view.setUint32(HEADER_BYTES + 4 * i, row, true));
+  gram.forEach((value, i) => view.setFloat32(HEADER_BYTES + 4 * (rows.length + i), value, true));
+  const weightsAt = HEADER_BYTES + 4 * (rows.length + gram.length);
   shared.forEach((value, i) => view.setFloat32(weightsAt + 4 * i, value, true));
   return bytes;
 }
@@ -52,17 +55,19 @@ export function encodeKnownRows({
 /** What the store kept; nothing where it holds no row. @throws {DecodeError} if it does not fit the model. */
 export function decodeKnownRows(bytes: Uint8Array | undefined, model: Model): KnownRows | undefined {
   if (bytes === undefined || bytes.length === 0) return undefined;
+  if (bytes.length < HEADER_BYTES)
+    throw new DecodeError('knownRows', `has ${bytes.length} bytes; at least ${HEADER_BYTES} are needed`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [count, grams] = [view.getUint32(0, true), view.getUint32(4, true)];
   const fits = count >= 1 && count <= model.items;
   const weights = fits ? modelOfRows(model, count).layout.length : 0;
-  if (!fits || bytes.length !== 8 + 4 * (count + grams + weights))
+  if (!fits || bytes.length !== HEADER_BYTES + 4 * (count + grams + weights))
     throw new DecodeError('knownRows', `has ${bytes.length} bytes, which do not fit ${count} rows`);
   const floats = (from: number, length: number): Float32Array =>
     Float32Array.from({ length }, (_, i) => view.getFloat32(from + 4 * i, true));
   return {
-    rows: Uint32Array.from({ length: count }, (_, i) => view.getUint32(8 + 4 * i, true)),
-    shared: floats(8 + 4 * (count + grams), weights),
-    whole: { items: model.items, ...(grams === 0 ? {} : { gram: floats(8 + 4 * count, grams) }) },
+    rows: Uint32Array.from({ length: count }, (_, i) => view.getUint32(HEADER_BYTES + 4 * i, true)),
+    shared: floats(HEADER_BYTES + 4 * (count + grams), weights),
+    whole: { items: model.items, ...(grams === 0 ? {} : { gram: floats(HEADER_BYTES + 4 * count, grams) }) },
   };
 }

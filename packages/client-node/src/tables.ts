@@ -40,8 +40,9 @@ export function openTables({ coordinator, task, model, store, engine }: TablesOp
     const kept = await keptCheckpoint(store);
     if (kept?.hash === hash) return kept.bytes;
     const bytes = await fetchBlob(coordinator, hash, signal === undefined ? {} : { signal });
-    await store.set(CHECKPOINT, concatenated(fromHex(hash), bytes));
+    // In this order: a crash between the two leaves an older table, never older rows over a newer one.
     await store.set(ROWS, NO_ROWS);
+    await store.set(CHECKPOINT, concatenated(fromHex(hash), bytes));
     return bytes;
   }
 

@@ -69,6 +69,8 @@ interface TaskHashes {
 export class SliceShelf {
   readonly #shape: SliceShape;
   #published: { readonly modelHash: string; readonly slice: PublishedSlice }[] = [];
+  /** The newest model as it was last made or read: it is large, and needed once to publish and once to commit. */
+  #newest: { readonly modelHash: string; readonly shared: Float32Array } | undefined;
 
   constructor(
     private readonly config: TaskConfig,
@@ -86,7 +88,8 @@ export class SliceShelf {
     if (known !== undefined) return known.slice;
     const { model, name: task } = this.config;
     const { blobs, crypto } = this.ports;
-    const { shared } = decodeCheckpoint(await fetchBlob(blobs, modelHash), model.layout);
+    const shared = await this.#take(modelHash);
+    this.#newest = { modelHash, shared };
     const round = history.round + 1;
     const head = headOf(await this.#state(history), sliceTurn(this.#shape, round).head);
     const rows = sliceRows(this.#shape, { task, round, ...this.hashes }, head, crypto);
@@ -123,7 +126,7 @@ export class SliceShelf {
     const { model, name } = this.config;
     const { blobs } = this.ports;
     const round = history.round + 1;
-    const { shared } = decodeCheckpoint(await fetchBlob(blobs, history.modelHash ?? ''), model.layout);
+    const shared = await this.#take(history.modelHash ?? '');
     const slices = await this.#state(history);
     const lanes = trainedModel(this.config).layout.length;
     const strategy = createStrategy(this.config.strategy);
@@ -141,11 +144,22 @@ export class SliceShelf {
     const popularity = update.meanDelta.subarray(lanes).map((value) => value / clippingNorm);
     const observed = observeSlice(slices, rows, popularity);
     const metadata = { task: name, round: String(round) };
+    const modelHash = await blobs.put(encodeCheckpoint({ layout: model.layout, shared, metadata }));
+    this.#newest = { modelHash, shared };
     return {
-      modelHash: await blobs.put(encodeCheckpoint({ layout: model.layout, shared, metadata })),
+      modelHash,
       strategyHash: await blobs.put(encodeStrategyState(state)),
       sliceHash: await blobs.put(encodeSliceState(this.#turned(observed, round + 1))),
     };
+  }
+
+  /** The weights of a model. They are the caller's, who may change them: nothing here keeps them any more. */
+  async #take(modelHash: string): Promise<Float32Array> {
+    const newest = this.#newest;
+    this.#newest = undefined;
+    if (newest?.modelHash === modelHash) return newest.shared;
+    const { layout } = this.config.model;
+    return decodeCheckpoint(await fetchBlob(this.ports.blobs, modelHash), layout).shared;
   }
 
   /** A new cycle has a new head. */
