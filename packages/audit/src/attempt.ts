@@ -1,4 +1,11 @@
-import { type LocalOnly, seededRandom, systemRandom, UsageError, utf8 } from '@tutti/base';
+import {
+  InternalError,
+  systemRandom,
+  UsageError,
+  utf8,
+  type LocalOnly,
+  type SeededRandom,
+} from '@tutti/base';
 import {
   createDevice,
   DEFAULT_POLICY,
@@ -12,11 +19,20 @@ import {
   manualClock,
   memoryBlobs,
   memoryStore,
+  type Blobs,
+  type Coordination,
   type CoordinationEvent,
   type TaskConfig,
 } from '@tutti/coordination';
-import type { LoadedModel, Model } from '@tutti/model';
-import { encodeMessage, frameCount, frameOf, type CoordinatorMessage } from '@tutti/protocol';
+import { decodeCheckpoint, type LoadedModel, type Model } from '@tutti/model';
+import {
+  encodeMessage,
+  frameCount,
+  frameOf,
+  type CoordinatorMessage,
+  type RoundDescription,
+} from '@tutti/protocol';
+import { trainingStream } from './people.ts';
 import { clientIdOf, type ClientId, type KeyPair, type MaskedInput } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 
@@ -47,6 +63,8 @@ export interface AttemptSetup {
   readonly people: readonly { readonly user: number; readonly positives: LocalOnly<Int32Array> }[];
   readonly clippingNorm: number;
   readonly noiseMultiplier: number;
+  /** Decides training, rounding and noise; never keys. */
+  readonly random: SeededRandom;
   readonly policy?: Partial<Policy>;
   readonly says?: Says;
   /** Hears the clients' ids, in the order of `people`, before anything is said. */
@@ -59,6 +77,10 @@ export interface AttemptSetup {
 export interface RecordedAttempt {
   readonly clients: readonly RecordedClient[];
   readonly ended: CoordinationEvent | undefined;
+  /** The description, as the coordinator wrote it. */
+  readonly description: RoundDescription | undefined;
+  /** What everybody learns: the mean of the deltas with its noise, as the step from one published model to the next. */
+  readonly meanDelta: Float64Array | undefined;
 }
 
 /** Steps of the clock after which an attempt counts as stuck. */
@@ -69,16 +91,24 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
   const clock = manualClock(1_000_000);
   const queue: { to: number; message: CoordinatorMessage }[] = [];
   const index = new Map<ClientId, number>();
+  const blobs = memoryBlobs(nodeCrypto);
+  let description: RoundDescription | undefined;
   const coordination = await createCoordination({
     tasks: [taskOf(setup)],
     store: memoryStore(),
-    blobs: memoryBlobs(nodeCrypto),
+    blobs,
     clock,
     random: systemRandom(),
     crypto: nodeCrypto,
     ...(setup.keyPair === undefined ? {} : { keyPair: setup.keyPair }),
-    outbox: { send: (client, message) => void queue.push({ to: index.get(client) as number, message }) },
+    outbox: {
+      send(client, message) {
+        if (message.type === 'describe') description = message.description;
+        queue.push({ to: index.get(client) as number, message });
+      },
+    },
   });
+  const before = await weightsOf(coordination, blobs, setup.model);
   const events: CoordinationEvent[] = [];
   coordination.subscribe((event) => void events.push(event));
   const clients = setup.people.map((person, number) => openClient(person, number));
@@ -91,8 +121,12 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
     await turn();
   }
   await settle();
+  const ended = events.find(isEnd);
+  const after = ended?.type === 'committed' ? await weightsOf(coordination, blobs, setup.model) : undefined;
   await coordination.close();
-  return { clients, ended: events.find(isEnd) };
+  const meanDelta =
+    after === undefined ? undefined : Float64Array.from(after, (value, i) => value - (before[i] as number));
+  return { clients, ended, description, meanDelta };
 
   function openClient(person: AttemptSetup['people'][number], number: number) {
     const identity = nodeCrypto.signKeyPairFromSeed(
@@ -101,7 +135,7 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
     const id = clientIdOf(identity.publicKey, nodeCrypto);
     index.set(id, number);
     const task = coordination.taskInfo(TASK);
-    if (task === undefined) throw new Error('no task');
+    if (task === undefined) throw new InternalError('the recorded task is missing');
     const device = createDevice({
       identity,
       task,
@@ -114,8 +148,8 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
       data: async () => ({ positives: person.positives }),
       crypto: nodeCrypto,
       random: systemRandom(),
-      words: (purpose, attempt) => seededRandom('audit').fork(purpose, attempt, number),
-      seeds: (attempt) => seededRandom('audit').fork('seeds', attempt, number),
+      words: (purpose, attempt) => setup.random.fork(purpose, attempt, person.user),
+      seeds: () => trainingStream(setup.random, person.user),
       nowMs: () => clock.now(),
       policy: { ...DEFAULT_POLICY, ...setup.policy },
     });
@@ -158,6 +192,13 @@ interface Recorder {
 }
 
 const isEnd = ({ type }: CoordinationEvent): boolean => type === 'committed' || type === 'aborted';
+
+/** The weights that the task's newest checkpoint holds. */
+async function weightsOf(coordination: Coordination, blobs: Blobs, model: Model): Promise<Float32Array> {
+  const bytes = await blobs.get(coordination.taskInfo(TASK)?.modelHash ?? '');
+  if (bytes === undefined) throw new InternalError('the recorded task has no checkpoint');
+  return decodeCheckpoint(bytes, model.layout).shared;
+}
 
 /** Lets promises that are ready go on. */
 async function turn(): Promise<void> {

@@ -10,7 +10,15 @@
  * ```
  */
 export { audit } from './audit.ts';
-export type { AuditOptions } from './audit.ts';
-export { auc, chanceBound, distance, privateBound } from './statistics.ts';
+export type { AuditOptions, AuditTarget } from './audit.ts';
+export type { Guarantee } from './private-bounds.ts';
+export { openRecordingProxy, websocketMessages } from './recording-proxy.ts';
+export type {
+  RecordedChunk,
+  RecordedConnection,
+  RecordingProxy,
+  WebsocketMessage,
+} from './recording-proxy.ts';
 export { defended, exposed, isAsDocumented } from './types.ts';
-export type { AttackResult, Verdict } from './types.ts';
+export type { AttackResult, RocPoint, Verdict } from './types.ts';
+export type { WireObservation, WireProbe } from './wire.ts';

@@ -1,4 +1,4 @@
-import { keepLocal, type SeededRandom } from '@tutti/base';
+import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { chooseLaneScale, layoutLanes, quantizeContribution, type LaneScale } from '@tutti/aggregation';
 import type { Interactions } from '@tutti/datasets';
 import type { LoadedModel, Model } from '@tutti/model';
@@ -8,6 +8,8 @@ import { addSkellamNoise, clipUpdate } from '@tutti/privacy';
 export interface Victims {
   readonly model: Model;
   readonly loaded: LoadedModel;
+  /** The checkpoint's shared part, which everybody knows. */
+  readonly shared: Float32Array;
   readonly train: Interactions;
   /** C: L2 norm that every delta is scaled down to. */
   readonly clippingNorm: number;
@@ -18,19 +20,32 @@ export interface Victims {
 export interface PersonDelta {
   readonly user: number;
   readonly items: ReadonlySet<number>;
+  /** Rows that training touched: those of the items, and of negatives where the family draws some. */
+  readonly touched: ReadonlySet<number>;
   readonly delta: Float32Array;
+  /** The vector that never leaves the device: looked at to show what it would give away. */
+  readonly vector: Float32Array;
+}
+
+/** What decides a device's training; the same in a recorded attempt, so that its delta can be known. */
+export const trainingStream = (random: SeededRandom, user: number): SeededRandom =>
+  random.fork('training', user);
+
+/** A person's items. */
+export function itemsOf({ train }: Pick<Victims, 'train'>, user: number): LocalOnly<Int32Array> {
+  return keepLocal(train.values.subarray(train.offsets[user], train.offsets[user + 1]));
 }
 
 /** What `user` would send if nothing hid it; `without` trains as if that item had never been touched. */
 export async function deltaOf(victims: Victims, user: number, without?: number): Promise<PersonDelta> {
-  const { loaded, train, clippingNorm, random } = victims;
-  const own = train.values.subarray(train.offsets[user], train.offsets[user + 1]);
-  const positives = keepLocal(without === undefined ? own : own.filter((item) => item !== without));
-  const stream = random.fork('person', user);
-  const local = await loaded.personalize(undefined, { positives }, stream.fork('fit'));
-  const update = await loaded.train(local, { positives }, stream.fork('train'));
+  const { loaded, clippingNorm, random } = victims;
+  const own = itemsOf(victims, user);
+  const positives = without === undefined ? own : keepLocal(own.filter((item) => item !== without));
+  const stream = trainingStream(random, user);
+  const vector = await loaded.personalize(undefined, { positives }, stream);
+  const update = await loaded.train(vector, { positives }, stream);
   const { delta } = clipUpdate(update.delta, clippingNorm);
-  return { user, items: new Set(positives), delta };
+  return { user, items: new Set(positives), touched: new Set(update.touchedRows), delta, vector };
 }
 
 /** The item table: where it stands in a delta, and its width. */
@@ -56,7 +71,7 @@ export function scaleFor({ model, clippingNorm }: Victims, cohort: number, noisy
 
 /**
  * What the coordinator learns of a round: the sum of quantised deltas with noise of `noiseMultiplier`·C on it, as numbers. The
- * clients' parts of Skellam noise add up to just this one, so it is drawn at once.
+ * clients' parts of Skellam noise add up to just this one, so it is drawn at once; `roundNoise` shows that a real round's is no weaker.
  */
 export function noisySum(
   victims: Victims,

@@ -3,13 +3,22 @@ export interface AttackResult {
   readonly name: string;
   /** What stands in the attack's way: `none` where it must succeed, which shows that it finds what it looks for. */
   readonly defence: string;
-  /** What was measured, in words. */
+  /** What was measured, in words: of how many, and the chance of a false alarm where chance plays a part. */
   readonly statistic: string;
   readonly value: number;
   /** What the value is held against: at least it where nothing defends, at most it where something does. */
   readonly bound: number;
   readonly verdict: Verdict;
+  /** Where the true value lies, at the confidence that `statistic` names. */
+  readonly interval?: readonly [low: number, high: number];
+  /** Points of the ROC curve, false positive rate and true positive rate. */
+  readonly roc?: readonly RocPoint[];
+  /** More figures of the same attack, by name. */
+  readonly figures?: Readonly<Record<string, number | string>>;
 }
+
+/** A point of a ROC curve. */
+export type RocPoint = readonly [falsePositiveRate: number, truePositiveRate: number];
 
 /**
  * `defended`: the attack failed, as documented. `exposed`: it succeeded where nothing defends, as documented. The other two are

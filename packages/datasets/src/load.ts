@@ -12,6 +12,7 @@ import { splitFromNcf } from './ncf.ts';
 import { parseMovieLensRatings } from './ratings.ts';
 import { leaveOneOut, type SplitOptions } from './split.ts';
 import type { Ratings, SplitDataset } from './types.ts';
+import { parseUsersTsv } from './user-attributes.ts';
 
 /** For ratings that come without a split; a published split (NCF files) is taken as it is, whatever these say. */
 export type LoadOptions = SplitOptions;
@@ -32,7 +33,7 @@ const SHOWN_FILES = 12;
  *
  * Looked for in this order: NCF files, which hold their own split; then ratings without one: `u.data`, `ratings.dat`,
  * `ratings.csv`, the only `.csv` or `.tsv` with a header. Titles come from `X.items.tsv`, `X.idmap.json`, `u.item`,
- * `movies.dat`, `movies.csv` or `items.csv` beside them.
+ * `movies.dat`, `movies.csv` or `items.csv` beside them, attributes of people from `X.users.tsv`.
  *
  * @throws {DatasetNotFoundError} listing what was looked for, and what is there.
  * @throws {DatasetFormatError} naming file, line, field and limit of the first line that is refused.
@@ -144,7 +145,7 @@ async function loadNcf(folder: Folder, sets: readonly string[]): Promise<SplitDa
   const read = (part: string): Promise<NamedBytes> => folder.read(`${name}.${part}`);
   const optional = async (part: string): Promise<NamedBytes | undefined> =>
     folder.has(`${name}.${part}`) ? read(part) : undefined;
-  return splitFromNcf({
+  const split = splitFromNcf({
     name,
     train: await read('train.rating'),
     test: await read('test.rating'),
@@ -153,6 +154,8 @@ async function loadNcf(folder: Folder, sets: readonly string[]): Promise<SplitDa
     validationNegatives: await optional('valid.negative'),
     ...(await ncfItems(folder, name)),
   });
+  const people = await optional('users.tsv');
+  return people === undefined ? split : { ...split, attributes: parseUsersTsv(people, split.users) };
 }
 
 async function ncfItems(

@@ -51,7 +51,10 @@ export interface SplitDataset {
   readonly catalogue: Catalogue;
   /** Names to show people by; only synthetic data has them. */
   readonly userNames?: readonly string[];
-  /** One small integer a person and attribute, which training never sees: for auditing what a model gives away. */
+  /**
+   * One small integer a person and attribute, 255 where it is not known; training never sees it. For auditing what a model gives away,
+   * and for fairness between groups. `gender`: 0 for M, 1 for F.
+   */
   readonly attributes?: Readonly<Record<string, Uint8Array>>;
 }
 

@@ -20,6 +20,7 @@ export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 export { createEngine } from './engine.ts';
 export { createModel } from './model.ts';
 export {
+  defaultNoiseMultiplier,
   PRIVATE_DIMENSION,
   PRIVATE_ROUNDS,
   privateClippingNorm,

@@ -14,12 +14,6 @@ import {
   type Rdp,
 } from './rdp.ts';
 
-/**
- * Noise of the sum that is on unless another is asked for, over the clipping norm: enough that rows of an embedding table cannot be
- * regrouped by person (`tutti audit` measures it), far too little for a guarantee.
- */
-export const DEFAULT_NOISE_MULTIPLIER = 0.02;
-
 /** How noise is added, before it is known how much. */
 export type NoiseMechanism =
   | { readonly mechanism: 'gaussian' }

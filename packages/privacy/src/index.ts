@@ -11,7 +11,7 @@
  */
 export { adaptiveNoise, CLIP_LEARNING_RATE, nextClippingNorm } from './adaptive-clip.ts';
 export type { AdaptiveClipping, AdaptiveNoise } from './adaptive-clip.ts';
-export { accountPlan, calibratePlan, DEFAULT_NOISE_MULTIPLIER } from './account.ts';
+export { accountPlan, calibratePlan } from './account.ts';
 export type { NoiseMechanism, PlanAccount, ReleasePlan } from './account.ts';
 export { calibrateNoiseMultiplier } from './calibrate.ts';
 export type { CalibrationTarget } from './calibrate.ts';
@@ -26,6 +26,7 @@ export { createLedger, EMPTY_LEDGER, recordCorrelated, recordRelease, spent } fr
 export type { CorrelatedRelease, Ledger, Release, Spent } from './ledger.ts';
 export { noiseSequence } from './noise-sequence.ts';
 export type { NoiseSequence, RoundDraw } from './noise-sequence.ts';
+export { normalCdf } from './normal.ts';
 export { pldEpsilon } from './pld.ts';
 export type { SampledGaussian } from './pld.ts';
 export {

@@ -6,7 +6,8 @@ import {
   type NoiseConfig,
   type TaskConfig,
 } from '@tutti/coordination';
-import { bandedCoefficients, CLIP_LEARNING_RATE, DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
+import { defaultNoiseMultiplier } from '@tutti/model';
+import { bandedCoefficients, CLIP_LEARNING_RATE } from '@tutti/privacy';
 import * as z from 'zod';
 
 /** What noise a task's sums carry, what that guarantees, and how clients are asked: the part of a task that costs or buys privacy. */
@@ -20,7 +21,7 @@ const counting = {
     .max(1e3)
     .optional()
     .describe(
-      'z: deviation of the sum’s noise over the clipping norm; left out, the least for epsilon, or 2 %',
+      'z: deviation of the sum’s noise over the clipping norm; left out, the least for epsilon, or what keeps rows of this family from being told apart by person',
     ),
   metricNoiseMultiplier: z
     .number()
@@ -125,7 +126,7 @@ export function withPrivacy(task: TaskConfig, privacy: PrivacyConfig): TaskConfi
   if (privacy.mechanism === 'none') return { ...task, noise: { multiplier: 0, metricMultiplier: 0 } };
   const planned = privacy.budgetRounds ?? task.rounds;
   checkTogether(privacy, planned);
-  const multiplier = privacy.noiseMultiplier ?? DEFAULT_NOISE_MULTIPLIER;
+  const multiplier = privacy.noiseMultiplier ?? defaultNoiseMultiplier(task.model.config.family);
   const metricMultiplier =
     privacy.metricNoiseMultiplier ?? (privacy.delta === undefined ? 0 : METRIC_RATIO * multiplier);
   const noisy: TaskConfig = {

@@ -1,55 +1,55 @@
 import { audit, isAsDocumented, type AttackResult } from '@tutti/audit';
-import { generateFilmShelf, type SplitDataset } from '@tutti/datasets';
-import { openNodeEngine } from '@tutti/engine-simd/node';
-import { createModel, decodeCheckpoint, recommended, resolveModelConfig } from '@tutti/model';
-import { simulate } from '@tutti/simulation';
-import { Command } from 'commander';
-import { describeData, openData } from '../data.ts';
+import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
+import { Command, Option } from 'commander';
+import { auditLines } from '../audit/lines.ts';
+import { realWire } from '../audit/real-wire.ts';
+import { writeAuditReport } from '../audit/report.ts';
+import { freshTargets, recordedTargets, smallTarget, type Targets } from '../audit/targets.ts';
+import { describeData } from '../data.ts';
 import { EXIT } from '../exit-codes.ts';
 import { realNumber, wholeNumber } from '../parse.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
-import { cellsLine, headingLine, type Column } from '../ui/table.ts';
 
 interface AuditFlags {
   dataset?: string;
+  run?: string;
+  model: ModelFamily | 'both';
   rounds: number;
   seed: number;
   epsilon: number;
+  delta: number;
+  wire: boolean;
+  out?: string;
   json?: boolean;
 }
 
 const EXAMPLES = `
 Examples:
-  tutti audit                             on built-in data, a minute or so
-  tutti audit --dataset ml-100k --json    on real data
-  tutti audit --epsilon 3                 holds the attack on the sum against weaker noise
+  tutti audit                                     on built-in data, about a minute
+  tutti audit --run runs/a                        the last checkpoint of a folder that tutti simulate --out wrote
+  tutti audit --dataset ml-1m --model mf --json   on real data; gender is inferred where ml-1m.users.tsv is beside it
+  tutti audit --epsilon 8 --out audit.html        holds the attacks on sums against weaker noise, and draws ROC curves
 
 Verdicts: defended, exposed (nothing defends there: it shows that the attack finds what it looks for); broken and blunt are the
 same facts where the documentation says otherwise, and end with exit code 1. docs/threat-model.md says what is promised.`;
-
-/** People and films of the built-in data: enough films that some are touched by one person of a cohort alone. */
-const PEOPLE = 200;
-const FILMS = 2_000;
-
-/** Vectors of the model under attack. */
-const DIMENSION = 16;
-
-const COLUMNS: readonly Column[] = [
-  { heading: 'attack', width: 62 },
-  { heading: 'defence', width: 58 },
-  { heading: 'value', width: 6, align: 'right' },
-  { heading: 'bound', width: 9, align: 'right' },
-  { heading: 'verdict', width: 8 },
-];
 
 export function auditCommand(): Command {
   return new Command('audit')
     .description('attacks a federation’s outputs, with and without their defences')
     .option('--dataset <folder>', 'data set; built-in data when left out')
-    .option('--rounds <n>', 'rounds that the model under attack is trained for', wholeNumber(1, 10_000), 15)
+    .option('--run <dir>', 'attack a recorded run instead of a fresh one')
+    .addOption(
+      new Option('--model <family>', 'model family to attack; both: mf and mlp')
+        .choices([...MODEL_FAMILIES, 'both'])
+        .default('both'),
+    )
+    .option('--rounds <n>', 'rounds that a fresh model is trained for', wholeNumber(1, 10_000), 30)
     .option('--seed <n>', 'seed of data, training and attacks', wholeNumber(0), 1)
-    .option('--epsilon <e>', 'ε of the noise on the sum that is attacked', realNumber(0.01, 20), 1)
+    .option('--epsilon <e>', 'ε of the noise on the sums that are attacked', realNumber(0.01, 20), 1)
+    .option('--delta <d>', 'δ of that noise', realNumber(1e-12, 0.1), 1e-5)
+    .option('--no-wire', 'leave the real sockets out')
+    .option('--out <file>', 'write a report with ROC curves there: one HTML file that opens offline')
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: AuditFlags) => {
@@ -57,80 +57,41 @@ export function auditCommand(): Command {
       const screen = openScreen(process.stderr);
       const attacks = await unlessAborted(signal, runAudit(flags, screen, signal));
       screen.finish();
+      if (flags.out !== undefined) await writeAuditReport(flags.out, attacks, { ...flags });
       if (flags.json === true) process.stdout.write(`${JSON.stringify({ attacks })}\n`);
-      else for (const line of linesOf(attacks)) process.stdout.write(`${line}\n`);
+      else for (const line of auditLines(attacks)) process.stdout.write(`${line}\n`);
       if (!isAsDocumented(attacks)) process.exitCode = EXIT.failed;
     });
 }
 
 async function runAudit(flags: AuditFlags, screen: Screen, signal: AbortSignal): Promise<AttackResult[]> {
-  const data =
-    flags.dataset === undefined
-      ? generateFilmShelf({ seed: flags.seed, users: PEOPLE, items: FILMS })
-      : await openData(flags);
-  screen.line(`data: ${describeData(data, flags)}`);
-  const checkpoint = await trained(data, flags, screen, signal);
-  const facts = { items: data.items, meanHistory: data.train.values.length / data.users };
-  const model = createModel(resolveModelConfig({ family: 'mf', dimension: DIMENSION }, facts), data.items);
-  const { engine } = await openNodeEngine({ model });
-  const { shared } = decodeCheckpoint(checkpoint, model.layout);
-  const loaded = await engine.load(shared);
+  const { seed, epsilon, delta, wire } = flags;
+  const { data, choice, targets } = await openTargets(flags, screen, signal);
+  screen.line(`data: ${describeData(data, choice)}`);
+  const small = await smallTarget(seed);
   try {
     return await audit({
-      model,
-      loaded,
-      shared,
-      data,
-      clippingNorm: recommended(model.config, facts).clippingNorm,
-      seed: flags.seed,
-      epsilon: flags.epsilon,
+      targets,
+      small,
+      ...(wire ? { wire: realWire(signal) } : {}),
+      seed,
+      guarantee: { epsilon, dpDelta: delta },
       onAttack: (done, total, name) => screen.progress(done, total, name),
     });
   } finally {
-    loaded.dispose();
+    for (const { loaded } of [...targets, small]) loaded.dispose();
   }
 }
 
-/** A model that has learned something: attacks on first weights find nothing. */
-async function trained(
-  data: SplitDataset,
-  { rounds, seed }: AuditFlags,
-  screen: Screen,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  let checkpoint = new Uint8Array(0);
-  await simulate({
-    dataset: data,
-    model: { family: 'mf', dimension: DIMENSION },
+function openTargets(flags: AuditFlags, screen: Screen, signal: AbortSignal): Promise<Targets> {
+  const { dataset, run, model, rounds, seed } = flags;
+  if (run !== undefined) return recordedTargets(run, dataset);
+  return freshTargets({
+    ...(dataset === undefined ? {} : { dataset }),
+    families: model === 'both' ? ['mf', 'mlp'] : [model],
     rounds,
-    protocol: 'plain',
     seed,
+    screen,
     signal,
-    checkpointEvery: rounds,
-    onProgress: ({ done, total }) =>
-      screen.progress(done, total, `training what is attacked, round ${done}/${total}`),
-    onCheckpoint: async (_round, bytes) => void (checkpoint = bytes.slice()),
   });
-  return checkpoint;
 }
-
-function linesOf(attacks: readonly AttackResult[]): string[] {
-  const rows = attacks.map(({ name, defence, value, bound, verdict }) =>
-    cellsLine(COLUMNS, [
-      name,
-      defence,
-      figure(value),
-      `${defence === 'none' ? '≥' : '≤'} ${figure(bound)}`,
-      verdict,
-    ]),
-  );
-  const summary = isAsDocumented(attacks)
-    ? `every verdict is as documented (${attacks.length})`
-    : `NOT as documented: ${attacks
-        .filter((attack) => !isAsDocumented([attack]))
-        .map(({ name, statistic }) => `${name} (${statistic})`)
-        .join('; ')}`;
-  return [headingLine(COLUMNS), ...rows, '', summary];
-}
-
-const figure = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(3));

@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { COMBINATIONS, STRATEGY_NAMES, type Combination, type StrategyConfig } from '@tutti/aggregation';
-import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
-import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
+import { defaultNoiseMultiplier, MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import type { WordBits } from '@tutti/secure-aggregation';
 import {
   FITS,
@@ -156,7 +155,10 @@ export function simulateCommand(): Command {
       realNumber(0, 1_000),
     )
     .addOption(
-      new Option('--noise <name>', 'the product’s default noise (2 % of the clipping norm), or none')
+      new Option(
+        '--noise <name>',
+        'the product’s default noise (3 % of the clipping norm, 8 % for neural families), or none',
+      )
         .choices(['none', 'default'])
         .default('none')
         .conflicts('noiseMultiplier'),
@@ -266,7 +268,8 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
       : 'count' in flags.cohort
         ? flags.cohort.count
         : Math.round(flags.cohort.share * dataset.users);
-  const noiseMultiplier = flags.noiseMultiplier ?? (flags.noise === 'default' ? DEFAULT_NOISE_MULTIPLIER : 0);
+  const noiseMultiplier =
+    flags.noiseMultiplier ?? (flags.noise === 'default' ? defaultNoiseMultiplier(flags.model) : 0);
   return {
     dataset,
     model: {

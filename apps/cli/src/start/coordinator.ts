@@ -128,9 +128,10 @@ function configOf(options: {
         rounds,
         round: {
           cohort: settings.cohort,
+          // The noise is that of the smallest sum there can be: the nearer that is to the whole, the less of it there is.
           smallestCohort: Math.max(
             16,
-            Math.ceil(settings.cohort * (settings.epsilon === null ? 0.5 : PRESENT_SHARE)),
+            Math.ceil(settings.cohort * (settings.epsilon === null ? 0.75 : PRESENT_SHARE)),
           ),
           overselection: 1,
           selectionMs: 5_000,

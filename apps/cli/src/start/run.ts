@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ModelFamily } from '@tutti/model';
-import { DEFAULT_NOISE_MULTIPLIER } from '@tutti/privacy';
+import { defaultNoiseMultiplier } from '@tutti/model';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { DEFAULT_PEOPLE, describeData, openData } from '../data.ts';
 import { trainerName, type EngineFlags } from '../engine-options.ts';
@@ -36,7 +36,7 @@ export interface StartFlags extends EngineFlags {
 const DEFAULT_ROUNDS = 30;
 
 /** Clients a round when no other number is asked for: a sixth of the people, from 16 to 100. */
-const defaultCohort = (people: number): number => Math.min(100, Math.max(16, Math.round(people / 6)));
+const defaultCohort = (people: number): number => Math.min(100, Math.max(16, Math.round(people / 4)));
 
 /** Runs the main job from first line to last: coordinator, clients, rounds, the closing table, three people's lists. */
 export async function runStart(flags: StartFlags): Promise<void> {
@@ -107,7 +107,7 @@ function settingsOf(flags: StartFlags, people: number): StartSettings {
     people,
     model: flags.model,
     cohort: Math.min(people, flags.cohort ?? defaultCohort(people)),
-    noiseMultiplier: flags.noise ? DEFAULT_NOISE_MULTIPLIER : 0,
+    noiseMultiplier: flags.noise ? defaultNoiseMultiplier(flags.model) : 0,
     epsilon: flags.epsilon ?? null,
     delta: flags.epsilon === undefined ? null : flags.delta,
     mechanism: flags.mechanism,

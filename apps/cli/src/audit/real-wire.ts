@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  openRecordingProxy,
+  websocketMessages,
+  type RecordedConnection,
+  type WireObservation,
+  type WireProbe,
+} from '@tutti/audit';
+import { EnvironmentError } from '@tutti/base';
+import { createClient, createSharedEngine, type Client, type SharedEngine } from '@tutti/client-node';
+import { memoryBlobs, memoryStore } from '@tutti/coordination';
+import { decodeClientMessage, decodeCoordinatorMessage } from '@tutti/protocol';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { createCoordinator, type Coordinator } from '@tutti/server';
+
+/** People of each kind, and how many interactions they have. */
+const EACH = 8;
+const FEW = 3;
+const MANY = 300;
+
+/** Rounds that each takes part in. */
+const ROUNDS = 3;
+
+/** Enough items for the many, and few enough that a round is over soon. */
+const ITEMS = Array.from({ length: 400 }, (_, item) => `item-${item}`);
+
+/** How clients delay their answers unless told otherwise (`createParticipation`). */
+const ANSWER_EVERY_MS = 250;
+
+/** How long one client's rounds may take, in milliseconds. */
+const LIMIT_MS = 60_000;
+
+const TASK = 'watched';
+
+/**
+ * A real coordinator and real clients of the SDK, in this process, on real sockets: each watched client takes part in a few rounds
+ * beside one that is not watched, through a proxy of its own that keeps every byte and its time.
+ */
+export function realWire(signal: AbortSignal): WireProbe {
+  return {
+    few: FEW,
+    many: MANY,
+    answerEveryMs: ANSWER_EVERY_MS,
+    async observe(delayed) {
+      const place = await openPlace();
+      const stop = new AbortController();
+      const companion = await place.client('companion', place.url, delayed);
+      const running = companion.participate({ signal: stop.signal });
+      try {
+        const seen: WireObservation[] = [];
+        // Few and many in turns, so that a machine that grows slower does not look like a difference between them.
+        for (let client = 0; client < 2 * EACH; client++)
+          seen.push(...(await watch(place, client, delayed, signal)));
+        return seen;
+      } finally {
+        stop.abort();
+        await running;
+        await companion.close();
+        await place.close();
+      }
+    },
+  };
+}
+
+interface Place {
+  readonly url: string;
+  readonly coordinator: Coordinator;
+  client(name: string, url: string, delayed: boolean): Promise<Client>;
+  close(): Promise<void>;
+}
+
+async function openPlace(): Promise<Place> {
+  const folder = mkdtempSync(join(tmpdir(), 'tutti-audit-'));
+  const engine: SharedEngine = await createSharedEngine();
+  const coordinator = await createCoordinator({
+    store: memoryStore(),
+    blobs: memoryBlobs(nodeCrypto),
+    config: {
+      listen: { port: 0 },
+      tasks: [
+        {
+          name: TASK,
+          catalogue: { ids: ITEMS },
+          // So much to compute that it shows: a smaller model is trained in less than the network's jitter.
+          model: { family: 'mlp', dimension: 32, hidden: [128, 64] },
+          round: { cohort: 2, smallestCohort: 2, overselection: 1, selectionMs: 1 },
+          insecureSmallCohort: true,
+        },
+      ],
+    },
+  });
+  const url = await coordinator.listen();
+  return {
+    url,
+    coordinator,
+    client: (name, address, delayed) =>
+      createClient({
+        coordinator: address,
+        task: TASK,
+        store: join(folder, name),
+        engine,
+        policy: { smallestCohort: 2, insecureSmallCohort: true },
+        backOff: { firstMs: 20, mostMs: 200 },
+        answerEveryMs: delayed ? ANSWER_EVERY_MS : 0,
+      }),
+    async close() {
+      await coordinator.close();
+      engine.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function watch(
+  place: Place,
+  index: number,
+  delayed: boolean,
+  signal: AbortSignal,
+): Promise<WireObservation[]> {
+  const many = index % 2 === 1;
+  const proxy = await openRecordingProxy(place.url);
+  const client = await place.client(`client-${index}`, proxy.url, delayed);
+  try {
+    await client.record(ITEMS.slice(index, index + (many ? MANY : FEW)).map((item) => ({ item })));
+    const over = new AbortController();
+    let committed = 0;
+    client.on('round', ({ outcome }) => {
+      if (outcome === 'committed' && ++committed === ROUNDS) over.abort();
+    });
+    await client.participate({
+      signal: AbortSignal.any([over.signal, signal, AbortSignal.timeout(LIMIT_MS)]),
+    });
+    signal.throwIfAborted();
+    const observed = proxy.connections.flatMap(roundsOn).slice(0, ROUNDS);
+    if (observed.length < ROUNDS)
+      throw new EnvironmentError(
+        `client ${index} saw ${observed.length} rounds of ${ROUNDS} within ${LIMIT_MS} ms`,
+      );
+    return observed.map((round) => ({ client: index, many, ...round }));
+  } finally {
+    await client.close();
+    await proxy.close();
+  }
+}
+
+/** Messages that every connection begins with, or that do not belong to a round. */
+const BETWEEN_ROUNDS: ReadonlySet<string> = new Set(['hello', 'check-in']);
+
+/** What a connection shows of each round: sizes of the client's messages, and how long its first answer took. */
+function roundsOn({ up, down }: RecordedConnection): Pick<WireObservation, 'sizes' | 'answerMs'>[] {
+  const sent = decoded(up, decodeClientMessage).filter(({ type }) => !BETWEEN_ROUNDS.has(type));
+  const described = decoded(down, decodeCoordinatorMessage).filter(({ type }) => type === 'describe');
+  return described.flatMap(({ atMs }, i) => {
+    const end = described[i + 1]?.atMs ?? Number.POSITIVE_INFINITY;
+    const own = sent.filter((message) => message.atMs >= atMs && message.atMs < end);
+    const [first] = own;
+    return first === undefined ? [] : [{ sizes: own.map(({ size }) => size), answerMs: first.atMs - atMs }];
+  });
+}
+
+/** Protocol messages among the websocket's: binary attachments; the rest is the transport's own. */
+function decoded(
+  chunks: RecordedConnection['up'],
+  decode: (payload: Uint8Array) => { readonly type: string },
+): { type: string; size: number; atMs: number }[] {
+  return websocketMessages(chunks).flatMap(({ payload, atMs }) => {
+    try {
+      return [{ type: decode(payload).type, size: payload.length, atMs }];
+    } catch {
+      return [];
+    }
+  });
+}
