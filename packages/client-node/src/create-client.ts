@@ -289,6 +289,7 @@ class NodeClient implements Client {
       clock: systemClientClock,
       random: systemRandom(),
       onEvent: (event) => this.#emit(event),
+      usualMs: () => this.parts.engine.usualMs(task.layoutHash),
       ...(options.backOff === undefined ? {} : { backOff: options.backOff }),
       ...(options.answerEveryMs === undefined ? {} : { answerEveryMs: options.answerEveryMs }),
     });

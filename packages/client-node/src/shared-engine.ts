@@ -1,3 +1,4 @@
+import { keepLocal, seededRandom } from '@tutti/base';
 import type { EngineChoice } from '@tutti/engine-simd';
 import { openNodeEngine, type OpenedEngine } from '@tutti/engine-simd/node';
 import type { BackendName, LoadedModel, Model, WholeTable } from '@tutti/model';
@@ -11,6 +12,11 @@ export interface SharedEngine {
   prepare(model: Model, layoutHash: string): Promise<void>;
   /** A checkpoint or a part of one, loaded once for all clients. */
   open(wanted: WantedModel): Promise<LoadedModel>;
+  /**
+   * How long this machine trains for a person with many interactions, in milliseconds: measured once a layout on the model that was
+   * loaded last, with made-up interactions. 0 before one was loaded.
+   */
+  usualMs(layoutHash: string): Promise<number>;
   close(): void;
 }
 
@@ -38,10 +44,14 @@ export async function createSharedEngine(
   let latest: OpenedEngine | undefined;
   const loaded = new Map<string, Promise<LoadedModel>>();
   const turn = inTurns();
+  const newest = new Map<string, { readonly model: Model; readonly loaded: LoadedModel }>();
+  const usual = new Map<string, Promise<number>>();
 
   async function load({ model, layoutHash, weights }: WantedModel): Promise<LoadedModel> {
     const [{ engine }, { shared, whole }] = [await engineFor(model, layoutHash), await weights()];
-    return oneAtATime(await turn(() => engine.load(shared, whole)), turn);
+    const made = oneAtATime(await turn(() => engine.load(shared, whole)), turn);
+    newest.set(layoutHash, { model, loaded: made });
+    return made;
   }
 
   async function engineFor(model: Model, layoutHash: string): Promise<OpenedEngine> {
@@ -76,6 +86,16 @@ export async function createSharedEngine(
       }
       return made;
     },
+    usualMs(layoutHash) {
+      const known = usual.get(layoutHash);
+      if (known !== undefined) return known;
+      const here = newest.get(layoutHash);
+      if (here === undefined) return Promise.resolve(0);
+      const measured = rehearse(here.model, here.loaded);
+      usual.set(layoutHash, measured);
+      measured.catch(() => usual.delete(layoutHash));
+      return measured;
+    },
     close() {
       for (const model of loaded.values()) void model.then((one) => one.dispose()).catch(() => undefined);
       loaded.clear();
@@ -93,6 +113,20 @@ function inTurns(): Turn {
     last = done.catch(() => undefined);
     return done;
   };
+}
+
+/** Interactions that a rehearsal makes up: more than nearly everybody has. */
+const MANY = 500;
+
+/** Trains as for a person with many interactions, spread over the catalogue, and throws the result away. */
+async function rehearse({ items }: Model, loaded: LoadedModel): Promise<number> {
+  const count = Math.max(1, Math.min(MANY, items >> 1));
+  const positives = keepLocal(Int32Array.from({ length: count }, (_, i) => Math.floor((i * items) / count)));
+  const random = seededRandom('rehearsal');
+  const start = performance.now();
+  const vector = await loaded.personalize(undefined, { positives }, random);
+  await loaded.train(vector, { positives }, random);
+  return performance.now() - start;
 }
 
 /** Many clients share a processor: one trains at a time, so that each is done soon and memory stays small. */

@@ -124,3 +124,18 @@ describe('rounding', () => {
     expect(Math.sqrt(variance(rounded) * LANES)).toBeLessThanOrEqual(limit);
   });
 });
+
+describe('training that came to no number', () => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    'adds zeros like a person without data (%s)',
+    async (wrong) => {
+      const delta = Float32Array.from(zeros);
+      delta[LANES - 1] = wrong;
+      delta[0] = 0.5;
+      const lanes = await signedInput(described({}), 1, delta);
+      expect(lanes.subarray(0, LANES).every((lane) => lane === 0)).toBe(true);
+      // Weight, no clipping, and the largest loss.
+      expect([...lanes.subarray(LANES, LANES + 3)]).toEqual([64, 0, 64]);
+    },
+  );
+});

@@ -6,7 +6,7 @@ import {
   type LaneLayout,
 } from '@tutti/aggregation';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
-import type { LoadedModel } from '@tutti/model';
+import type { LoadedModel, LocalUpdate } from '@tutti/model';
 import { addSkellamNoise, clipUpdate, roundedSensitivity } from '@tutti/privacy';
 import type { RoundDescription } from '@tutti/protocol';
 import type { QuantizedInput } from '@tutti/secure-aggregation';
@@ -28,7 +28,8 @@ export interface Trained {
 
 /**
  * Trains on the device and turns the result into ring words: clip, round at random, add this client's part of the noise.
- * Their number follows from the description alone; a person with no data adds a delta of zeros like anyone else's.
+ * Their number follows from the description alone; a person with no data adds a delta of zeros like anyone else's, and so does one
+ * whose training came to no number: a refusal would say something of their data.
  */
 export async function contribute(
   options: DeviceOptions,
@@ -41,7 +42,8 @@ export async function contribute(
   const examples = withinRows(await options.data(), rows, seeds);
   const vector = await loaded.personalize(before, examples, seeds);
   const measured = description.lanes.metrics.length === 0 ? {} : await measure(loaded, vector, examples);
-  const trained = purpose === 'train' ? await loaded.train(vector, examples, seeds) : undefined;
+  const trained =
+    purpose === 'train' ? orNothing(await loaded.train(vector, examples, seeds), vector) : undefined;
   const lanes = layoutLanes({
     deltaLength: description.lanes.delta,
     rowCounts: description.lanes.rowCounts,
@@ -67,6 +69,13 @@ export async function contribute(
   if (delta !== undefined) wipe(delta);
   addOwnNoise(input, lanes, description, options);
   return { input: input as QuantizedInput, local: trained?.local ?? vector };
+}
+
+/** What training gave, or zeros and the largest loss where it holds something that is no number. */
+function orNothing(trained: LocalUpdate, vector: LocalOnly<Float32Array>): LocalUpdate {
+  if (trained.delta.every(Number.isFinite) && Number.isFinite(trained.loss)) return trained;
+  wipe(trained.delta);
+  return { ...trained, local: vector, loss: LARGEST_LOSS };
 }
 
 /** This device's part of the noise of each kind of lane, or its own floor where that is more. */

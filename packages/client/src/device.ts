@@ -401,7 +401,9 @@ class ClientDevice implements Device {
     const stored = await this.options.store.get(VECTOR);
     const { localLength } = this.options.model;
     if (stored === undefined || stored.length !== 4 * localLength) return undefined;
-    return keepLocal(new Float32Array(stored.slice().buffer));
+    const vector = new Float32Array(stored.slice().buffer);
+    // A vector that is no number would never become one again.
+    return vector.every(Number.isFinite) ? keepLocal(vector) : undefined;
   }
 }
 

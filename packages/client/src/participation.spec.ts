@@ -39,6 +39,7 @@ async function play(options: {
   answers: readonly DeviceMessage[];
   answer?: (message: ClientMessage, said: readonly ClientMessage[]) => Reply;
   conditions?: Conditions;
+  usualMs?: () => Promise<number>;
   onEvent?: (event: ParticipationEvent) => void;
   until: (said: readonly ClientMessage[]) => boolean;
 }): Promise<Play> {
@@ -65,6 +66,7 @@ async function play(options: {
     identity: crypto.signKeyPair(random),
     crypto,
     random,
+    ...(options.usualMs === undefined ? {} : { usualMs: options.usualMs }),
     conditions: options.conditions ?? { check: async () => ({ eligible: true }) },
     clock: {
       now: () => slept.reduce((sum, ms) => sum + ms, 0),
@@ -189,5 +191,17 @@ describe('the time at which an answer leaves', () => {
     expect([0, 10, 249, 250, 499, 500, 3_000, 100_000].map((took) => leavesAfterMs(took, 250))).toEqual([
       250, 250, 250, 500, 500, 1_000, 4_000, 128_000,
     ]);
+  });
+
+  it('follows from what training usually takes here, for a person with few interactions too', async () => {
+    const ready: DeviceMessage = { type: 'advertise-keys', attempt: 3, bundle: new Uint8Array(0) };
+    const { slept } = await play({
+      message: describeAttempt,
+      answers: [ready],
+      usualMs: async () => 300,
+      until: (said) => said.some(({ type }) => type === 'advertise-keys'),
+    });
+    // No time passed in training, yet the answer waits as that of a person would who has many: twice 300, up to a class.
+    expect(slept).toContain(1_000);
   });
 });

@@ -44,6 +44,11 @@ export interface ParticipationOptions {
   readonly backOff?: { readonly firstMs: number; readonly mostMs: number };
   /** The answer to a description leaves at a multiple of this after it came, so that its time says little of the person's data; default 250. */
   readonly answerEveryMs?: number;
+  /**
+   * How long training takes here for a person with many interactions, in milliseconds: measured on made-up ones, so that it says
+   * nothing of this person. Answers leave no sooner than twice that allows; without it, no sooner than their own training did.
+   */
+  readonly usualMs?: () => Promise<number>;
 }
 
 /** How long an answer to a message may take. */
@@ -206,8 +211,9 @@ async function answer(
   }
   const messages = (await stillEligible(options, message)) ?? (await device.handle(message));
   if (message.type === 'describe' && answerEveryMs > 0) {
+    const usual = (await options.usualMs?.()) ?? 0;
     const took = clock.now() - came;
-    await clock.sleep(leavesAfterMs(took, answerEveryMs) - took, signal);
+    await clock.sleep(leavesAfterMs(Math.max(took, USUAL_TIMES * usual), answerEveryMs) - took, signal);
   }
   for (const out of messages) await send(options, connection, out, signal);
   if (message.type === 'outcome') {
@@ -229,6 +235,9 @@ async function answer(
 export function leavesAfterMs(tookMs: number, everyMs: number): number {
   return everyMs * 2 ** Math.max(0, Math.ceil(Math.log2((tookMs + 1) / everyMs)));
 }
+
+/** Room above the usual time, so that a busy moment does not show. */
+const USUAL_TIMES = 2;
 
 /** Messages after which something about the person would leave the device. */
 const ASKS: ReadonlySet<CoordinatorMessage['type']> = new Set(['describe', 'roster', 'relay-shares']);
