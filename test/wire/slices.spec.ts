@@ -1,3 +1,4 @@
+import { openRecordingProxy, websocketMessages, type RecordingProxy } from '@tutti/audit';
 import { createClient, type Client } from '@tutti/client-node';
 import { decodeClientMessage } from '@tutti/protocol';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -5,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openWireFederation, rounds, wireConfig, type WireFederation } from './federation.ts';
-import { openRecordingProxy, websocketPayloads, type RecordingProxy } from './proxy.ts';
 
 /** More than 16,384 items: a task slices by itself. */
 const WIDE = Array.from({ length: 16_500 }, (_, film) => `film-${film}`);
@@ -56,16 +56,16 @@ describe('a catalogue of 16,500 items over real sockets', () => {
   });
 
   const requestsOf = (proxy: RecordingProxy): string[] =>
-    proxy.sent
-      .map((chunks) => Buffer.concat(chunks).toString('latin1'))
+    proxy.connections
+      .map(({ up }) => Buffer.concat(up.map(({ bytes }) => bytes)).toString('latin1'))
       .filter((text) => !/upgrade: websocket/i.test(text))
       .flatMap((text) => text.match(/^[A-Z]+ \S+ HTTP/gm) ?? []);
 
   const uploadsOf = (proxy: RecordingProxy) =>
-    proxy.sent
-      .flatMap(websocketPayloads)
-      .filter((payload) => payload[0] === 2)
-      .map((payload) => ({ message: decodeClientMessage(payload), bytes: payload.length }))
+    proxy.connections
+      .flatMap(({ up }) => websocketMessages(up))
+      .filter(({ payload }) => payload[0] === 2)
+      .map(({ payload }) => ({ message: decodeClientMessage(payload), bytes: payload.length }))
       .filter(({ message }) => message.type !== 'check-in');
 
   it('asks for the same things whoever the person is: the task, the catalogue, and each round’s slice', () => {

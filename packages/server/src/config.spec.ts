@@ -43,9 +43,9 @@ describe('privacy in the configuration', () => {
   const round = { cohort: 100, smallestCohort: 100, overselection: 1 };
   const budget = { mechanism: 'skellam', epsilon: 8, delta: 1e-5 } as const;
 
-  it('is the default noise of two percent, of which no ε is counted', () => {
+  it('is the default noise of the family, of which no ε is counted', () => {
     expect(taskWith({})?.noise).toEqual({
-      multiplier: 0.02,
+      multiplier: 0.08,
       metricMultiplier: 0,
       mechanism: { name: 'skellam' },
     });
