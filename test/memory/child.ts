@@ -43,7 +43,7 @@ function tellVector(label: string, words: Uint32Array): void {
 /** Whether it is the client's masking that asks, and not the coordinator's unmasking: the sum is no secret. */
 const onDevice = (): boolean => (new Error().stack ?? '').includes('client-state');
 
-watchCrypto(nodeCrypto as { -readonly [Name in keyof CryptoSuite]: CryptoSuite[Name] });
+watchCrypto(nodeCrypto);
 watchSockets();
 
 const gc = (globalThis as { gc?: () => void }).gc;

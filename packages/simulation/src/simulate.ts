@@ -29,7 +29,7 @@ import type { RoundReport, SimulationResult } from './report.ts';
 import { roundReport, type AttemptEnd } from './round-report.ts';
 import { TASK, taskConfig } from './task.ts';
 import { drawPeople, privacyResult } from './selection.ts';
-import { simulatedAuthority, simulatedIdentity } from './identity.ts';
+import { simulatedIdentity } from './identity.ts';
 
 /** Rounds that may end without a result, one after another, before a simulation gives up. */
 const MOST_FAILURES = 5;
