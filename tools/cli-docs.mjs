@@ -11,4 +11,7 @@ const help = (command) =>
   execFileSync(process.execPath, [bin, ...command.split(' '), '--help'], { encoding: 'utf8', env }).trim();
 
 const shown = /^Usage: tutti ([a-z]+(?: [a-z-]+)*) \[[^]*?(?=\n```$)/gm;
-writeFileSync(page, readFileSync(page, 'utf8').replace(shown, (_, command) => help(command)));
+writeFileSync(
+  page,
+  readFileSync(page, 'utf8').replace(shown, (_, command) => help(command)),
+);
