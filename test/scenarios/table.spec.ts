@@ -1,3 +1,4 @@
+import type { TaskConfig } from '@tutti/coordination';
 import type { ClientMessage, Reply } from '@tutti/protocol';
 import { describe, expect, it } from 'vitest';
 import {
@@ -6,6 +7,7 @@ import {
   expectClose,
   meanDelta,
   openStory,
+  taskConfig,
   type Silence,
   type StoryClient,
 } from './federation.ts';
@@ -26,72 +28,79 @@ const MESSAGES = {
   unmask: { type: 'unmask', attempt: 1, shares: junk(64) },
 } as const satisfies Record<string, ClientMessage>;
 
-/** Phase, what its message to a client is, and the answers to one who is asked and one who has answered. */
-const TABLE: readonly [string, Silence, Record<keyof typeof MESSAGES, readonly [string, string]>][] = [
-  [
-    'train',
-    'describe',
-    {
-      'check-in': ['waiting', 'waiting'],
-      // Who is asked may decline; that is no mistake, and stands in the test below.
-      decline: ['', 'too-late'],
-      'advertise-keys': ['malformed', 'accepted'],
-      'share-keys': ['wrong-phase', 'wrong-phase'],
-      'reveal-nonce': ['wrong-phase', 'wrong-phase'],
-      'masked-input': ['wrong-phase', 'wrong-phase'],
-      'sign-survivors': ['wrong-phase', 'wrong-phase'],
-      unmask: ['wrong-phase', 'wrong-phase'],
-    },
-  ],
-  [
-    'share-keys',
-    'roster',
-    {
-      'check-in': ['waiting', 'waiting'],
-      decline: ['wrong-phase', 'wrong-phase'],
-      'advertise-keys': ['accepted', 'accepted'],
-      'share-keys': ['malformed', 'accepted'],
-      'reveal-nonce': ['wrong-phase', 'wrong-phase'],
-      'masked-input': ['wrong-phase', 'wrong-phase'],
-      'sign-survivors': ['wrong-phase', 'wrong-phase'],
-      unmask: ['wrong-phase', 'wrong-phase'],
-    },
-  ],
-  [
-    'masked-input',
-    'relay-shares',
-    {
-      'check-in': ['waiting', 'waiting'],
-      decline: ['wrong-phase', 'wrong-phase'],
-      'advertise-keys': ['wrong-phase', 'wrong-phase'],
-      'share-keys': ['accepted', 'accepted'],
-      'reveal-nonce': ['wrong-phase', 'wrong-phase'],
-      'masked-input': ['malformed', 'accepted'],
-      'sign-survivors': ['wrong-phase', 'wrong-phase'],
-      unmask: ['wrong-phase', 'wrong-phase'],
-    },
-  ],
-  [
-    'unmask',
-    'survivors',
-    {
-      'check-in': ['waiting', 'waiting'],
-      decline: ['wrong-phase', 'wrong-phase'],
-      'advertise-keys': ['wrong-phase', 'wrong-phase'],
-      'share-keys': ['wrong-phase', 'wrong-phase'],
-      'reveal-nonce': ['wrong-phase', 'wrong-phase'],
-      'masked-input': ['too-late', 'too-late'],
-      'sign-survivors': ['accepted', 'accepted'],
-      unmask: ['malformed', 'accepted'],
-    },
-  ],
+type Answers = Partial<Record<keyof typeof MESSAGES, readonly [asked: string, answered: string]>>;
+
+/** A phase, what its message to a client is, and the answers to one who is asked and one who has answered; what is not named is `wrong-phase`. */
+type Row = readonly [phase: string, asks: Silence, answers: Answers];
+
+const TRAIN: Row = [
+  'train',
+  'describe',
+  // Who is asked may decline; that is no mistake, and stands in the test below.
+  { decline: ['', 'too-late'], 'advertise-keys': ['malformed', 'accepted'] },
+];
+// What came a second time, because the answer to it was lost, is accepted again and changes nothing.
+const SHARE: Row = [
+  'share-keys',
+  'roster',
+  { 'advertise-keys': ['accepted', 'accepted'], 'share-keys': ['malformed', 'accepted'] },
+];
+const MASK: Row = [
+  'masked-input',
+  'relay-shares',
+  { 'share-keys': ['accepted', 'accepted'], 'masked-input': ['malformed', 'accepted'] },
+];
+const UNMASK: Row = [
+  'unmask',
+  'survivors',
+  {
+    'masked-input': ['accepted', 'accepted'],
+    'sign-survivors': ['accepted', 'accepted'],
+    unmask: ['malformed', 'accepted'],
+  },
+];
+const SIGN: Row = [
+  'survivors',
+  'survivors',
+  { 'masked-input': ['accepted', 'accepted'], 'sign-survivors': ['bad-signature', 'accepted'] },
+];
+const UNMASK_SIGNED: Row = [UNMASK[0], 'survivor-signatures', UNMASK[2]];
+const REVEAL: Row = [
+  'reveal-nonces',
+  'roster',
+  { 'advertise-keys': ['accepted', 'accepted'], 'reveal-nonce': ['nonce-mismatch', 'accepted'] },
+];
+const SHARE_SPARSE: Row = [
+  'share-keys',
+  'nonces',
+  {
+    'advertise-keys': ['accepted', 'accepted'],
+    'reveal-nonce': ['accepted', 'accepted'],
+    'share-keys': ['malformed', 'accepted'],
+  },
+];
+
+/** Twenty clients in one group, sparse because complete graphs end at 16. */
+const sparse = (mode: 'semi-honest' | 'active'): TaskConfig =>
+  taskConfig({
+    mode,
+    cohort: { planned: 20, smallest: 10, largestGroup: 128, overselection: 1 },
+    graph: { corruptPermille: 50, dropoutPermille: 50, largestComplete: 16 },
+  });
+
+const TABLES: readonly [string, TaskConfig, readonly Row[]][] = [
+  ['semi-honest, complete graph', taskConfig(), [TRAIN, SHARE, MASK, UNMASK]],
+  ['active, complete graph', taskConfig({ mode: 'active' }), [TRAIN, SHARE, MASK, SIGN, UNMASK_SIGNED]],
+  ['semi-honest, sparse graph', sparse('semi-honest'), [TRAIN, REVEAL, SHARE_SPARSE, MASK, UNMASK]],
+  ['active, sparse graph', sparse('active'), [TRAIN, REVEAL, SHARE_SPARSE, MASK, SIGN, UNMASK_SIGNED]],
 ];
 
 const answerOf = (reply: Reply): string => (reply.type === 'refused' ? reply.reason : reply.type);
 
-describe('every message in phase', () => {
-  it.each(TABLE)('%s has its answer, and changes nothing', async (phase, asks, answers) => {
-    const story = await openStory({ count: 9 });
+describe.each(TABLES)('every message, %s, in phase', (_, config, rows) => {
+  it.each(rows)('%s has its answer, and changes nothing', async (phase, asks, answers) => {
+    const { planned } = config.cohort;
+    const story = await openStory({ count: planned + 1, config });
     const [silent, asked] = story.clients as [StoryClient, StoryClient];
     silent.silentFrom = asks;
     asked.silentFrom = asks;
@@ -102,7 +111,8 @@ describe('every message in phase', () => {
     const members = story.clients.filter((client) => client !== outsider);
     const answered = members.at(-1) as StoryClient;
     for (const [type, message] of Object.entries(MESSAGES)) {
-      const [toAsked, toAnswered] = answers[type as keyof typeof MESSAGES];
+      const usual = type === 'check-in' ? 'waiting' : 'wrong-phase';
+      const [toAsked, toAnswered] = answers[type as keyof typeof MESSAGES] ?? [usual, usual];
       const say = async ({ id }: StoryClient) => answerOf(await story.coordination.handle(id, message));
       expect([type, await say(answered)]).toEqual([type, toAnswered]);
       if (toAsked !== '') expect([type, await say(asked)]).toEqual([type, toAsked]);
@@ -120,10 +130,12 @@ describe('every message in phase', () => {
       story.coordination.connected('films', client.id);
     }
     const record = committed(await story.untilEnd());
-    expect(record).toMatchObject({ reported: 8, dropped: [], declined: {} });
+    expect(record).toMatchObject({ reported: planned, dropped: [], declined: {} });
     expectClose(await change(story, record), meanDelta(members));
   });
+});
 
+describe('in phase', () => {
   it('train: who declines is out, and cannot be ready afterwards', async () => {
     const story = await openStory({ count: 8 });
     const [client] = story.clients as [StoryClient];
