@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +92,7 @@ export async function openWireFederation(config = wireConfig()): Promise<WireFed
     },
     async run(clients, done) {
       const stop = new AbortController();
+      setMaxListeners(0, stop.signal);
       const running = clients.map((client) => client.participate({ signal: stop.signal }));
       const deadline = Date.now() + 25_000;
       while (!done(events) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));

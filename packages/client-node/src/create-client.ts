@@ -92,6 +92,8 @@ export interface Client extends AsyncDisposable {
   record(interactions: Interaction | readonly Interaction[]): Promise<void>;
   /** What was recorded, oldest first. */
   history(): Promise<readonly Interaction[]>;
+  /** Whether the task's catalogue has an item; what is recorded of others is kept and not trained on. */
+  knows(item: string): boolean;
   /**
    * The best items that the person has not touched; computed here, without a network once a model is here. Of a catalogue that
    * travels in slices, items count that this device knows: those of the slices it took part with, and all after {@link Client.refresh}.
@@ -239,6 +241,10 @@ class NodeClient implements Client {
   async history(): Promise<readonly Interaction[]> {
     this.#history ??= (await this.parts.store.readLog(INTERACTIONS)).flatMap(decodeInteractions);
     return this.#history;
+  }
+
+  knows(item: string): boolean {
+    return this.parts.catalogue.indexOf(item) !== undefined;
   }
 
   async recommend({ k = 10, exclude = [] }: { k?: number; exclude?: readonly string[] } = {}): Promise<

@@ -7,6 +7,7 @@ import {
   type Client,
   type ClientOptions,
   type DevicePrivacy,
+  type Interaction,
 } from '@tutti/client-node';
 import { loadDataset } from '@tutti/datasets/node';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
@@ -84,6 +85,7 @@ async function runClient(flags: ClientFlags): Promise<void> {
   screen.line(
     `client ${client.id} with ${(await client.history()).length} interactions, which stay in ${flags.store}`,
   );
+  tellStrangers(client, await client.history(), (line) => screen.line(line));
   const committed =
     flags.rounds === 0 ? 0 : await takePart(client, flags, signal, (line) => screen.line(line));
   screen.line(privacyLine(await client.privacy()));
@@ -148,6 +150,17 @@ async function recordRatings(client: Client, path: string, person: number): Prom
   }
   await client.record(
     items.map((item, order) => ({ item: data.catalogue.ids[item] as string, kind: 'rating', at: order })),
+  );
+}
+
+/** Says so where what a person did is with items that the task does not have: a device then learns nothing from it. */
+function tellStrangers(client: Client, history: readonly Interaction[], tell: (line: string) => void): void {
+  const strangers = history.filter(({ item }) => !client.knows(item));
+  if (strangers.length === 0) return;
+  const share = strangers.length === history.length ? 'none' : `${history.length - strangers.length}`;
+  tell(
+    `of ${counted(history.length, 'interaction')} ${share} can be learned from: the task's catalogue lacks the other items, ` +
+      `such as ${strangers[0]?.item ?? ''}; are these the ids that the coordinator was given?`,
   );
 }
 
