@@ -73,6 +73,50 @@ describe('an adaptive clipping norm', () => {
   });
 });
 
+describe('an attempt that ends while masks are removed', () => {
+  const config = taskConfig({ metrics: false, noise: { multiplier: 1, metricMultiplier: 0, accounting } });
+  const spentBy = (story: Story) => story.coordination.status('films')?.epsilon?.coordinator;
+
+  async function stalled(silent: number, ports: Partial<ReturnType<typeof durable>> = {}): Promise<Story> {
+    const story = await openStory({ count: 8, config, ...ports });
+    for (const client of story.clients.slice(0, silent)) client.silentFrom = 'survivors';
+    await story.gather();
+    await story.settle();
+    expect(story.coordination.status('films')?.phase).toBe('unmask');
+    expect(spentBy(story)).toBe(0);
+    return story;
+  }
+
+  it('costs nothing where too few answered to remove any', async () => {
+    const story = await stalled(4);
+    expect(await story.untilEnd()).toMatchObject({ type: 'aborted', reason: 'too-few-unmask-shares' });
+    expect(spentBy(story)).toBe(0);
+  });
+
+  it('costs what a round does where enough had answered: the coordinator could see the sum', async () => {
+    const story = await stalled(3);
+    const one = await openStory({ count: 8, config });
+    await play(one);
+    await story.coordination.close();
+    expect(story.events).toContainEqual(expect.objectContaining({ type: 'aborted', reason: 'task-stopped' }));
+    expect(spentBy(story)).toBe(spentBy(one));
+    expect(spentBy(one)).toBeGreaterThan(0);
+  });
+
+  it('costs as much after a crash, when nobody knows how many had answered', async () => {
+    const ports = durable();
+    await stalled(4, ports);
+    const again = await openStory({ count: 8, config, ...ports });
+    const spent = spentBy(again) as number;
+    expect(spent).toBeGreaterThan(0);
+    // Counted once, however often it restarts, and the next round comes on top.
+    const third = await openStory({ count: 8, config, ...ports });
+    expect(spentBy(third)).toBe(spent);
+    await play(third);
+    expect(spentBy(third)).toBeGreaterThan(spent);
+  });
+});
+
 describe('noise that the coordinator adds', () => {
   const noisy = (over: Partial<TaskConfig['noise']> = {}) =>
     taskConfig({

@@ -34,6 +34,7 @@ import {
 import { growingMap, type GrowingMap } from './growing-map.ts';
 import type { MemberCheck } from './identity.ts';
 import { DROP_PHASES, type DropPhase } from './journal.ts';
+import type { Counted } from './release.ts';
 
 /** One attempt at a round, from selection to the sum: (state, event) → { state, effects, reply }. No input or output. */
 
@@ -415,6 +416,22 @@ export function survivorsOf(attempt: Attempt): ClientId[] {
       ? [...group.counted]
       : [];
   });
+}
+
+/**
+ * Whom the groups hold whose masks can be removed with the shares that came; undefined where there is no such group.
+ * @param answers fewest answers of a group: its threshold when left out, below which nothing can be rebuilt.
+ */
+export function unmaskable(attempt: Attempt, answers?: number): Counted | undefined {
+  if (!('groups' in attempt)) return undefined;
+  const sizes = attempt.groups.flatMap((group) =>
+    group.phase === 'unmask' && group.replies.size >= (answers ?? group.shape.threshold)
+      ? [group.survivorIds.length]
+      : [],
+  );
+  if (sizes.length === 0) return undefined;
+  const survivors = sizes.reduce((sum, size) => sum + size, 0);
+  return { survivors, groups: sizes.length, fewestInGroup: Math.min(...sizes) };
 }
 
 /** How far the current phase has come: who answered, of how many. */

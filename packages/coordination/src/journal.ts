@@ -84,7 +84,11 @@ const entry = z.discriminatedUnion('type', [
     type: z.literal('attempt-aborted'),
     reason: z.enum(ROUND_ABORT_REASONS),
     record: z.strictObject(funnel),
+    /** What the coordinator could see of it all the same: it ended when masks could be removed. */
+    release: z._default(release, null),
   }),
+  /** Written before anyone is asked for unmask shares, where ε is counted: what a crash from here on has to count. */
+  z.strictObject({ ...version, type: z.literal('unmask-asked'), attempt: count, asked: releaseSchema }),
   z.strictObject({
     ...version,
     type: z.literal('round-committed'),
@@ -149,6 +153,8 @@ export interface TaskHistory {
   readonly evaluations: readonly EvaluationRecord[];
   /** An attempt that was opened and has not ended: after a restart it ends as `coordinator-restarted`. */
   readonly open: Extract<JournalEntry, { type: 'attempt-opened' }> | undefined;
+  /** What the open attempt will have released once its unmask shares are in; undefined before it asks for them. */
+  readonly asked: ReleaseRecord | undefined;
 }
 
 /** A task of which nothing is known. */
@@ -167,6 +173,7 @@ export const EMPTY_HISTORY: TaskHistory = {
   noiseDraws: [],
   evaluations: [],
   open: undefined,
+  asked: undefined,
 };
 
 /** The history with one entry more. */
@@ -177,19 +184,20 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
       return { ...grown, created: next, modelHash: next.modelHash };
     case 'attempt-opened':
       return { ...grown, attempt: next.attempt, previousDigest: next.digest, open: next };
+    case 'unmask-asked':
+      return { ...grown, asked: next.asked };
     case 'attempt-aborted':
-      return { ...grown, open: undefined };
+      return { ...grown, ...ended(history, next) };
     case 'evaluated':
       return {
         ...grown,
-        open: undefined,
+        ...ended(history, next),
         evaluations: [...history.evaluations, next.record],
-        releases: next.release === null ? history.releases : [...history.releases, next.release],
       };
     case 'round-committed':
       return {
         ...grown,
-        open: undefined,
+        ...ended(history, next),
         round: next.record.round,
         modelHash: next.record.modelHash,
         strategyHash: next.strategyHash,
@@ -197,13 +205,23 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
         rounds: [...history.rounds, next.record],
         clippingNorm: next.nextClippingNorm,
         noiseDraws: [...history.noiseDraws, next.noiseDraw],
-        releases: next.release === null ? history.releases : [...history.releases, next.release],
       };
   }
 }
 
-/** The entry that closes what a crash left open. */
-export function restartEntry(open: NonNullable<TaskHistory['open']>, nowMs: number): JournalEntry {
+/** What the end of an attempt changes, whatever it came to. */
+const ended = (
+  { releases }: TaskHistory,
+  { release }: { readonly release: ReleaseRecord | null },
+): Pick<TaskHistory, 'open' | 'asked' | 'releases'> => ({
+  open: undefined,
+  asked: undefined,
+  releases: release === null ? releases : [...releases, release],
+});
+
+/** The entry that closes what a crash left open; nobody knows how many unmask shares had come, so it counts as if all had. */
+export function restartEntry({ open, asked }: TaskHistory, nowMs: number): JournalEntry | undefined {
+  if (open === undefined) return undefined;
   const reason: RoundAbortReason = 'coordinator-restarted';
   const nobody = {
     selected: 0,
@@ -228,5 +246,6 @@ export function restartEntry(open: NonNullable<TaskHistory['open']>, nowMs: numb
       endedAtMs: nowMs,
       durationMs: Math.max(0, nowMs - open.atMs),
     },
+    release: asked ?? null,
   };
 }

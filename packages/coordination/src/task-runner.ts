@@ -15,6 +15,7 @@ import {
   pendingMessage,
   stepAttempt,
   survivorsOf,
+  unmaskable,
   type Attempt,
   type AttemptEvent,
   type Effect,
@@ -132,8 +133,9 @@ export class TaskRunner {
     if (created.layoutHash !== this.#layoutHash || created.catalogueHash !== this.#catalogueHash)
       throw new StaleTaskError(this.config.name);
     checkNoiseHistory(this.config, this.#log.history);
-    const { open, rounds } = this.#log.history;
-    if (open !== undefined) await this.#log.append(restartEntry(open, clock.now()));
+    const { rounds } = this.#log.history;
+    const restarted = restartEntry(this.#log.history, clock.now());
+    if (restarted !== undefined) await this.#log.append(restarted);
     for (const { durationMs } of rounds.slice(-REMEMBERED_ROUNDS)) this.#lobby.observeRound(durationMs);
   }
 
@@ -257,10 +259,22 @@ export class TaskRunner {
     const step = stepAttempt(running.attempt, event, (bound) => this.#lobby.draw(bound));
     running.attempt = step.attempt;
     if (before === 'masked-input' && step.attempt.phase !== before) running.uploads.clear();
+    if (before !== 'unmask' && step.attempt.phase === 'unmask') await this.#countUnmasking(step.attempt);
     for (const effect of step.effects) this.#apply(running, effect);
     if (step.attempt.phase !== before || event.type !== 'deadline') this.#emitProgress();
     if (step.attempt.phase !== before) await this.#endIfOver(running, step.attempt);
     return step.reply;
+  }
+
+  /** Writes down what unmasking will release, before anyone is asked for a share. */
+  async #countUnmasking(attempt: Attempt): Promise<void> {
+    const { attempt: number, noise } = attempt.description;
+    const counted = unmaskable(attempt, 0);
+    // Noise of the coordinator's own is against readers, and they see nothing before the round is committed.
+    if (counted === undefined || noise.mechanism !== 'skellam') return;
+    const asked = releaseOf(this.config, attempt.description, counted);
+    if (asked === null) return;
+    await this.#log.append({ v: JOURNAL_VERSION, type: 'unmask-asked', attempt: number, asked });
   }
 
   async #endIfOver(running: Running, attempt: Attempt): Promise<void> {
@@ -453,7 +467,8 @@ export class TaskRunner {
     if ('groups' in attempt)
       attempt.groups.forEach((_, group) => this.ports.sums.discard({ attempt: number, group }));
     const record = this.#funnel(running, undefined);
-    await this.#log.append({ v: JOURNAL_VERSION, type: 'attempt-aborted', reason, record });
+    const release = unmaskable(attempt) === undefined ? null : (this.#log.history.asked ?? null);
+    await this.#log.append({ v: JOURNAL_VERSION, type: 'attempt-aborted', reason, record, release });
     this.#running = undefined;
     this.#post.aborted(attempt, reason);
     this.ports.emit({ type: 'aborted', task: this.config.name, reason, record });
