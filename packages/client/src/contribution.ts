@@ -73,9 +73,16 @@ export async function contribute(
 
 /** What training gave, or zeros and the largest loss where it holds something that is no number. */
 function orNothing(trained: LocalUpdate, vector: LocalOnly<Float32Array>): LocalUpdate {
-  if (trained.delta.every(Number.isFinite) && Number.isFinite(trained.loss)) return trained;
+  if (areNumbers(trained.delta) && Number.isFinite(trained.loss)) return trained;
   wipe(trained.delta);
   return { ...trained, local: vector, loss: LARGEST_LOSS };
+}
+
+/** Whether all are finite: the sum of x − x, which is 0 or NaN (a callback for each would take longer than small models train). */
+function areNumbers(values: Float32Array): boolean {
+  let zero = 0;
+  for (let i = 0; i < values.length; i++) zero += (values[i] as number) - (values[i] as number);
+  return zero === 0;
 }
 
 /** This device's part of the noise of each kind of lane, or its own floor where that is more. */
