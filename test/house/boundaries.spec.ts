@@ -28,7 +28,7 @@ interface LintRun {
   readonly output: string;
 }
 
-/** `nx lint` as npm test runs it: through Nx, because ESLint alone has no project graph and skips the rule. */
+/** `nx lint` as a developer runs it; npm test lints the whole tree at once, once Nx has made its graph. */
 function lint(project: string): Promise<LintRun> {
   const kept = Object.entries(process.env).filter(
     ([key]) => !/^(NX_|VITEST|NODE_OPTIONS$|NODE_ENV$)/.test(key),
