@@ -1,4 +1,4 @@
-import type { RandomWords } from '@tutti/base';
+import { fillWords, wipe, type RandomWords } from '@tutti/base';
 
 /**
  * The integer table that a symmetric law on the integers is drawn from: thresholds of P[|X| ≤ i], 96 bits each.
@@ -98,16 +98,27 @@ export function addDrawsInPlace(
   words: RandomWords,
 ): void {
   const { high, guide, guideShift } = table;
+  const block = new Uint32Array(
+    Math.min(BLOCK_WORDS, lanes.length * draws + Math.ceil((lanes.length * draws) / 32)),
+  );
+  let at = block.length;
+  const next = (): number => {
+    if (at === block.length) {
+      fillWords(words, block);
+      at = 0;
+    }
+    return block[at++] as number;
+  };
   let signs = 0;
   let signsLeft = 0;
   for (let lane = 0; lane < lanes.length; lane++) {
     let noise = 0;
     for (let draw = 0; draw < draws; draw++) {
-      if (signsLeft === 0) [signs, signsLeft] = [words.uint32(), 32];
-      const word = words.uint32();
+      if (signsLeft === 0) [signs, signsLeft] = [next(), 32];
+      const word = next();
       let i = guide[word >>> guideShift] as number;
       while ((high[i] as number) < word) i++;
-      if (high[i] === word) i = breakTie(table, i, word, words);
+      if (high[i] === word) i = breakTie(table, i, word, [next(), next()]);
       // 1 or −1 from the lowest bit, without a branch that half of all draws would mispredict.
       noise += i * (1 - ((signs & 1) << 1));
       signs >>>= 1;
@@ -115,13 +126,20 @@ export function addDrawsInPlace(
     }
     lanes[lane] = (lanes[lane] as number) + step * noise;
   }
+  wipe(block);
 }
 
-/** The first index from `i` on whose threshold is above the number that begins with `word`. */
-function breakTie({ high, middle, low }: NoiseTable, i: number, word: number, words: RandomWords): number {
+/** Words that are drawn at once. */
+const BLOCK_WORDS = 4_096;
+
+/** The first index from `i` on whose threshold is above the number that begins with `word` and goes on with `rest`. */
+function breakTie(
+  { high, middle, low }: NoiseTable,
+  i: number,
+  word: number,
+  [next, final]: readonly [number, number],
+): number {
   const last = high.length - 1;
-  const next = words.uint32();
-  const final = words.uint32();
   const above = (at: number): boolean => {
     if (high[at] !== word) return (high[at] as number) > word;
     if (middle[at] !== next) return (middle[at] as number) > next;
