@@ -20,8 +20,14 @@ export function fromHex(hex: string, field = 'hex', length?: number): Uint8Array
     throw new DecodeError(field, `has ${hex.length / 2} bytes; ${length} are expected`);
   }
   const out = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < out.length; i++) out[i] = 16 * digitAt(hex, 2 * i) + digitAt(hex, 2 * i + 1);
   return out;
+}
+
+/** The value of a digit that is known to be one: 0 to 9 are 48 to 57, a to f from 97 on. */
+function digitAt(hex: string, index: number): number {
+  const code = hex.charCodeAt(index);
+  return code < 58 ? code - 48 : code - 87;
 }
 
 /** One array holding all `parts`, in order. */

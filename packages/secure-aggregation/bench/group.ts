@@ -39,16 +39,20 @@ export function good<T extends object>(value: T): Good<T> {
   return value as Good<T>;
 }
 
-/** Rules under which a semi-honest group of `members` has `degree` neighbours each: colluders are added until it does. */
+/**
+ * Rules under which a semi-honest group of `members` has `degree` neighbours each. Where a third of colluders asks for fewer, the
+ * group is made to bear more dropouts until it has them.
+ */
 export function rulesOfDegree(members: number, degree: number): GraphRules {
-  const base = { mode: 'semi-honest', dropoutPermille: 50 } as const;
+  const mode = 'semi-honest';
   if (degree === members - 1)
-    return { ...base, corruptPermille: 50, largestComplete: LARGEST_COMPLETE_GRAPH };
-  for (let corruptPermille = 0; corruptPermille <= 333; corruptPermille++) {
-    const rules = { ...base, corruptPermille, largestComplete: 2 };
-    const shape = groupShape(members, rules);
-    if (shape.kind === 'sparse' && shape.degree >= degree) return rules;
-  }
+    return { mode, dropoutPermille: 50, corruptPermille: 50, largestComplete: LARGEST_COMPLETE_GRAPH };
+  for (let dropoutPermille = 50; dropoutPermille <= 300; dropoutPermille += 50)
+    for (let corruptPermille = 0; corruptPermille <= 330; corruptPermille += 10) {
+      const rules = { mode, dropoutPermille, corruptPermille, largestComplete: 2 } as const;
+      const shape = groupShape(members, rules);
+      if (shape.kind === 'sparse' && shape.degree >= degree) return rules;
+    }
   throw new Error(`no group of ${members} has ${degree} neighbours each`);
 }
 

@@ -1,9 +1,9 @@
 import {
   createCipheriv,
-  createHash,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
+  hash as nativeHash,
   sign as nativeSign,
   verify as nativeVerify,
   type KeyObject,
@@ -104,14 +104,17 @@ export const nodeCrypto: CryptoSuite = {
   name: 'node',
   digest(label, ...parts) {
     const input = digestInput(label, parts);
-    const hash = createHash('sha512').update(input).digest();
+    const hash = nativeHash('sha512', input, 'buffer');
     const digest = new Uint8Array(hash.subarray(0, 32));
     wipe(input, hash);
     return digest;
   },
   signKeyPairFromSeed(seed) {
-    const publicBytes = rawPublic(privateKey('Ed25519', seed));
-    return { publicKey: publicBytes, secretKey: concatBytes(seed, publicBytes) };
+    const key = privateKey('Ed25519', seed);
+    const publicBytes = rawPublic(key);
+    const secretKey = concatBytes(seed, publicBytes);
+    privateKeys.Ed25519.set(secretKey, key);
+    return { publicKey: publicBytes, secretKey };
   },
   signKeyPair(random) {
     const seed = random.bytes(32);

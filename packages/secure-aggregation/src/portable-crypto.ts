@@ -12,14 +12,27 @@ const GROUP_ORDER = Uint8Array.from([
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ]);
 
+/** Labels are few, and each is hashed with again and again. */
+const prefixes = new Map<string, Uint8Array>();
+
+function prefixOf(label: string): Uint8Array {
+  const known = prefixes.get(label) ?? concatBytes(utf8(`tutti/v1/${label}`), Uint8Array.of(0));
+  prefixes.set(label, known);
+  return known;
+}
+
 /** What H hashes: a label, then each part with its length before it. */
 export function digestInput(label: string, parts: readonly Uint8Array[]): Uint8Array {
-  const framed = parts.flatMap((part) => {
-    const length = new Uint8Array(4);
-    new DataView(length.buffer).setUint32(0, part.length, true);
-    return [length, part];
-  });
-  return concatBytes(utf8(`tutti/v1/${label}`), Uint8Array.of(0), ...framed);
+  const prefix = prefixOf(label);
+  const input = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, prefix.length));
+  input.set(prefix);
+  let at = prefix.length;
+  for (const part of parts) {
+    for (let shift = 0; shift < 32; shift += 8) input[at++] = part.length >>> shift;
+    input.set(part, at);
+    at += part.length;
+  }
+  return input;
 }
 
 /** Whether S of a signature is below the group order: tweetnacl accepts S + L for the same message. */

@@ -7,6 +7,7 @@ import {
   LARGEST_COMPLETE_GRAPH,
   LARGEST_GROUP,
   SMALLEST_COHORTS,
+  type GraphRules,
   type Mode,
   type WordBits,
 } from '@tutti/secure-aggregation';
@@ -36,6 +37,8 @@ export interface SimulationOptions {
   readonly protocol?: 'plain' | 'secure';
   /** Clients that mask together at most; default 128. Above 128 a group's graph is sparse. */
   readonly groupSize?: number;
+  /** What decides the graph of a group; the coordinator's own defaults when left out. */
+  readonly graph?: Omit<GraphRules, 'mode'>;
   /** How the groups of a round become one update; default `mean`. */
   readonly combine?: Combination;
   /** `active` has the survivors signed before anyone unmasks; default `semi-honest`. */

@@ -50,6 +50,7 @@ export function taskConfig(
     insecureSmallCohort: resolved.protocol === 'plain',
     deadlinesMs: DEADLINES_MS,
     combine: resolved.combine,
+    ...(options.graph === undefined ? {} : { graph: options.graph }),
     mode: resolved.mode,
     // Active mode asks for it; otherwise simulated devices need not be vouched for.
     ...(resolved.mode === 'active'
