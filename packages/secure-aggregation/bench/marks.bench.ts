@@ -6,8 +6,8 @@
  *   clients, at most 0.25 s; and the memory that both take;
  * - 100 key bundles: at most 20 ms.
  *
- * A rate is that of one stream after another added to a vector of the same length, taken just before and just after each timed
- * run, on as many threads: ratios then hold on a machine that is shared. Every result is compared with a slow version first.
+ * A rate is that of a generator at its best, many streams added to a vector of the same length, taken just before and just after
+ * each timed run, on as many threads: ratios then hold on a machine that is shared. Every result is compared with a slow version first.
  *
  *     node --import ./packages/base/source.js packages/secure-aggregation/bench/marks.bench.ts [client|coordinator|bundles]
  */

@@ -8,6 +8,7 @@ import {
   verify as nativeVerify,
   type KeyObject,
 } from 'node:crypto';
+import { MessageChannel } from 'node:worker_threads';
 import { concatBytes, wipe } from '@tutti/base';
 import type { CryptoSuite } from './crypto-suite.ts';
 import { InvalidKeyError } from './errors.ts';
@@ -70,6 +71,19 @@ const ZEROS = new Uint8Array(4 * CHUNK_WORDS);
 /** Adds little-endian keystream bytes to as many words: through WebAssembly where there is it, which is three times faster. */
 const adder = openWasmBlock();
 
+/** A closed port: what is transferred to it is let go of. */
+const nobody = new MessageChannel().port1;
+nobody.close();
+
+/**
+ * Frees a stream's bytes now, after wiping them. Left to the garbage collector tens of megabytes pile up, and every stream is written
+ * to memory that no cache holds: half the speed.
+ */
+function wipeAndFree(bytes: Buffer<ArrayBuffer>): void {
+  bytes.fill(0);
+  if (bytes.length === bytes.buffer.byteLength) nobody.postMessage(undefined, [bytes.buffer]);
+}
+
 /** The stream of OpenSSL. */
 export const nodeKeystream: KeystreamGenerator = keystreamGenerator('node', (target, streams) => {
   const ciphers = streams.map(({ seed, sign }) => ({
@@ -82,7 +96,7 @@ export const nodeKeystream: KeystreamGenerator = keystreamGenerator('node', (tar
       for (const { cipher, sign } of ciphers) {
         const bytes = cipher.update(zeros);
         add(bytes, sign);
-        bytes.fill(0);
+        wipeAndFree(bytes);
       }
     };
     if (adder === undefined) addEach((bytes, sign) => addBytes(part, bytes, sign));

@@ -175,6 +175,37 @@ describe('threads that remove masks', () => {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'UnmaskingError' } });
   }, 60_000);
 
+  it('take memory for a vector a thread, whatever the number of clients', async () => {
+    const words = 250_000;
+    const shared: number[] = [];
+    const { SharedArrayBuffer: Real } = globalThis;
+    // Targets and secrets are all that the threads are given.
+    globalThis.SharedArrayBuffer = class extends Real {
+      constructor(length: number) {
+        super(length);
+        shared.push(length);
+      }
+    } as SharedArrayBufferConstructor;
+    try {
+      const unmasker = pool({ workers: 2 });
+      await unmasker.remove(new Uint32Array(words), masksOf(60, []));
+      for (const clients of [100, 1_000]) {
+        shared.length = 0;
+        const before = process.memoryUsage().rss;
+        let peak = before;
+        const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 2);
+        await unmasker.remove(new Uint32Array(words), masksOf(clients, []));
+        clearInterval(watch);
+        expect(shared.filter((length) => length === 4 * words)).toHaveLength(2);
+        expect(shared.filter((length) => length === 32)).toHaveLength(clients);
+        // A vector is 1 MB. A vector a client would be 100 and 1000 of them.
+        expect(peak - before).toBeLessThan(60e6);
+      }
+    } finally {
+      globalThis.SharedArrayBuffer = Real;
+    }
+  }, 60_000);
+
   it('let no more than 64 sums wait', async () => {
     const unmasker = pool({ workers: 1 });
     const removals = Array.from({ length: 70 }, () => {

@@ -13,7 +13,7 @@ import { simulate, type SimulationOptions } from '../src/index.ts';
 import { generators, openMeasuringThreads } from '../../secure-aggregation/bench/own-time.ts';
 
 const [CLIENTS, NEIGHBOURS, ITEMS, DIMENSION] = [100, 50, 3_706, 32];
-const [RUNS, ROUNDS] = [5, 4];
+const [RUNS, ROUNDS] = [5, 5];
 const words = ITEMS * DIMENSION;
 const threads = availableParallelism();
 /** Each client's own stream and one for each neighbour; the coordinator takes the own ones away again. */

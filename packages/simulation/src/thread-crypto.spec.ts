@@ -1,3 +1,4 @@
+import { systemRandom } from '@tutti/base';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { describe, expect, it } from 'vitest';
 import { threadCrypto } from './thread-crypto.ts';
@@ -36,5 +37,54 @@ describe('the crypto suite of a thread', () => {
     expect(suite.verify(message, signature, pair.publicKey)).toBe(true);
     message[0] = 9;
     expect(suite.verify(message, signature, pair.publicKey)).toBe(false);
+  });
+
+  it('agrees on a key once for both sides, and every time with whom it does not know', () => {
+    let agreed = 0;
+    const suite = threadCrypto({
+      ...nodeCrypto,
+      sharedKey: (...input) => {
+        agreed++;
+        return nodeCrypto.sharedKey(...input);
+      },
+    });
+    const random = systemRandom();
+    const [a, b, stranger] = [
+      suite.boxKeyPair(random),
+      suite.boxKeyPair(random),
+      nodeCrypto.boxKeyPair(random),
+    ];
+    const expected = nodeCrypto.sharedKey(b.publicKey, a.secretKey);
+    const first = suite.sharedKey(b.publicKey, a.secretKey);
+    expect(first).toEqual(expected);
+    // Each side wipes its own.
+    first.fill(0);
+    expect(suite.sharedKey(a.publicKey, b.secretKey)).toEqual(expected);
+    expect(agreed).toBe(1);
+    const other = nodeCrypto.sharedKey(stranger.publicKey, a.secretKey);
+    expect(suite.sharedKey(stranger.publicKey, a.secretKey)).toEqual(other);
+    expect(suite.sharedKey(a.publicKey, stranger.secretKey)).toEqual(other);
+    expect(agreed).toBe(3);
+    expect(() => suite.sharedKey(new Uint8Array(32), a.secretKey)).toThrow('low-order points');
+  });
+
+  it('remembers the signatures of a whole cohort', () => {
+    let verified = 0;
+    const suite = threadCrypto({
+      ...nodeCrypto,
+      verify: (...input) => {
+        verified++;
+        return nodeCrypto.verify(...input);
+      },
+    });
+    const messages = Array.from({ length: 128 }, (_, i) => Uint8Array.of(i));
+    const signed = messages.map((message) => ({
+      message,
+      signature: nodeCrypto.sign(message, pair.secretKey),
+    }));
+    for (let neighbour = 0; neighbour < 3; neighbour++)
+      for (const { message, signature } of signed)
+        expect(suite.verify(message, signature, pair.publicKey)).toBe(true);
+    expect(verified).toBe(128);
   });
 });

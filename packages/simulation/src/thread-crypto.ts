@@ -1,26 +1,71 @@
-import { equalBytes } from '@tutti/base';
+import { equalBytes, toHex, wipe } from '@tutti/base';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 
-/** Verifications remembered: a plain cohort hears one description, and one message a group. */
-const REMEMBERED = 64;
+/** Verifications remembered: a cohort's bundles, which each neighbour checks, and the coordinator's messages. */
+const REMEMBERED_SIGNATURES = 4_096;
+
+/** Agreed keys remembered until the other side asks: those of several groups of 128. */
+const REMEMBERED_KEYS = 32_768;
 
 /**
- * The suite of all devices of a thread. They check the same signature of the coordinator on the same bytes again and again:
- * what was found valid is remembered, byte by byte. Whatever is not remembered is verified.
+ * The suite of all devices of a thread, who do some things over and over again that give the same every time. Their results are the
+ * suite's own:
+ *
+ * - A signature on the same bytes is checked by every neighbour of who made it: what was found valid is remembered, byte by byte.
+ * - Two devices of this thread agree on one key, each from its own secret: the second is given what the first computed.
  */
 export function threadCrypto(suite: CryptoSuite): CryptoSuite {
-  const valid: (readonly [Uint8Array, Uint8Array, Uint8Array])[] = [];
+  return { ...suite, ...rememberedVerification(suite), ...rememberedAgreement(suite) };
+}
+
+function rememberedVerification({ verify }: CryptoSuite): Pick<CryptoSuite, 'verify'> {
+  const valid = new Map<string, { message: Uint8Array; publicKey: Uint8Array }>();
   return {
-    ...suite,
     verify(message, signature, publicKey) {
-      const known = valid.some(
-        ([m, s, k]) => equalBytes(s, signature) && equalBytes(m, message) && equalBytes(k, publicKey),
-      );
-      if (known) return true;
-      if (!suite.verify(message, signature, publicKey)) return false;
-      valid.unshift([message.slice(), signature.slice(), publicKey.slice()]);
-      valid.length = Math.min(valid.length, REMEMBERED);
+      const name = toHex(signature);
+      const known = valid.get(name);
+      if (known !== undefined && equalBytes(known.message, message) && equalBytes(known.publicKey, publicKey))
+        return true;
+      if (!verify(message, signature, publicKey)) return false;
+      valid.set(name, { message: message.slice(), publicKey: publicKey.slice() });
+      forgetOldest(valid, REMEMBERED_SIGNATURES);
       return true;
     },
   };
+}
+
+function rememberedAgreement(suite: CryptoSuite): Pick<CryptoSuite, 'boxKeyPair' | 'sharedKey'> {
+  /** The public keys, as text, of the secret keys that were made in this thread. */
+  const own = new WeakMap<Uint8Array, string>();
+  const agreed = new Map<string, Uint8Array>();
+  return {
+    boxKeyPair(random) {
+      const pair = suite.boxKeyPair(random);
+      own.set(pair.secretKey, toHex(pair.publicKey));
+      return pair;
+    },
+    sharedKey(publicKey, secretKey) {
+      const mine = own.get(secretKey);
+      if (mine === undefined) return suite.sharedKey(publicKey, secretKey);
+      const theirs = toHex(publicKey);
+      const asked = agreed.get(theirs + mine);
+      if (asked !== undefined) {
+        agreed.delete(theirs + mine);
+        return asked;
+      }
+      const key = suite.sharedKey(publicKey, secretKey);
+      agreed.set(mine + theirs, key.slice());
+      const forgotten = forgetOldest(agreed, REMEMBERED_KEYS);
+      if (forgotten !== undefined) wipe(forgotten);
+      return key;
+    },
+  };
+}
+
+/** Takes the oldest entry out of a map that is larger than it may be. */
+function forgetOldest<V>(map: Map<string, V>, most: number): V | undefined {
+  if (map.size <= most) return undefined;
+  const [[name, value]] = map as unknown as [[string, V]];
+  map.delete(name);
+  return value;
 }
