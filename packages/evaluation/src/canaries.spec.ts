@@ -9,7 +9,7 @@ import {
   type NegativeSampler,
 } from './canaries.ts';
 import { evaluateBoth, evaluateSampled, type HeldOutItems } from './evaluate.ts';
-import type { TrainingRows } from './references.ts';
+import type { TrainingRows } from './references/recommender.ts';
 
 /** People with `length` random items each to train on, one held out, and 99 candidates outside both. */
 function madeUp(users: number, items: number, length: number): { train: TrainingRows; test: HeldOutItems } {

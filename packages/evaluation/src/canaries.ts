@@ -1,5 +1,5 @@
 import { UsageError, type SeededRandom } from '@tutti/base';
-import type { Recommender, TrainingRows } from './references.ts';
+import type { Recommender, TrainingRows } from './references/recommender.ts';
 
 /** Recommenders that must score badly: one that scores well has found a mistake in the evaluation, or a leak. */
 

@@ -1,7 +1,7 @@
 import { UsageError } from '@tutti/base';
 import { hitRate, mrr, ndcg, precision, recall } from './metrics.ts';
 import { rankFull, rankHeldOut } from './rank.ts';
-import type { TrainingRows } from './references.ts';
+import type { TrainingRows } from './references/recommender.ts';
 
 /** Means over people of the metrics at k. Every one is 0 where nobody was ranked for; see `users`. */
 export interface RankingMetrics {

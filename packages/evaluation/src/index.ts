@@ -25,5 +25,17 @@ export type { ListMetrics } from './lists.ts';
 export { hitRate, mrr, ndcg, precision, recall } from './metrics.ts';
 export { rankFull, rankHeldOut, rankOf, topItems } from './rank.ts';
 export type { AllItems, Candidates } from './rank.ts';
-export { itemKnn, popularity } from './references.ts';
-export type { ItemKnnOptions, Recommender, TrainingRows } from './references.ts';
+export { ease, easeRegularization, MOST_EASE_ITEMS } from './references/ease.ts';
+export type { EaseOptions } from './references/ease.ts';
+export { ials, ialsDefaults } from './references/ials.ts';
+export type { IalsOptions } from './references/ials.ts';
+export { itemKnn } from './references/item-knn.ts';
+export type { ItemKnnOptions } from './references/item-knn.ts';
+export { popularity } from './references/popularity.ts';
+export { historyOf, historyRecommender } from './references/recommender.ts';
+export type {
+  HistoryRecommender,
+  HistoryScorer,
+  Recommender,
+  TrainingRows,
+} from './references/recommender.ts';

@@ -1,7 +1,8 @@
 import { UsageError } from '@tutti/base';
 import type { Scorer } from './evaluate.ts';
 import { topItems } from './rank.ts';
-import type { TrainingRows } from './references.ts';
+import { peopleCounts } from './references/popularity.ts';
+import type { TrainingRows } from './references/recommender.ts';
 
 /** What lists of k items are like, whether or not they hit. */
 export interface ListMetrics {
@@ -33,8 +34,7 @@ export async function evaluateLists(options: {
   const { users = Int32Array.from({ length: train.users }, (_, user) => user) } = options;
   if (!Number.isInteger(k) || k < 1)
     throw new UsageError(`k is ${k}; a whole number of at least 1 is needed`);
-  const touched = new Float64Array(train.items);
-  for (const item of train.values) touched[item] = (touched[item] as number) + 1;
+  const touched = peopleCounts(train);
   const listed = new Set<number>();
   let [bits, places] = [0, 0];
   for (const user of users) {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { HeldOutItems } from '../src/evaluate.ts';
-import type { TrainingRows } from '../src/references.ts';
+import type { TrainingRows } from '../src/references/recommender.ts';
 
 /** A published split. Rooms of the ground floor do not import each other, so this is not the loader of `@tutti/datasets`. */
 export interface Published {

@@ -1,8 +1,10 @@
 import { UsageError, seededRandom } from '@tutti/base';
 import { describe, expect, it } from 'vitest';
-import { isThere, readPublished, trainOf } from '../test/published.ts';
-import { evaluateBoth, evaluateSampled } from './evaluate.ts';
-import { itemKnn, popularity, type TrainingRows } from './references.ts';
+import { isThere, readPublished, trainOf } from '../../test/published.ts';
+import { evaluateBoth, evaluateSampled } from '../evaluate.ts';
+import { itemKnn } from './item-knn.ts';
+import { popularity } from './popularity.ts';
+import type { TrainingRows } from './recommender.ts';
 
 /** Item-kNN by its formula, one pair at a time. */
 function plainKnn(train: TrainingRows, neighbours: number, shrink: number): (user: number) => Float64Array {

@@ -1,28 +1,6 @@
 import { UsageError } from '@tutti/base';
-
-/** Interactions by person in flat arrays: person u touched values[offsets[u] .. offsets[u + 1]), each item once. */
-export interface TrainingRows {
-  readonly users: number;
-  readonly items: number;
-  readonly offsets: Int32Array;
-  readonly values: Int32Array;
-}
-
-/** Something that scores every item for a person. */
-export interface Recommender {
-  /** One score an item. The array belongs to the recommender and may be the same each time: read it only. */
-  readonly score: (user: number) => Float32Array;
-}
-
-/**
- * Scores every item by how many people touched it: the least that a model must beat. On the MovieLens 1M files of He et
- * al. HR@10 / NDCG@10 = .4531 / .2541.
- */
-export function popularity(train: TrainingRows): Recommender {
-  const counts = new Float32Array(train.items);
-  for (const item of train.values) counts[item] = (counts[item] as number) + 1;
-  return { score: () => counts };
-}
+import { historyRecommender, type HistoryRecommender, type TrainingRows } from './recommender.ts';
+import { peopleByItem, startsOf } from './rows.ts';
 
 /** Settings of item-kNN. */
 export interface ItemKnnOptions {
@@ -43,26 +21,23 @@ export interface ItemKnnOptions {
  * @throws {UsageError} if an option is out of its range.
  * @see Sarwar et al., Item-Based Collaborative Filtering Recommendation Algorithms, WWW 2001; Deshpande & Karypis, TOIS 2004.
  */
-export function itemKnn(train: TrainingRows, options: ItemKnnOptions = {}): Recommender {
+export function itemKnn(train: TrainingRows, options: ItemKnnOptions = {}): HistoryRecommender {
   const { neighbours = 50, shrink = 10 } = options;
   if (!Number.isInteger(neighbours) || neighbours < 1) {
     throw new UsageError(`neighbours is ${neighbours}; a whole number of at least 1 is needed`);
   }
   if (!(shrink >= 0)) throw new UsageError(`shrink is ${shrink}; a number of at least 0 is needed`);
   const lists = transposed(neighbourLists(train, Math.min(neighbours, train.items), shrink), train.items);
-  return {
-    score(user) {
-      const scores = new Float32Array(train.items);
-      for (let at = train.offsets[user] as number; at < (train.offsets[user + 1] as number); at++) {
-        const touched = train.values[at] as number;
-        for (let n = lists.offsets[touched] as number; n < (lists.offsets[touched + 1] as number); n++) {
-          const item = lists.values[n] as number;
-          scores[item] = (scores[item] as number) + (lists.weights[n] as number);
-        }
+  return historyRecommender(train, (history) => {
+    const scores = new Float32Array(train.items);
+    for (const touched of history) {
+      for (let n = lists.offsets[touched] as number; n < (lists.offsets[touched + 1] as number); n++) {
+        const item = lists.values[n] as number;
+        scores[item] = (scores[item] as number) + (lists.weights[n] as number);
       }
-      return scores;
-    },
-  };
+    }
+    return scores;
+  });
 }
 
 /** For each item its most similar ones, flat. */
@@ -162,30 +137,4 @@ function transposed({ offsets, values, weights }: Neighbours, items: number): Ne
     }
   }
   return flipped;
-}
-
-function peopleByItem({ users, items, offsets, values }: TrainingRows): {
-  offsets: Int32Array;
-  values: Int32Array;
-} {
-  const starts = startsOf(values, items);
-  const next = starts.slice();
-  const people = new Int32Array(values.length);
-  for (let user = 0; user < users; user++) {
-    for (let at = offsets[user] as number; at < (offsets[user + 1] as number); at++) {
-      const item = values[at] as number;
-      people[next[item] as number] = user;
-      next[item] = (next[item] as number) + 1;
-    }
-  }
-  return { offsets: starts, values: people };
-}
-
-/** Where each item's row starts once `values` are sorted by item. */
-function startsOf(values: Int32Array, items: number): Int32Array {
-  const starts = new Int32Array(items + 1);
-  for (const item of values) starts[item + 1] = (starts[item + 1] as number) + 1;
-  for (let item = 0; item < items; item++)
-    starts[item + 1] = (starts[item + 1] as number) + (starts[item] as number);
-  return starts;
 }
