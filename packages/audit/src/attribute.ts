@@ -1,5 +1,5 @@
 import type { SeededRandom } from '@tutti/base';
-import { dot, norm, rowOf, type PersonDelta, type Victims } from './people.ts';
+import { norm, rowOf, type PersonDelta, type Victims } from './people.ts';
 import type { SentVector } from './membership.ts';
 import { auc, chanceBound, distance, FALSE_ALARM, rocCurve, shuffleInPlace } from './statistics.ts';
 import { defended, exposed, type AttackResult } from './types.ts';
@@ -121,12 +121,10 @@ function kernelOf(people: readonly Told[]): Float64Array[] {
   const kernel = people.map(() => new Float64Array(people.length).fill(1));
   const kinds = people[0]?.vectors.length ?? 0;
   for (let kind = 0; kind < kinds; kind++) {
-    const vectors = people.map((person) => person.vectors[kind] as ArrayLike<number>);
-    const norms = vectors.map((vector) => Math.max(norm(vector), Number.MIN_VALUE));
+    const vectors = people.map((person) => normalized(person.vectors[kind] as ArrayLike<number>));
     vectors.forEach((vector, i) => {
       for (let j = 0; j <= i; j++) {
-        const cosine =
-          dot(vector, vectors[j] as ArrayLike<number>) / ((norms[i] as number) * (norms[j] as number));
+        const cosine = product(vector, vectors[j] as Float32Array);
         const [row, column] = [kernel[i] as Float64Array, kernel[j] as Float64Array];
         row[j] = (row[j] as number) + cosine;
         if (i !== j) column[i] = row[j] as number;
@@ -134,6 +132,25 @@ function kernelOf(people: readonly Told[]): Float64Array[] {
     });
   }
   return kernel;
+}
+
+function normalized(vector: ArrayLike<number>): Float32Array {
+  const length = Math.max(norm(vector), Number.MIN_VALUE);
+  return Float32Array.from(vector, (value) => value / length);
+}
+
+/** Four sums at once: nearly all the time of this attack is spent here. */
+function product(a: Float32Array, b: Float32Array): number {
+  let [w, x, y, z] = [0, 0, 0, 0];
+  const whole = a.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    w += (a[i] as number) * (b[i] as number);
+    x += (a[i + 1] as number) * (b[i + 1] as number);
+    y += (a[i + 2] as number) * (b[i + 2] as number);
+    z += (a[i + 3] as number) * (b[i + 3] as number);
+  }
+  for (let i = whole; i < a.length; i++) w += (a[i] as number) * (b[i] as number);
+  return w + x + y + z;
 }
 
 /** A fold for each person; each fold has its share of both kinds. */

@@ -79,16 +79,25 @@ export function noisySum(
   noiseMultiplier: number,
   random: SeededRandom,
 ): Float64Array {
-  const { model, clippingNorm } = victims;
   const scale = scaleFor(victims, deltas.length, noiseMultiplier > 0);
-  const lanes = layoutLanes({ deltaLength: model.layout.length, rowCounts: 0, metrics: [] });
+  return noisyLanes(scale, deltas, noiseMultiplier * victims.clippingNorm, random);
+}
+
+/** The same of some lanes alone: each of `deltas` holds just those. @param stddev of the noise, in the units of the deltas. */
+export function noisyLanes(
+  scale: LaneScale,
+  deltas: readonly Float32Array[],
+  stddev: number,
+  random: SeededRandom,
+): Float64Array {
+  const lanes = layoutLanes({ deltaLength: deltas[0]?.length ?? 0, rowCounts: 0, metrics: [] });
   const sum = new Uint32Array(lanes.length);
   deltas.forEach((delta, i) => {
     const one = { delta, weight: 1, clipped: false, metrics: {} };
     const words = quantizeContribution(lanes, scale, one, random.fork('rounding', i));
     for (let lane = 0; lane < sum.length; lane++) sum[lane] = (sum[lane] as number) + (words[lane] as number);
   });
-  const variance = (noiseMultiplier * clippingNorm * scale.delta) ** 2;
+  const variance = (stddev * scale.delta) ** 2;
   if (variance > 0) addSkellamNoise(sum, 0, lanes.deltaLength, variance, random.fork('noise'));
   return Float64Array.from(new Int32Array(sum.buffer, 0, lanes.deltaLength), (lane) => lane / scale.delta);
 }

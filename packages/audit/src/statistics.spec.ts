@@ -1,17 +1,7 @@
 import { seededRandom, UsageError } from '@tutti/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  areaOfRanks,
-  auc,
-  chanceBound,
-  distance,
-  meanOf,
-  permutationBound,
-  ranksOf,
-  rocCurve,
-  truePositiveRateAt,
-} from './statistics.ts';
+import { auc, chanceBound, distance, meanOf, rocCurve, truePositiveRateAt } from './statistics.ts';
 import { defended, exposed, isAsDocumented } from './types.ts';
 
 const cases = fc
@@ -31,7 +21,6 @@ describe('the area under the curve', () => {
         let won = 0;
         for (const p of positives) for (const n of negatives) won += p > n ? 1 : p === n ? 0.5 : 0;
         expect(auc(scores, labels)).toBeCloseTo(won / (positives.length * negatives.length), 12);
-        expect(areaOfRanks(ranksOf(scores), labels)).toBe(auc(scores, labels));
       }),
     );
   });
@@ -80,18 +69,6 @@ describe('bounds of chance', () => {
       const labels = scores.map((_, i) => i % 2);
       expect(distance(auc(scores, labels))).toBeLessThanOrEqual(chanceBound(50, 50));
     }
-  });
-
-  it('by permutation are the quantile of what dealing gives: here of the first of three places', () => {
-    const bound = permutationBound([1, 0, 0], ([first]) => first ?? 0, {
-      times: 3_000,
-      falseAlarm: 0.5,
-      random: seededRandom('deal'),
-    });
-    // A third of the deals give 1, so the value that half of them stay within is 0; that nearly all stay within, 1.
-    expect(bound).toBe(0);
-    const strict = { times: 3_000, falseAlarm: 0.01, random: seededRandom('deal') };
-    expect(permutationBound([1, 0, 0], ([first]) => first ?? 0, strict)).toBe(1);
   });
 
   it('come with the deviation of a mean: 2/√n of values with deviation 2', () => {

@@ -1,11 +1,11 @@
 import { UsageError, type SeededRandom } from '@tutti/base';
 import type { RocPoint } from './types.ts';
 
-/** Chance that a bound for guessing is passed by guessing: four deviations either way. */
-export const FALSE_ALARM = 7e-5;
+/** Chance that a bound for guessing is passed by guessing: five deviations of a normal value, either way. */
+export const FALSE_ALARM = 6e-7;
 
 /** How many deviations {@link FALSE_ALARM} is. */
-export const DEVIATIONS = 4;
+export const DEVIATIONS = 5;
 
 /** Points of a curve that a report draws. */
 const CURVE_POINTS = 60;
@@ -15,11 +15,7 @@ const CURVE_POINTS = 60;
  * @throws {UsageError} without a positive or without a negative.
  */
 export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
-  return areaOfRanks(ranksOf(scores), labels);
-}
-
-/** {@link auc} of scores whose ranks are known: what a permutation test asks for many times over. */
-export function areaOfRanks(ranks: ArrayLike<number>, labels: ArrayLike<number>): number {
+  const ranks = ranksOf(scores);
   let rankSum = 0;
   let positives = 0;
   for (let i = 0; i < ranks.length; i++) {
@@ -51,7 +47,7 @@ export function ranksOf(scores: ArrayLike<number>): Float64Array {
 export const distance = (area: number): number => 0.5 + Math.abs(area - 0.5);
 
 /**
- * What {@link distance} of an attack that knows nothing stays below: 0.5 and four deviations of the area under no effect.
+ * What {@link distance} of an attack that knows nothing stays below: 0.5 and five deviations of the area under no effect.
  * @see Hanley & McNeil, The Meaning and Use of the Area under a ROC Curve, Radiology 1982.
  */
 export function chanceBound(positives: number, negatives: number): number {
@@ -92,24 +88,6 @@ export function truePositiveRateAt(
     hits += group.hits;
   }
   return hits / positives;
-}
-
-/**
- * What a bound for chance is, where observations of one member depend on each other: `statistic` under labels that are dealt anew to
- * members, `times` times; its largest value but for a share of `falseAlarm`.
- */
-export function permutationBound(
-  labels: readonly number[],
-  statistic: (labels: readonly number[]) => number,
-  { times, falseAlarm, random }: { times: number; falseAlarm: number; random: SeededRandom },
-): number {
-  const dealt = [...labels];
-  const values = Array.from({ length: times }, () => {
-    shuffleInPlace(dealt, random);
-    return statistic(dealt);
-  });
-  values.sort((a, b) => a - b);
-  return values[Math.min(times - 1, Math.ceil((1 - falseAlarm) * times) - 1)] as number;
 }
 
 export function shuffleInPlace<T>(list: T[], random: SeededRandom): void {

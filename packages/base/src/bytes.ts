@@ -30,9 +30,24 @@ function digitAt(hex: string, index: number): number {
   return code < 58 ? code - 48 : code - 87;
 }
 
-/** One array holding all `parts`, in order. */
+/**
+ * Zeros in memory of their own, for secrets. A small typed array lies within the heap of the engine, which moves it about and leaves
+ * copies behind that nobody can overwrite; the memory of an array buffer stays where it is, so that {@link wipe} leaves nothing.
+ */
+export function secretBytes(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(length));
+}
+
+/** A copy of `bytes` that can be wiped; see {@link secretBytes}. */
+export function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = secretBytes(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+/** One array holding all `parts`, in order; it can be wiped, see {@link secretBytes}. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  const out = secretBytes(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;
   for (const part of parts) {
     out.set(part, offset);

@@ -12,7 +12,17 @@
  */
 export { assertNever, keepLocal } from './brand.ts';
 export type { Brand, LocalOnly, Sendable } from './brand.ts';
-export { canonicalJson, concatBytes, equalBytes, fromHex, toHex, utf8, wipe } from './bytes.ts';
+export {
+  canonicalJson,
+  concatBytes,
+  equalBytes,
+  fromHex,
+  secretBytes,
+  secretCopy,
+  toHex,
+  utf8,
+  wipe,
+} from './bytes.ts';
 export { DecodeError, EnvironmentError, FederatedError, InternalError, UsageError } from './errors.ts';
 export type { Fault } from './errors.ts';
 export { fillWords, secureWords, seededRandom, systemRandom } from './random.ts';

@@ -1,4 +1,5 @@
 import type { Brand } from './brand.ts';
+import { secretBytes } from './bytes.ts';
 import { UsageError } from './errors.ts';
 
 /** A stream of independent, uniform 32-bit words: enough for rounding and noise, never enough for a key. */
@@ -21,7 +22,7 @@ export type SecureRandom = Brand<{ bytes(length: number): Uint8Array }, 'SecureR
 /** The platform's cryptographic generator (WebCrypto; the same call in browsers and Node). */
 export function systemRandom(): SecureRandom {
   const bytes = (length: number): Uint8Array => {
-    const out = new Uint8Array(length);
+    const out = secretBytes(length);
     for (let at = 0; at < length; at += 65_536) crypto.getRandomValues(out.subarray(at, at + 65_536));
     return out;
   };

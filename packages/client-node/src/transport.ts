@@ -1,4 +1,4 @@
-import { EnvironmentError } from '@tutti/base';
+import { EnvironmentError, wipe } from '@tutti/base';
 import type { Connection, Transport } from '@tutti/client';
 import {
   decodeCoordinatorMessage,
@@ -95,6 +95,8 @@ function connectionOf(socket: Socket): Connection {
         return decodeReply(answer);
       } finally {
         over.abort();
+        // It was sent, or never will be: without an answer the connection ends.
+        wipe(bytes);
       }
     },
     close: () => void socket.disconnect(),

@@ -125,6 +125,7 @@ class ClientDevice implements Device {
     if (running === undefined) return;
     if (running.keys !== undefined) abandon(running.keys);
     wipe(running.input);
+    wipeAnswers(running.answered.messages);
   }
 
   async privacy(): Promise<DevicePrivacy> {
@@ -362,6 +363,8 @@ class ClientDevice implements Device {
     to: CoordinatorMessage['type'],
     messages: readonly DeviceMessage[],
   ): readonly DeviceMessage[] {
+    // Nobody asks for the answer before: the phase is over.
+    wipeAnswers(running.answered.messages);
     running.answered = { to, messages };
     return messages;
   }
@@ -411,6 +414,14 @@ function reasonOf(error: unknown): DeclineReason {
   if (error instanceof Declined) return error.reason;
   if (error instanceof RefusalError || error instanceof IdentityError) return error.reason;
   return 'training-failed';
+}
+
+/** Wipes answers that opened something of an update: the masked input, and shares. */
+function wipeAnswers(messages: readonly DeviceMessage[]): void {
+  for (const message of messages) {
+    if (message.type === 'masked-input') wipe(message.words);
+    if (message.type === 'unmask') wipe(message.shares);
+  }
 }
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);

@@ -1,4 +1,4 @@
-import { fromHex, toHex, type SecureRandom } from '@tutti/base';
+import { fromHex, toHex, wipe, type SecureRandom } from '@tutti/base';
 import {
   frameOf,
   frameCount,
@@ -285,10 +285,10 @@ async function sendFrames(
 ): Promise<void> {
   const count = frameCount(words.length, wordBits);
   for (let index = 0, resends = 0; index < count;) {
-    const reply: Reply = await connection.request(frameOf(attempt, words as MaskedInput, index, wordBits), {
-      timeoutMs: REPLY_TIMEOUT_MS,
-      signal,
-    });
+    const frame = frameOf(attempt, words as MaskedInput, index, wordBits);
+    const reply: Reply = await connection
+      .request(frame, { timeoutMs: REPLY_TIMEOUT_MS, signal })
+      .finally(() => wipe(frame.bytes));
     if (reply.type === 'accepted' && (reply.next === undefined || reply.next > index)) {
       index = reply.next ?? count;
       continue;

@@ -8,7 +8,14 @@ import {
 } from '@tutti/aggregation';
 import { decodeCheckpoint, encodeCheckpoint, type Model } from '@tutti/model';
 import { nextClippingNorm } from '@tutti/privacy';
-import { recoverMasks, toSigned, wipeMasks, type ClientId, type Unmasker } from '@tutti/secure-aggregation';
+import {
+  recoverMasks,
+  toSigned,
+  wipeMasks,
+  wipeReplies,
+  type ClientId,
+  type Unmasker,
+} from '@tutti/secure-aggregation';
 import type { Summing } from './attempt.ts';
 import type { Group } from './groups.ts';
 import type { TaskHistory } from './journal.ts';
@@ -75,6 +82,7 @@ async function sumGroup(
   if (state.phase === 'plain-done')
     return { sum: await sums.take(key), survivors: state.counted.size, culprits: [] };
   const masks = state.phase === 'unmask' ? recoverMasks(state) : undefined;
+  if (state.phase === 'unmask') wipeReplies(state);
   if (state.phase !== 'unmask' || masks?.phase !== 'recovered') {
     sums.discard(key);
     return undefined;

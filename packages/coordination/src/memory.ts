@@ -1,4 +1,4 @@
-import { InternalError } from '@tutti/base';
+import { InternalError, wipe } from '@tutti/base';
 import { addInto, type CryptoSuite } from '@tutti/secure-aggregation';
 import type { JournalEntry } from './journal.ts';
 import {
@@ -61,7 +61,11 @@ export function memoryGroupSums(): GroupSums {
       sums.delete(name(key));
       return sum;
     },
-    discard: (key) => void sums.delete(name(key)),
+    discard(key) {
+      const sum = sums.get(name(key));
+      if (sum !== undefined) wipe(sum);
+      sums.delete(name(key));
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { seededRandom, toHex } from '@tutti/base';
+import { seededRandom, toHex, wipe } from '@tutti/base';
 import { encodeCheckpoint } from '@tutti/model';
 import {
   roundDigest,
@@ -9,7 +9,7 @@ import {
   type RoundDescription,
   type TaskInfo,
 } from '@tutti/protocol';
-import type { ClientId } from '@tutti/secure-aggregation';
+import { wipeReplies, type ClientId } from '@tutti/secure-aggregation';
 import {
   openAttempt,
   pendingMessage,
@@ -245,6 +245,7 @@ export class TaskRunner {
     const taken = uploads.take(client, frame);
     if (taken.kind === 'reply') return taken.reply;
     this.ports.sums.add({ attempt: frame.attempt, group: pending.group }, taken.words);
+    wipe(taken.words);
     return this.#event(frame.attempt, { type: 'input-counted', client });
   }
 
@@ -462,10 +463,14 @@ export class TaskRunner {
 
   async #abort(running: Running, reason: RoundAbortReason): Promise<void> {
     running.cancelTimer();
+    running.uploads.clear();
     const { attempt } = running;
     const { attempt: number } = attempt.description;
     if ('groups' in attempt)
-      attempt.groups.forEach((_, group) => this.ports.sums.discard({ attempt: number, group }));
+      attempt.groups.forEach((state, group) => {
+        this.ports.sums.discard({ attempt: number, group });
+        if (state.phase === 'unmask') wipeReplies(state);
+      });
     const record = this.#funnel(running, undefined);
     const release = unmaskable(attempt) === undefined ? null : (this.#log.history.asked ?? null);
     await this.#log.append({ v: JOURNAL_VERSION, type: 'attempt-aborted', reason, record, release });

@@ -1,4 +1,4 @@
-import { DecodeError } from '@tutti/base';
+import { DecodeError, wipe } from '@tutti/base';
 import { openUpload, takeFrame, type ClientMessageOf, type Reply, type Upload } from '@tutti/protocol';
 import type { ClientId, WordBits } from '@tutti/secure-aggregation';
 import { refused } from './groups.ts';
@@ -37,8 +37,9 @@ export class Uploads {
     }
   }
 
-  /** Forgets what is not whole: inputs are closed. */
+  /** Wipes and forgets what is not whole: inputs are closed. */
   clear(): void {
+    for (const { words } of this.#open.values()) wipe(words);
     this.#open.clear();
   }
 }

@@ -1,4 +1,4 @@
-import { concatBytes, DecodeError, UsageError, utf8, type Sendable } from '@tutti/base';
+import { concatBytes, DecodeError, secretCopy, UsageError, utf8, type Sendable } from '@tutti/base';
 import { MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from './limits.ts';
 import type * as z from 'zod/mini';
 import { CLIENT_MESSAGES, COORDINATOR_MESSAGES, REPLIES } from './messages.ts';
@@ -108,7 +108,7 @@ function decodeWith(table: readonly Entry[], input: unknown): Record<string, unk
   return { type: entry.type, ...header, ...parts };
 }
 
-/** Node hands attachments over at any offset of a shared buffer: everything below copies what it keeps. */
+/** Node hands attachments over at any offset of a shared buffer, and `slice` of one is no copy: everything below copies what it keeps. */
 function bytesOf(input: unknown): Uint8Array {
   const bytes = input instanceof ArrayBuffer ? new Uint8Array(input) : input;
   if (!(bytes instanceof Uint8Array)) throw new DecodeError('message', 'is not binary');
@@ -144,7 +144,7 @@ function decodeParts(entry: Entry, bytes: Uint8Array, start: number): Record<str
       throw new DecodeError(field, `has ${length} bytes; ${least} to ${most} are allowed`);
     if (at + length > bytes.length)
       throw new DecodeError(field, `has ${length} bytes, but only ${bytes.length - at} follow`);
-    parts[name] = bytes.slice(at, at + length);
+    parts[name] = secretCopy(bytes.subarray(at, at + length));
     at += length;
   }
   if (at !== bytes.length)

@@ -1,4 +1,4 @@
-import { equalBytes, UsageError, wipe, type SecureRandom } from '@tutti/base';
+import { equalBytes, secretBytes, UsageError, wipe, type SecureRandom } from '@tutti/base';
 import {
   orAbandon,
   spend,
@@ -192,7 +192,7 @@ function sealShares(
   const seedShares = splitSecret(own.seed, threshold, points, draw);
   const keyShares = splitSecret(own.mask.secretKey, threshold, points, draw);
   const records = neighbours.map((at, i): Indexed => {
-    const payload = new Uint8Array(64);
+    const payload = secretBytes(64);
     payload.set(seedShares[i] as Uint8Array, 0);
     payload.set(keyShares[i] as Uint8Array, 32);
     const nonce = shareNonce(cohort, own.id, (members[at] as Member).id, crypto);

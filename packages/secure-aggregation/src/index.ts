@@ -58,7 +58,7 @@ export { clientIdOf, parseClientId } from './ids.ts';
 export { decodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES } from './key-bundle.ts';
 export type { KeyBundle, Member } from './key-bundle.ts';
 export { portableCrypto } from './portable-crypto.ts';
-export { recoverMasks } from './recovery.ts';
+export { recoverMasks, wipeReplies } from './recovery.ts';
 export { addInto, checkRingBudget, fitsRing, toSigned, WORD_BITS } from './ring.ts';
 export type { MaskedInput, QuantizedInput, RingBudget, WordBits } from './ring.ts';
 export { addSignature, addUnmaskReply, closeInputs, closeSignatures, countInput } from './server-input.ts';

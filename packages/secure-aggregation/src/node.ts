@@ -9,7 +9,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { MessageChannel } from 'node:worker_threads';
-import { concatBytes, wipe } from '@tutti/base';
+import { concatBytes, secretCopy, wipe } from '@tutti/base';
 import type { CryptoSuite } from './crypto-suite.ts';
 import { InvalidKeyError } from './errors.ts';
 import {
@@ -103,6 +103,8 @@ export const nodeKeystream: KeystreamGenerator = keystreamGenerator('node', (tar
     else adder.with(part, () => addEach((bytes, sign) => adder.addBytes(bytes, sign)));
   });
   adder?.wipe();
+  // OpenSSL overwrites a cipher's key when the cipher is finished: without this, only once it is collected.
+  for (const { cipher } of ciphers) cipher.final();
 });
 
 function addBytes(part: Uint32Array, bytes: Uint8Array, sign: 1 | -1): void {
@@ -118,8 +120,9 @@ export const nodeCrypto: CryptoSuite = {
   name: 'node',
   digest(label, ...parts) {
     const input = digestInput(label, parts);
+    // In one call: an object that hashes keeps the last block and the result until it is collected.
     const hash = nativeHash('sha512', input, 'buffer');
-    const digest = new Uint8Array(hash.subarray(0, 32));
+    const digest = secretCopy(hash.subarray(0, 32));
     wipe(input, hash);
     return digest;
   },

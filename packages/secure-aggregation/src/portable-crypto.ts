@@ -1,4 +1,4 @@
-import { concatBytes, utf8, wipe } from '@tutti/base';
+import { concatBytes, secretBytes, secretCopy, utf8, wipe } from '@tutti/base';
 import nacl from 'tweetnacl';
 import type { CryptoSuite, KeyPair } from './crypto-suite.ts';
 import { InvalidKeyError } from './errors.ts';
@@ -51,16 +51,43 @@ export function keyFromShared(raw: Uint8Array): Uint8Array {
   let any = 0;
   for (const byte of raw) any |= byte;
   if (any === 0) throw new InvalidKeyError('the public key is one of the low-order points');
-  const key = new Uint8Array(32);
-  const { crypto_core_hsalsa20: hsalsa20 } = (
-    nacl as unknown as {
-      lowlevel: {
-        crypto_core_hsalsa20(out: Uint8Array, inp: Uint8Array, k: Uint8Array, c: Uint8Array): void;
-      };
-    }
-  ).lowlevel;
-  hsalsa20(key, new Uint8Array(16), raw, utf8('expand 32-byte k'));
+  const key = secretBytes(32);
+  lowlevel.crypto_core_hsalsa20(key, new Uint8Array(16), raw, SIGMA);
   return key;
+}
+
+/** What tweetnacl is made of: from the whole it gives back what it owns, and leaves copies of what it was given. */
+const { lowlevel } = nacl as unknown as {
+  lowlevel: {
+    crypto_core_hsalsa20(out: Uint8Array, inp: Uint8Array, k: Uint8Array, c: Uint8Array): void;
+    crypto_secretbox(out: Uint8Array, m: Uint8Array, length: number, n: Uint8Array, k: Uint8Array): number;
+    crypto_secretbox_open(m: Uint8Array, c: Uint8Array, length: number, n: Uint8Array, k: Uint8Array): number;
+  };
+};
+const SIGMA = utf8('expand 32-byte k');
+
+/** Bytes before a plaintext, and before what it is sealed to, that the algorithm works in. */
+const ZERO_BYTES = 32;
+const BOX_ZERO_BYTES = 16;
+
+/** As `nacl.secretbox`, whose copy of the plaintext nobody wipes. */
+function seal(plaintext: Uint8Array, nonce: Uint8Array, key: Uint8Array): Uint8Array {
+  const padded = secretBytes(ZERO_BYTES + plaintext.length);
+  padded.set(plaintext, ZERO_BYTES);
+  const sealed = new Uint8Array(padded.length);
+  lowlevel.crypto_secretbox(sealed, padded, padded.length, nonce, key);
+  wipe(padded);
+  return sealed.subarray(BOX_ZERO_BYTES);
+}
+
+/** As `nacl.secretbox.open`; what it gives back can be wiped. */
+function open(sealed: Uint8Array, nonce: Uint8Array, key: Uint8Array): Uint8Array | undefined {
+  const padded = new Uint8Array(BOX_ZERO_BYTES + sealed.length);
+  padded.set(sealed, BOX_ZERO_BYTES);
+  if (padded.length < ZERO_BYTES) return undefined;
+  const plaintext = secretBytes(padded.length);
+  const failed = lowlevel.crypto_secretbox_open(plaintext, padded, padded.length, nonce, key) !== 0;
+  return failed ? undefined : plaintext.subarray(ZERO_BYTES);
 }
 
 /** Everything in TypeScript and tweetnacl: runs wherever JavaScript runs. */
@@ -69,7 +96,7 @@ export const portableCrypto: CryptoSuite = {
   digest(label, ...parts) {
     const input = digestInput(label, parts);
     const hash = nacl.hash(input);
-    const digest = hash.slice(0, 32);
+    const digest = secretCopy(hash.subarray(0, 32));
     wipe(input, hash);
     return digest;
   },
@@ -86,10 +113,8 @@ export const portableCrypto: CryptoSuite = {
     return nacl.sign.detached.verify(message, signature, publicKey);
   },
   boxKeyPair(random) {
-    const drawn = random.bytes(32);
-    const pair = nacl.box.keyPair.fromSecretKey(drawn);
-    wipe(drawn);
-    return pair;
+    const secretKey = random.bytes(32);
+    return { publicKey: nacl.scalarMult.base(secretKey), secretKey };
   },
   publicKeyOf: (secretKey) => nacl.scalarMult.base(secretKey),
   sharedKey(publicKey, secretKey) {
@@ -100,7 +125,7 @@ export const portableCrypto: CryptoSuite = {
     wipe(raw);
     return key;
   },
-  seal: (plaintext, nonce, key) => nacl.secretbox(plaintext, nonce, key),
-  open: (sealed, nonce, key) => nacl.secretbox.open(sealed, nonce, key) ?? undefined,
+  seal,
+  open,
   ...measuredKeystream(portableKeystreams),
 };

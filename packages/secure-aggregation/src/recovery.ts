@@ -53,6 +53,11 @@ export function recoverMasks(state: Unmasking): RecoveredMasks | Aborted {
   return { phase: 'recovered', cohortDigest, secrets, culprits: [...culprits].sort() };
 }
 
+/** Wipes the shares that came: call it when {@link recoverMasks} took from them what there is, or nobody will. */
+export function wipeReplies({ replies }: Unmasking): void {
+  for (const records of replies.values()) wipe(...records.map(({ body }) => body));
+}
+
 /** The neighbours of a dropped member whose inputs are in the sum. */
 function peersOf(state: Unmasking, survivors: ReadonlySet<ClientId>, dropped: ClientId): Peer[] {
   return neighboursOf(state, dropped)

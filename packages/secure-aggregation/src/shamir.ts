@@ -1,4 +1,4 @@
-import { UsageError, wipe } from '@tutti/base';
+import { secretBytes, UsageError, wipe } from '@tutti/base';
 import { addMultipleInPlace, exponential, hornerStepInPlace, logarithm, ORDER } from './field.ts';
 
 /**
@@ -6,14 +6,17 @@ import { addMultipleInPlace, exponential, hornerStepInPlace, logarithm, ORDER } 
  * roster index i is the polynomials' values at x = i + 1.
  */
 function elementsOf(bytes: Uint8Array): Uint16Array {
-  const elements = new Uint16Array(bytes.length / 2);
+  const elements = secretElements(bytes.length / 2);
   for (let i = 0; i < elements.length; i++)
     elements[i] = (bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8);
   return elements;
 }
 
+/** See {@link secretBytes}. */
+const secretElements = (count: number): Uint16Array => new Uint16Array(new ArrayBuffer(2 * count));
+
 function bytesOf(elements: Uint16Array): Uint8Array {
-  const bytes = new Uint8Array(2 * elements.length);
+  const bytes = secretBytes(2 * elements.length);
   for (let i = 0; i < elements.length; i++) {
     bytes[2 * i] = elements[i] as number;
     bytes[2 * i + 1] = (elements[i] as number) >>> 8;
@@ -42,7 +45,7 @@ export function splitSecret(
   const powers = [secret, bytes].map(elementsOf) as [Uint16Array, Uint16Array];
   const row = (power: number): Uint16Array =>
     power === 0 ? powers[0] : powers[1].subarray((power - 1) * elements, power * elements);
-  const values = new Uint16Array(elements);
+  const values = secretElements(elements);
   const shares = points.map((x) => {
     values.fill(0);
     for (let power = threshold - 1; power >= 0; power--) hornerStepInPlace(values, row(power), x);
@@ -68,7 +71,7 @@ export function lagrangeAtZero(points: readonly number[]): Uint16Array {
 
 /** The secret whose shares are `shares`, with the coefficients of their points. */
 export function combineShares(shares: readonly Uint8Array[], coefficients: Uint16Array): Uint8Array {
-  const secret = new Uint16Array((shares[0]?.length ?? 0) / 2);
+  const secret = secretElements((shares[0]?.length ?? 0) / 2);
   for (const [i, share] of shares.entries()) {
     const elements = elementsOf(share);
     addMultipleInPlace(secret, elements, coefficients[i] as number);

@@ -1,4 +1,4 @@
-import { concatBytes } from '@tutti/base';
+import { concatBytes, secretCopy } from '@tutti/base';
 import type { ClientId, CohortDigest, CryptoSuite } from './crypto-suite.ts';
 import { RefusalError } from './errors.ts';
 import { idBytes } from './ids.ts';
@@ -42,7 +42,7 @@ export function decodeRecords(bytes: Uint8Array, recordBytes: number, members: n
       throw new RefusalError('not-a-member', `position ${index} is outside a roster of ${members}`);
     if (index <= (records.at(-1)?.index ?? -1))
       throw new RefusalError('malformed', `positions must rise; ${index} does not`);
-    records.push({ index, body: bytes.slice(at + 2, at + recordBytes) });
+    records.push({ index, body: secretCopy(bytes.subarray(at + 2, at + recordBytes)) });
   }
   return records;
 }

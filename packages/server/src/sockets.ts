@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
-import { DecodeError, type SecureRandom } from '@tutti/base';
+import { DecodeError, wipe, type SecureRandom } from '@tutti/base';
 import type { Coordination, Outbox, Traffic } from '@tutti/coordination';
 import {
   decodeClientMessage,
@@ -126,6 +126,9 @@ export function openSockets(options: {
       }
       inFlight++;
       void answer(input)
+        .finally(() => {
+          if (input instanceof Uint8Array) wipe(input);
+        })
         .catch((): Reply => ({
           type: 'refused',
           reason: 'too-busy',
@@ -156,7 +159,13 @@ export function openSockets(options: {
       if (message.type === 'hello') return greet(message);
       if (client === undefined)
         return { type: 'refused', reason: 'not-greeted', field: 'type', problem: 'say hello first' };
-      return coordination.handle(client, message);
+      try {
+        return await coordination.handle(client, message);
+      } finally {
+        // Coordination took from these what it needs, and keeps neither.
+        if (message.type === 'masked-input') wipe(message.bytes);
+        if (message.type === 'unmask') wipe(message.shares);
+      }
     }
 
     function greet(message: Extract<ClientMessage, { type: 'hello' }>): Reply {

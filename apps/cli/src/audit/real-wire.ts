@@ -5,6 +5,7 @@ import {
   openRecordingProxy,
   websocketMessages,
   type RecordedConnection,
+  type RecordingProxy,
   type WireObservation,
   type WireProbe,
 } from '@tutti/audit';
@@ -15,13 +16,9 @@ import { decodeClientMessage, decodeCoordinatorMessage } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, type Coordinator } from '@tutti/server';
 
-/** People of each kind, and how many interactions they have. */
-const EACH = 8;
+/** How many interactions the two kinds of people have. */
 const FEW = 3;
 const MANY = 300;
-
-/** Rounds that each takes part in. */
-const ROUNDS = 3;
 
 /** Enough items for the many, and few enough that a round is over soon. */
 const ITEMS = Array.from({ length: 400 }, (_, item) => `item-${item}`);
@@ -29,39 +26,51 @@ const ITEMS = Array.from({ length: 400 }, (_, item) => `item-${item}`);
 /** How clients delay their answers unless told otherwise (`createParticipation`). */
 const ANSWER_EVERY_MS = 250;
 
-/** How long one client's rounds may take, in milliseconds. */
+/** How long one round may take, in milliseconds. */
 const LIMIT_MS = 60_000;
 
 const TASK = 'watched';
 
 /**
- * A real coordinator and real clients of the SDK, in this process, on real sockets: each watched client takes part in a few rounds
- * beside one that is not watched, through a proxy of its own that keeps every byte and its time.
+ * A real coordinator and real clients of the SDK, in this process, on real sockets: for each round the one client or the other takes
+ * part, beside one that is not watched, through a proxy of its own that keeps every byte and its time.
  */
 export function realWire(signal: AbortSignal): WireProbe {
   return {
     few: FEW,
     many: MANY,
     answerEveryMs: ANSWER_EVERY_MS,
-    async observe(delayed) {
+    async observe(delayed, order) {
       const place = await openPlace();
       const stop = new AbortController();
       const companion = await place.client('companion', place.url, delayed);
       const running = companion.participate({ signal: stop.signal });
+      const people = [await openWatched(place, false, delayed), await openWatched(place, true, delayed)];
       try {
+        // A first round of either is not looked at: code is compiled in it.
+        for (const watched of people) await oneRound(watched, signal);
         const seen: WireObservation[] = [];
-        // Few and many in turns, so that a machine that grows slower does not look like a difference between them.
-        for (let client = 0; client < 2 * EACH; client++)
-          seen.push(...(await watch(place, client, delayed, signal)));
+        for (const many of order)
+          seen.push({ many, ...(await oneRound(people[many ? 1 : 0] as Watched, signal)) });
         return seen;
       } finally {
         stop.abort();
         await running;
+        for (const { client, proxy } of people) {
+          await client.close();
+          await proxy.close();
+        }
         await companion.close();
         await place.close();
       }
     },
   };
+}
+
+/** A client whose connections are watched. */
+interface Watched {
+  readonly client: Client;
+  readonly proxy: RecordingProxy;
 }
 
 interface Place {
@@ -115,36 +124,33 @@ async function openPlace(): Promise<Place> {
   };
 }
 
-async function watch(
-  place: Place,
-  index: number,
-  delayed: boolean,
-  signal: AbortSignal,
-): Promise<WireObservation[]> {
-  const many = index % 2 === 1;
+async function openWatched(place: Place, many: boolean, delayed: boolean): Promise<Watched> {
   const proxy = await openRecordingProxy(place.url);
-  const client = await place.client(`client-${index}`, proxy.url, delayed);
-  try {
-    await client.record(ITEMS.slice(index, index + (many ? MANY : FEW)).map((item) => ({ item })));
-    const over = new AbortController();
-    let committed = 0;
-    client.on('round', ({ outcome }) => {
-      if (outcome === 'committed' && ++committed === ROUNDS) over.abort();
-    });
-    await client.participate({
-      signal: AbortSignal.any([over.signal, signal, AbortSignal.timeout(LIMIT_MS)]),
-    });
-    signal.throwIfAborted();
-    const observed = proxy.connections.flatMap(roundsOn).slice(0, ROUNDS);
-    if (observed.length < ROUNDS)
-      throw new EnvironmentError(
-        `client ${index} saw ${observed.length} rounds of ${ROUNDS} within ${LIMIT_MS} ms`,
-      );
-    return observed.map((round) => ({ client: index, many, ...round }));
-  } finally {
-    await client.close();
-    await proxy.close();
-  }
+  const client = await place.client(many ? 'many' : 'few', proxy.url, delayed);
+  await client.record(ITEMS.slice(0, many ? MANY : FEW).map((item) => ({ item })));
+  return { client, proxy };
+}
+
+/** Takes part until a round is committed, on a connection of its own. */
+async function oneRound(
+  { client, proxy }: Watched,
+  signal: AbortSignal,
+): Promise<Pick<WireObservation, 'sizes' | 'answerMs'>> {
+  const before = proxy.connections.length;
+  const over = new AbortController();
+  const forget = client.on('round', ({ outcome }) => {
+    if (outcome === 'committed') over.abort();
+  });
+  await client.participate({
+    signal: AbortSignal.any([over.signal, signal, AbortSignal.timeout(LIMIT_MS)]),
+  });
+  forget();
+  signal.throwIfAborted();
+  // An attempt that did not come to its end shows before the one that did.
+  const round = proxy.connections.slice(before).flatMap(roundsOn).at(-1);
+  if (!over.signal.aborted || round === undefined)
+    throw new EnvironmentError(`no round was committed within ${LIMIT_MS} ms`);
+  return round;
 }
 
 /** Messages that every connection begins with, or that do not belong to a round. */
