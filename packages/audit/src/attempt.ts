@@ -1,17 +1,11 @@
-import {
-  InternalError,
-  systemRandom,
-  UsageError,
-  utf8,
-  type LocalOnly,
-  type SeededRandom,
-} from '@tutti/base';
+import { InternalError, systemRandom, utf8, type LocalOnly, type SeededRandom } from '@tutti/base';
 import {
   createDevice,
   DEFAULT_POLICY,
   memoryClientStore,
   type Device,
   type DeviceMessage,
+  type DeviceOptions,
   type Policy,
 } from '@tutti/client';
 import {
@@ -33,6 +27,7 @@ import {
   type RoundDescription,
 } from '@tutti/protocol';
 import { trainingStream } from './people.ts';
+import { slicesFrom } from './slices.ts';
 import { clientIdOf, type ClientId, type KeyPair, type MaskedInput } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 
@@ -69,6 +64,11 @@ export interface AttemptSetup {
   readonly says?: Says;
   /** Hears the clients' ids, in the order of `people`, before anything is said. */
   readonly onClients?: (ids: readonly ClientId[]) => void;
+  /** What is other than usual about the task, or about one of the devices. */
+  readonly task?: Partial<TaskConfig>;
+  readonly device?: (client: ClientId, number: number) => Partial<DeviceOptions>;
+  /** Ends the recording before the attempt ends, where what was looked for has been seen. */
+  readonly enough?: (clients: readonly RecordedClient[]) => boolean;
   /** The coordinator's own key, for one that lies under its own signature. */
   readonly keyPair?: KeyPair;
 }
@@ -83,12 +83,19 @@ export interface RecordedAttempt {
   readonly meanDelta: Float64Array | undefined;
 }
 
+/** Identity of the client at a place of `people`: the same in every attempt. */
+export const identityOf = (number: number): KeyPair =>
+  nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('audited client', utf8(String(number))));
+
+/** When attempts begin, in milliseconds since the epoch. */
+export const START_MS = 1_000_000;
+
 /** Steps of the clock after which an attempt counts as stuck. */
 const MOST_STEPS = 50;
 
 /** Plays one attempt: the same coordination and device engines as everywhere, without sockets. */
 export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttempt> {
-  const clock = manualClock(1_000_000);
+  const clock = manualClock(START_MS);
   const queue: { to: number; message: CoordinatorMessage }[] = [];
   const index = new Map<ClientId, number>();
   const blobs = memoryBlobs(nodeCrypto);
@@ -115,12 +122,13 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
   setup.onClients?.(clients.map(({ id }) => id));
   for (const { id } of clients) coordination.connected(TASK, id);
   for (const { id } of clients) await coordination.handle(id, { type: 'check-in' });
-  for (let step = 0; step < MOST_STEPS && !events.some(isEnd); step++) {
+  const isOver = (): boolean => events.some(isEnd) || setup.enough?.(clients) === true;
+  for (let step = 0; step < MOST_STEPS && !isOver(); step++) {
     await settle();
-    if (!events.some(isEnd)) clock.advanceToNext();
+    if (!isOver()) clock.advanceToNext();
     await turn();
   }
-  await settle();
+  if (setup.enough?.(clients) !== true) await settle();
   const ended = events.find(isEnd);
   const after = ended?.type === 'committed' ? await weightsOf(coordination, blobs, setup.model) : undefined;
   await coordination.close();
@@ -129,9 +137,7 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
   return { clients, ended, description, meanDelta };
 
   function openClient(person: AttemptSetup['people'][number], number: number) {
-    const identity = nodeCrypto.signKeyPairFromSeed(
-      nodeCrypto.digest('audited client', utf8(String(number))),
-    );
+    const identity = identityOf(number);
     const id = clientIdOf(identity.publicKey, nodeCrypto);
     index.set(id, number);
     const task = coordination.taskInfo(TASK);
@@ -143,7 +149,7 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
       store: memoryClientStore(),
       models: {
         open: async () => setup.loaded,
-        openSlice: () => Promise.reject(new UsageError('an audited task travels whole')),
+        openSlice: slicesFrom((hash) => blobs.get(hash)),
       },
       data: async () => ({ positives: person.positives }),
       crypto: nodeCrypto,
@@ -152,6 +158,7 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
       seeds: () => trainingStream(setup.random, person.user),
       nowMs: () => clock.now(),
       policy: { ...DEFAULT_POLICY, ...setup.policy },
+      ...setup.device?.(id, number),
     });
     return { id, user: person.user, device, sent: [] as Uint8Array[], declined: [] as string[] } as Recorder;
   }
@@ -159,6 +166,7 @@ export async function recordAttempt(setup: AttemptSetup): Promise<RecordedAttemp
   async function settle(): Promise<void> {
     await turn();
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      if (setup.enough?.(clients) === true) return;
       const client = clients[next.to] as Recorder;
       for (const message of setup.says?.(next.message, next.to) ?? [next.message])
         for (const answer of await client.device.handle(message)) await pass(client, answer);
@@ -205,7 +213,7 @@ async function turn(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-function taskOf({ model, people, clippingNorm, noiseMultiplier }: AttemptSetup): TaskConfig {
+function taskOf({ model, people, clippingNorm, noiseMultiplier, task }: AttemptSetup): TaskConfig {
   return {
     name: TASK,
     model,
@@ -230,5 +238,6 @@ function taskOf({ model, people, clippingNorm, noiseMultiplier }: AttemptSetup):
     seed: 'audit',
     keepCheckpoints: 1,
     selectionMs: 0,
+    ...task,
   };
 }

@@ -1,79 +1,27 @@
-import {
-  phaseDigest,
-  roundDigest,
-  type CoordinatorMessage,
-  type CoordinatorMessageOf,
-  type RoundDescription,
-} from '@tutti/protocol';
-import {
-  KEY_BUNDLE_BYTES,
-  SEALED_SHARE_BYTES,
-  type KeyPair,
-  type RoundDigest,
-} from '@tutti/secure-aggregation';
+import { roundDigest } from '@tutti/protocol';
+import type { RoundDigest } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { recordAttempt, type RecordedAttempt } from './attempt.ts';
+import { ACTIVE_LIES } from './active-lies.ts';
+import { recordAttempt } from './attempt.ts';
+import { identityLies } from './identity-lies.ts';
+import {
+  described,
+  FEW,
+  flipped,
+  joined,
+  LEAST_NOISE,
+  MEMBERS,
+  relayed,
+  roster,
+  signer,
+  survivors,
+  VICTIM,
+  withBit,
+  type Lie,
+} from './lie.ts';
 import { itemsOf, type Victims } from './people.ts';
+import { SLICE_AND_BUDGET_LIES } from './slice-lies.ts';
 import { defended, type AttackResult } from './types.ts';
-
-/** Members of each attempt, and the one that is lied to. */
-const MEMBERS = 20;
-const VICTIM = 3;
-
-/** What the victim's policy asks of the noise, and what the truth has. */
-const LEAST_NOISE = 0.01;
-
-/** Members that a roster is cut down to: fewer than masks protect. */
-const FEW = 8;
-
-/** One lie, told under the coordinator's own signature: what the victim is told instead, and what it must answer. */
-interface Lie {
-  readonly name: string;
-  readonly tell: (message: CoordinatorMessage, sign: Signer) => readonly CoordinatorMessage[] | undefined;
-  /** The victim's reason to decline; or what else must hold afterwards. */
-  readonly expected: string | ((attempt: RecordedAttempt) => boolean);
-}
-
-/** Signs as the coordinator does: it is the coordinator that lies. */
-interface Signer {
-  /** The victim's place in the roster. */
-  readonly own: number;
-  describe(description: RoundDescription): CoordinatorMessageOf<'describe'>;
-  roster(message: CoordinatorMessageOf<'roster'>, bundles: Uint8Array): CoordinatorMessage;
-  shares(message: CoordinatorMessageOf<'relay-shares'>, shares: Uint8Array): CoordinatorMessage;
-  survivors(message: CoordinatorMessageOf<'survivors'>, survivors: Uint8Array): CoordinatorMessage;
-}
-
-/** A description with some fields other than they were agreed. */
-const described =
-  (over: (description: RoundDescription) => Partial<RoundDescription>): Lie['tell'] =>
-  (message, sign) =>
-    message.type === 'describe'
-      ? [sign.describe({ ...message.description, ...over(message.description) })]
-      : undefined;
-
-/** A roster, or the shares, or the survivors, in another form. */
-const roster =
-  (change: (bundles: Uint8Array[], own: number) => readonly Uint8Array[]): Lie['tell'] =>
-  (message, sign) =>
-    message.type === 'roster'
-      ? [sign.roster(message, joined(change(parts(message.bundles, KEY_BUNDLE_BYTES), sign.own)))]
-      : undefined;
-const relayed =
-  (change: (records: Uint8Array[]) => readonly Uint8Array[]): Lie['tell'] =>
-  (message, sign) =>
-    message.type === 'relay-shares'
-      ? [sign.shares(message, joined(change(parts(message.shares, SEALED_SHARE_BYTES))))]
-      : undefined;
-const survivors =
-  (change: (bitmap: Uint8Array, own: number) => Uint8Array): Lie['tell'] =>
-  (message, sign) =>
-    message.type === 'survivors'
-      ? [sign.survivors(message, change(message.survivors.slice(), sign.own))]
-      : undefined;
-
-const flipped = (bytes: Uint8Array, at: number): Uint8Array =>
-  bytes.map((byte, i) => (i === at ? byte ^ 1 : byte));
 
 const LIES: readonly Lie[] = [
   {
@@ -221,7 +169,7 @@ const LIES: readonly Lie[] = [
 /** A lying coordinator: every lie must be refused by name, and never change what is sent. One result a lie. */
 export async function lyingCoordinator(victims: LyingSetup): Promise<AttackResult[]> {
   const results: AttackResult[] = [];
-  for (const lie of LIES) {
+  for (const lie of [...LIES, ...ACTIVE_LIES, ...(await identityLies()), ...SLICE_AND_BUDGET_LIES]) {
     const heard = await toldTo(victims, lie);
     results.push(
       defended({
@@ -255,8 +203,12 @@ async function toldTo(
     people,
     clippingNorm,
     random,
-    noiseMultiplier: LEAST_NOISE,
-    policy: { leastNoiseMultiplier: LEAST_NOISE },
+    noiseMultiplier: lie.setting?.noiseMultiplier ?? LEAST_NOISE,
+    policy: { leastNoiseMultiplier: LEAST_NOISE, ...lie.setting?.policy },
+    ...(lie.setting?.task === undefined ? {} : { task: lie.setting.task }),
+    ...(lie.setting?.device === undefined ? {} : { device: lie.setting.device }),
+    // What it declines it declines at once; only where it must change nothing, the end is of interest.
+    enough: (clients) => typeof lie.expected === 'string' && (clients[VICTIM]?.declined.length ?? 0) > 0,
     keyPair,
     onClients: (ids) => (own = [...ids].sort().indexOf(ids[VICTIM] as never)),
     says: (message, client) => {
@@ -274,48 +226,4 @@ async function toldTo(
   const refused =
     typeof lie.expected === 'string' ? victim.declined.includes(lie.expected) : lie.expected(attempt);
   return { refused, answer: victim.declined.join(', ') || 'as if it were true' };
-}
-
-function signer(keyPair: KeyPair, digest: RoundDigest, own: number): Signer {
-  const signed = (type: string, group: number, ...body: readonly Uint8Array[]): Uint8Array =>
-    nodeCrypto.sign(
-      phaseDigest(type, digest, [Uint8Array.of(group & 0xff, group >>> 8), ...body], nodeCrypto),
-      keyPair.secretKey,
-    );
-  return {
-    own,
-    describe(description) {
-      const own = roundDigest(description, nodeCrypto);
-      const signature = nodeCrypto.sign(phaseDigest('describe', own, [], nodeCrypto), keyPair.secretKey);
-      return { type: 'describe', description, signature };
-    },
-    roster: (message, bundles) => ({
-      ...message,
-      bundles,
-      signature: signed('roster', message.group, Uint8Array.of(message.page, message.pages), bundles),
-    }),
-    shares: (message, shares) => ({
-      ...message,
-      shares,
-      signature: signed('relay-shares', message.group, shares),
-    }),
-    survivors: (message, bitmap) => ({
-      ...message,
-      survivors: bitmap,
-      signature: signed('survivors', message.group, bitmap),
-    }),
-  };
-}
-
-const parts = (bytes: Uint8Array, size: number): Uint8Array[] =>
-  Array.from({ length: bytes.length / size }, (_, i) => bytes.slice(i * size, (i + 1) * size));
-
-function joined(list: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(list.flatMap((bytes) => [...bytes]));
-}
-
-function withBit(bitmap: Uint8Array, at: number, set: boolean): Uint8Array {
-  const mask = 1 << (at & 7);
-  bitmap[at >> 3] = set ? (bitmap[at >> 3] as number) | mask : (bitmap[at >> 3] as number) & ~mask;
-  return bitmap;
 }
