@@ -47,14 +47,24 @@ describe('means over people', () => {
       asked.push(user);
       return scorer(user);
     };
-    await evaluateBoth({ scorer: watching, test, train, onPerson: (count) => done.push(count) });
+    await evaluateBoth({ scorer: watching, test, train, onPerson: (count) => void done.push(count) });
     expect(asked).toEqual([0, 1]);
     expect(done).toEqual([1, 2, 3]);
   });
 
   it('are 0 over nobody, which says so', async () => {
     const nobody = await evaluateSampled({ scorer, test, users: Int32Array.of(2) });
-    expect(nobody).toEqual({ hr: 0, ndcg: 0, recall: 0, precision: 0, mrr: 0, users: 0, k: 10 });
+    expect(nobody).toEqual({
+      hr: 0,
+      ndcg: 0,
+      recall: 0,
+      precision: 0,
+      f1: 0,
+      mrr: 0,
+      mrrAtK: 0,
+      users: 0,
+      k: 10,
+    });
   });
 
   it('do not depend on who comes first', async () => {
@@ -90,9 +100,13 @@ describe('lists', () => {
     const few = trainOf([[0, 1, 2], [0, 1], [0], [0]], 4);
     const same = (): Float32Array => Float32Array.of(9, 3, 2, 1);
     // k = 1: person 0 has only item 3 left (2 bits), person 1 gets item 2 (2 bits), the others item 1 (1 bit each).
+    // People touched items of mean popularity 7/3, 3, 4 and 4 (counts 4, 2, 1, 0).
     expect(await evaluateLists({ scorer: same, train: few, k: 1 })).toEqual({
       coverage: 3 / 4,
       novelty: 6 / 4,
+      popularityLift: expect.closeTo((0 / (7 / 3) + 1 / 3 + 2 / 4 + 2 / 4) / 4 - 1, 12) as number,
+      // Listed 0, 2, 1 and 1 times: rising 0, 1, 1, 2 with weights −3, −1, 1, 3.
+      gini: (-1 + 1 + 6) / (4 * 4),
       users: 4,
       k: 1,
     });

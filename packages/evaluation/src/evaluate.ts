@@ -1,5 +1,5 @@
 import { UsageError } from '@tutti/base';
-import { hitRate, mrr, ndcg, precision, recall } from './metrics.ts';
+import { f1, hitRate, mrr, mrrAt, ndcg, precision, recall } from './metrics.ts';
 import { rankFull, rankHeldOut } from './rank.ts';
 import type { TrainingRows } from './references/recommender.ts';
 
@@ -9,8 +9,11 @@ export interface RankingMetrics {
   readonly ndcg: number;
   readonly recall: number;
   readonly precision: number;
+  readonly f1: number;
   /** Over the whole list. */
   readonly mrr: number;
+  /** Within the first k. */
+  readonly mrrAtK: number;
   /** People who were ranked for: those with a held-out item. */
   readonly users: number;
   /** Length of the list. */
@@ -34,8 +37,8 @@ export interface EvaluationOptions {
   readonly users?: Int32Array;
   /** Length of the list, at least 1; default 10. */
   readonly k?: number;
-  /** Called after each person, with how many are done. */
-  readonly onPerson?: (done: number) => void;
+  /** Called after each person, with how many are done; awaited, so it may let others have their turn, or throw to stop. */
+  readonly onPerson?: (done: number) => void | Promise<void>;
 }
 
 /** Full ranking also takes what people trained on, which is left out of their lists. */
@@ -63,7 +66,9 @@ export function metricsOfRanks(ranks: readonly number[], k = 10): RankingMetrics
     ndcg: mean((rank) => ndcg(rank, k)),
     recall: mean((rank) => recall(rank, k)),
     precision: mean((rank) => precision(rank, k)),
+    f1: mean((rank) => f1(rank, k)),
     mrr: mean(mrr),
+    mrrAtK: mean((rank) => mrrAt(rank, k)),
     users: ranks.length,
     k,
   };
@@ -99,6 +104,12 @@ export async function evaluateBoth(options: FullEvaluationOptions): Promise<Both
   };
 }
 
+/** @throws {UsageError} if `k` is no length of a list. */
+export function checkK(k: number): void {
+  if (!Number.isInteger(k) || k < 1)
+    throw new UsageError(`k is ${k}; a whole number of at least 1 is needed`);
+}
+
 type Rank = (user: number, positive: number, scores: Float32Array) => number;
 
 const sampledRank =
@@ -119,8 +130,7 @@ const fullRank =
 /** For each of `kinds` the ranks of everybody's held-out item. */
 async function ranksOf(options: EvaluationOptions, kinds: readonly Rank[]): Promise<number[][]> {
   const { scorer, test, users = Int32Array.from(test.positives.keys()), k = 10, onPerson } = options;
-  if (!Number.isInteger(k) || k < 1)
-    throw new UsageError(`k is ${k}; a whole number of at least 1 is needed`);
+  checkK(k);
   const ranks = kinds.map((): number[] => []);
   for (const [index, user] of users.entries()) {
     const positive = test.positives[user] ?? -1;
@@ -129,7 +139,7 @@ async function ranksOf(options: EvaluationOptions, kinds: readonly Rank[]): Prom
       const scores = given instanceof Float32Array ? given : await given;
       kinds.forEach((rank, kind) => (ranks[kind] as number[]).push(rank(user, positive, scores)));
     }
-    onPerson?.(index + 1);
+    await onPerson?.(index + 1);
   }
   return ranks;
 }

@@ -11,6 +11,12 @@
  */
 export { constantScorer, neverNegativeScorer, randomScorer, uniformNegatives } from './canaries.ts';
 export type { NegativeSampler } from './canaries.ts';
+export { checkCanaries, memoryScorer } from './check-canaries.ts';
+export type { Canary, CanaryOptions, CanaryReport } from './check-canaries.ts';
+export { bootstrapMean } from './bootstrap.ts';
+export type { BootstrapOptions, Interval } from './bootstrap.ts';
+export { coldStartCurve } from './cold-start.ts';
+export type { ColdStartOptions, ColdStartPoint } from './cold-start.ts';
 export { evaluateBoth, evaluateFull, evaluateSampled, metricsOfRanks } from './evaluate.ts';
 export type {
   BothMetrics,
@@ -20,9 +26,13 @@ export type {
   RankingMetrics,
   Scorer,
 } from './evaluate.ts';
-export { evaluateLists } from './lists.ts';
-export type { ListMetrics } from './lists.ts';
-export { hitRate, mrr, ndcg, precision, recall } from './metrics.ts';
+export { groupFairness } from './groups.ts';
+export type { Gap, GroupFairness, GroupMetrics } from './groups.ts';
+export { evaluateLists, giniIndex, metricsOfLists } from './lists.ts';
+export type { ListMetrics, PersonList } from './lists.ts';
+export { f1, hitRate, mrr, mrrAt, ndcg, precision, recall } from './metrics.ts';
+export { bothMetricsOf, measuresOf, rankPeople, rankPerson } from './people.ts';
+export type { Measures, PeopleOptions, PersonRanking, PersonTask } from './people.ts';
 export { rankFull, rankHeldOut, rankOf, topItems } from './rank.ts';
 export type { AllItems, Candidates } from './rank.ts';
 export { ease, easeRegularization, MOST_EASE_ITEMS } from './references/ease.ts';

@@ -40,3 +40,17 @@ export function precision(rank: number, k: number): number {
 export function mrr(rank: number): number {
   return 1 / (rank + 1);
 }
+
+/** MRR@k = 1 / (rank + 1) where rank < k, else 0: the reciprocal rank within the list. */
+export function mrrAt(rank: number, k: number): number {
+  return rank < k ? mrr(rank) : 0;
+}
+
+/**
+ * F1@k = 2·precision·recall / (precision + recall), 0 where both are 0. With one relevant item a hit gives 2 / (k + 1): never more,
+ * and an ideal list reaches 1 only for k = 1.
+ * @see van Rijsbergen, Information Retrieval, 2nd edition, 1979, chapter 7.
+ */
+export function f1(rank: number, k: number): number {
+  return rank < k ? 2 / (k + 1) : 0;
+}

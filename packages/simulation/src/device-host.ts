@@ -17,7 +17,7 @@ import { fallsSilent } from './dropout.ts';
 import { simulatedAuthority, simulatedIdentity, type SimulatedAuthority } from './identity.ts';
 import { rowOf, type SharedHeldOut } from './population.ts';
 import type { FetchBlob } from './pool.ts';
-import { addRanks, emptyRankingSums } from './ranking.ts';
+import { rankOne } from './ranking.ts';
 import { threadCrypto } from './thread-crypto.ts';
 import type { Answer, Delivery, GroupKey, ThreadAnswers, ThreadSetup } from './thread.ts';
 
@@ -125,10 +125,9 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       const global = await models.open(modelHash);
       const results = [];
       for (const user of users) {
-        const sums = emptyRankingSums();
         const vector = await deviceOf(user).device.vector({ loaded: global });
-        addRanks(sums, await global.score(vector), setup.population.train, setup.population.test, user);
-        results.push({ user, sums });
+        const person = rankOne(await global.score(vector), setup.population, user);
+        if (person !== undefined) results.push(person);
       }
       return results;
     },

@@ -18,7 +18,15 @@
  */
 export { FITS } from './options.ts';
 export type { Fit, SimulationOptions } from './options.ts';
-export type { Quality, QualityPair, RoundReport, SimulationProgress, SimulationResult } from './report.ts';
+export { qualityOf, qualityOfMetrics } from './ranking.ts';
+export type {
+  Quality,
+  QualityPair,
+  QualityReport,
+  RoundReport,
+  SimulationProgress,
+  SimulationResult,
+} from './report.ts';
 export { simulate } from './simulate.ts';
 export { MECHANISMS } from './privacy.ts';
 export type { Mechanism, SimulationPrivacy } from './privacy.ts';

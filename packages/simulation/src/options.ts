@@ -1,6 +1,7 @@
 import { UsageError } from '@tutti/base';
 import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { SplitDataset } from '@tutti/datasets';
+import type { PersonRanking } from '@tutti/evaluation';
 import type { EngineChoice } from '@tutti/engine-simd';
 import { PRIVATE_ROUNDS, type BackendName, type ModelInput } from '@tutti/model';
 import {
@@ -70,6 +71,8 @@ export interface SimulationOptions {
   readonly onRound?: (report: RoundReport) => void;
   /** Called often, for progress bars. */
   readonly onProgress?: (progress: SimulationProgress) => void;
+  /** Called once with how everybody was ranked for with the last model: for intervals, groups and measures of one's own. */
+  readonly onRanked?: (people: readonly PersonRanking[]) => void;
   /** Called with each checkpoint that is to be kept: every `checkpointEvery` rounds and the last. */
   readonly onCheckpoint?: (round: number, bytes: Uint8Array) => void | Promise<void>;
   readonly checkpointEvery?: number;

@@ -1,53 +1,48 @@
-import { hitRate, mrr, ndcg, precision, rankFull, rankHeldOut, recall } from '@tutti/evaluation';
-import { rowOf, type SharedHeldOut, type SharedRows } from './population.ts';
-import type { Quality, QualityPair } from './report.ts';
-import type { RankingSums } from './thread.ts';
+import {
+  measuresOf,
+  rankPerson,
+  type PersonRanking,
+  type RankingMetrics,
+  type TrainingRows,
+} from '@tutti/evaluation';
+import { rowOf, type Population } from './population.ts';
+import type { Quality, QualityReport } from './report.ts';
 
 /** Length of the lists that quality is measured on. */
-const K = 10;
+export const K = 10;
 
-/** Order of the sums in {@link RankingSums}. */
-const MEASURES: readonly ((rank: number) => number)[] = [
-  (rank) => hitRate(rank, K),
-  (rank) => ndcg(rank, K),
-  (rank) => recall(rank, K),
-  (rank) => precision(rank, K),
-  mrr,
-];
-
-/** Sums over nobody yet. */
-export function emptyRankingSums(): RankingSums {
-  return { people: 0, sampled: MEASURES.map(() => 0), full: MEASURES.map(() => 0) };
-}
-
-/** Adds person `user`'s ranks of the held-out item: among the file's candidates, and among every item outside training. */
-export function addRanks(
-  sums: RankingSums,
+/** How person `user` is ranked for by these scores; nothing where nothing of theirs is held out. */
+export function rankOne(
   scores: Float32Array,
-  train: SharedRows,
-  heldOut: SharedHeldOut,
+  { train, test }: Pick<Population, 'train' | 'test'>,
   user: number,
-): void {
-  const positive = heldOut.positives[user] as number;
-  if (positive < 0) return;
-  const sampled = rankHeldOut({ scores, positive, negatives: rowOf(heldOut.candidates, user) });
-  const full = rankFull({ scores, positive, exclude: rowOf(train, user) });
-  sums.people++;
-  MEASURES.forEach((measure, index) => {
-    sums.sampled[index] = (sums.sampled[index] as number) + measure(sampled);
-    sums.full[index] = (sums.full[index] as number) + measure(full);
-  });
+): PersonRanking | undefined {
+  const positive = test.positives[user] as number;
+  if (positive < 0) return undefined;
+  const negatives = rowOf(test.candidates, user);
+  return rankPerson({ user, scores, history: rowOf(train, user), positive, negatives, k: K });
 }
 
-/** Means over everybody in `parts`. Sums of fractions are added in the order of the parts. */
-export function qualityOf(parts: readonly RankingSums[]): QualityPair {
-  const people = parts.reduce((total, part) => total + part.people, 0);
-  const mean = (kind: 'sampled' | 'full'): Quality => {
-    const [hr10, ndcg10, recall10, precision10, meanReciprocalRank] = MEASURES.map(
-      (_, index) =>
-        parts.reduce((total, part) => total + (part[kind][index] as number), 0) / Math.max(1, people),
-    ) as [number, number, number, number, number];
-    return { hr10, ndcg10, recall10, precision10, mrr: meanReciprocalRank };
+/** Means over `people`, added in their order. */
+export function qualityOf(people: readonly PersonRanking[], train: TrainingRows): QualityReport {
+  const { sampled, full, lists } = measuresOf(people, train, K);
+  const { coverage, novelty, popularityLift, gini } = lists;
+  return {
+    sampled: qualityOfMetrics(sampled),
+    full: qualityOfMetrics(full),
+    lists: { coverage, novelty, popularityLift, gini },
   };
-  return { sampled: mean('sampled'), full: mean('full') };
+}
+
+/** The metrics at 10 under the names of reports. */
+export function qualityOfMetrics({ hr, ndcg, recall, precision, f1, mrr, mrrAtK }: RankingMetrics): Quality {
+  return {
+    hr10: hr,
+    ndcg10: ndcg,
+    recall10: recall,
+    precision10: precision,
+    f1At10: f1,
+    mrr,
+    mrr10: mrrAtK,
+  };
 }

@@ -39,13 +39,27 @@ export interface Quality {
   readonly ndcg10: number;
   readonly recall10: number;
   readonly precision10: number;
+  readonly f1At10: number;
+  /** Over the whole list. */
   readonly mrr: number;
+  /** Within the first 10. */
+  readonly mrr10: number;
 }
 
 /** Sampled (1 positive + the file's negatives) and full (every item outside training) ranking, side by side. */
 export interface QualityPair {
   readonly sampled: Quality;
   readonly full: Quality;
+}
+
+/** Quality, and what everybody's lists of 10 are like; formulas and sources are at `ListMetrics` of `@tutti/evaluation`. */
+export interface QualityReport extends QualityPair {
+  readonly lists: {
+    readonly coverage: number;
+    readonly novelty: number;
+    readonly popularityLift: number;
+    readonly gini: number;
+  };
 }
 
 /** What a simulation's noise guarantees. The unit is one person's every update; neighbours have one person more or less. */
@@ -74,8 +88,8 @@ export interface SimulationResult {
   readonly fit: string;
   readonly strategy: Readonly<Record<string, unknown>>;
   readonly rounds: readonly RoundReport[];
-  readonly final: QualityPair;
-  readonly baselines: Readonly<Record<string, QualityPair>>;
+  readonly final: QualityReport;
+  readonly baselines: Readonly<Record<string, QualityReport>>;
   readonly bytes: { readonly upPerClientRound: number; readonly downPerClientRound: number };
   /** What the noise guarantees; null where ε is not counted. */
   readonly privacy: PrivacyResult | null;

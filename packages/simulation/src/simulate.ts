@@ -20,7 +20,8 @@ import {
 } from '@tutti/model';
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
-import { finalQuality, referenceQualities } from './quality.ts';
+import { rankEverybody, referenceQualities, trainingRows } from './quality.ts';
+import { qualityOf } from './ranking.ts';
 import { openMailroom, type Mailroom } from './mailroom.ts';
 import { resolveOptions, type ResolvedOptions, type SimulationOptions } from './options.ts';
 import { sharePopulation, type Population } from './population.ts';
@@ -54,7 +55,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const started = performance.now();
     const rounds = await runRounds(run, options, resolved);
     const trainingSeconds = (performance.now() - started) / 1_000;
-    const final = await finalQuality(run.pool, population, run.modelHash(), options.onProgress);
+    const people = await rankEverybody(run.pool, population, run.modelHash(), options.onProgress);
+    options.onRanked?.(people);
+    const final = qualityOf(people, trainingRows(population));
     const baselines = referenceQualities(population, options.onProgress);
     const reported = rounds.reduce((sum, round) => sum + round.reported, 0);
     const perReport = (bytes: (round: RoundReport) => number): number =>

@@ -1,3 +1,4 @@
+import type { PersonRanking } from '@tutti/evaluation';
 import type { EngineChoice } from '@tutti/engine-simd';
 import type { BackendName, ModelConfig } from '@tutti/model';
 import type { CoordinatorMessage, TaskInfo } from '@tutti/protocol';
@@ -34,13 +35,6 @@ export interface GroupKey {
   readonly group: number;
 }
 
-/** Sums of ranking measures over the people a thread was asked to rank for. */
-export interface RankingSums {
-  people: number;
-  sampled: number[];
-  full: number[];
-}
-
 /** What the main thread asks a worker. Every request is answered once, by `id`. */
 export type ThreadRequest =
   | { readonly kind: 'deliver'; readonly deliveries: readonly Delivery[] }
@@ -51,7 +45,7 @@ export type ThreadRequest =
 export interface ThreadAnswers {
   deliver: readonly { readonly user: number; readonly answers: readonly Answer[] }[];
   'take-sum': Uint32Array | undefined;
-  rank: readonly { readonly user: number; readonly sums: RankingSums }[];
+  rank: readonly PersonRanking[];
 }
 
 /** Messages on the port between the main thread and a worker. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { DecodeError, keepLocal, seededRandom } from '@tutti/base';
-import { evaluateBoth, itemKnn, popularity, type RankingMetrics } from '@tutti/evaluation';
+import { evaluateBoth, itemKnn, popularity } from '@tutti/evaluation';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
   createModel,
@@ -12,7 +12,7 @@ import {
   type ModelInput,
   type SharedLayout,
 } from '@tutti/model';
-import type { Quality, QualityPair } from '@tutti/simulation';
+import { qualityOfMetrics, type QualityPair } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -128,7 +128,7 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
       train: data.train,
       onPerson: (done) => screen.progress(done, data.users, `${name} ${done}/${data.users}`),
     });
-    return { sampled: qualityOf(sampled), full: qualityOf(full) };
+    return { sampled: qualityOfMetrics(sampled), full: qualityOfMetrics(full) };
   };
   const knn = itemKnn(data.train);
   const popular = popularity(data.train);
@@ -159,14 +159,6 @@ function checkpointOf(
     throw new CommandError(`${path} is no checkpoint of this model: ${cause.message}`, EXIT.usage, { cause });
   }
 }
-
-const qualityOf = ({ hr, ndcg, recall, precision, mrr }: RankingMetrics): Quality => ({
-  hr10: hr,
-  ndcg10: ndcg,
-  recall10: recall,
-  precision10: precision,
-  mrr,
-});
 
 /** What a run's config.json says of its model and data. */
 async function runConfig(path: string): Promise<{
