@@ -40,6 +40,14 @@ function tellVector(label: string, words: Uint32Array): void {
   for (let window = 0; window < 8; window++) tell(label, bytes, 4 * (window * (words.length >> 3) + 5));
 }
 
+/** The masked input as it is, and as the coordinator unpacks it from words of three bytes. */
+function tellMasked(words: Uint32Array): void {
+  tellVector('masked input', words);
+  const unpacked = words.map((word) => word & 0xffffff);
+  tellVector('unpacked input', unpacked);
+  unpacked.fill(0);
+}
+
 /** Whether it is the client's masking that asks, and not the coordinator's unmasking: the sum is no secret. */
 const onDevice = (): boolean => /client-(?:input|keys)/.test(new Error().stack ?? '');
 
@@ -161,12 +169,12 @@ function watchCrypto(suite: { -readonly [Name in keyof CryptoSuite]: CryptoSuite
   suite.addKeystream = (target, seed, sign) => {
     if (onDevice()) tellVector('half-masked input', target);
     addKeystream(target, seed, sign);
-    if (onDevice()) tellVector('masked input', target);
+    if (onDevice()) tellMasked(target);
   };
   suite.addKeystreams = (target, streams) => {
     if (onDevice()) tellVector('quantized input', target);
     addKeystreams(target, streams);
-    if (onDevice()) tellVector('masked input', target);
+    if (onDevice()) tellMasked(target);
   };
 }
 

@@ -74,7 +74,14 @@ describe.skipIf(!readable)('after a round (needs /proc of Linux)', () => {
     expect(count('secret key')).toBeGreaterThanOrEqual(12);
     expect(count('self seed')).toBeGreaterThanOrEqual(6);
     expect(count('key share')).toBeGreaterThanOrEqual(30);
-    for (const label of ['self mask key', 'pair mask key', 'shared key', 'masked input', 'masked frame'])
+    for (const label of [
+      'self mask key',
+      'pair mask key',
+      'shared key',
+      'masked input',
+      'unpacked input',
+      'masked frame',
+    ])
       expect(count(label), label).toBeGreaterThan(0);
   });
 
