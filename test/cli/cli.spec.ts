@@ -165,7 +165,7 @@ describe('the command line', () => {
 });
 
 describe('tutti audit', () => {
-  it('attacks the product, and every verdict is as documented', { timeout: 240_000 }, async () => {
+  it('attacks the product, and every verdict is as documented', { timeout: 600_000 }, async () => {
     const { code, stdout } = await tutti(['audit', '--json']);
     const { attacks } = JSON.parse(stdout) as {
       attacks: {

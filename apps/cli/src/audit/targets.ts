@@ -21,6 +21,10 @@ import type { Screen } from '../ui/screen.ts';
 const PEOPLE = 300;
 const FILMS = 4_000;
 
+/** Clients of a training round: a tenth of the people, as elsewhere, but a sample of large data sets: the attacks need a model, not the best. */
+const FEWEST_TRAINING = 16;
+const MOST_TRAINING = 100;
+
 /** Vectors of the models under attack, where no run says otherwise. */
 const DIMENSION = 16;
 
@@ -67,6 +71,7 @@ async function trained(
     dataset,
     model: { family, dimension: DIMENSION },
     rounds,
+    cohort: Math.min(MOST_TRAINING, Math.max(FEWEST_TRAINING, Math.round(dataset.users / 10))),
     protocol: 'plain',
     seed,
     signal,
