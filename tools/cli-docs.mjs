@@ -10,7 +10,7 @@ const env = { ...process.env, COLUMNS: '80', NO_COLOR: '1' };
 const help = (command) =>
   execFileSync(process.execPath, [bin, ...command.split(' '), '--help'], { encoding: 'utf8', env }).trim();
 
-const shown = /^Usage: tutti ([a-z]+(?: [a-z-]+)*) \[[^]*?(?=\n```$)/gm;
+const shown = /^Usage: tutti ([a-z-]+(?: [a-z-]+)*) \[[^]*?(?=\n```$)/gm;
 writeFileSync(
   page,
   readFileSync(page, 'utf8').replace(shown, (_, command) => help(command)),

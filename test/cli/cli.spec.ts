@@ -42,6 +42,7 @@ describe('the command line', () => {
     'coordinator',
     'client',
     'evaluate',
+    'bench-quality',
     'status',
     'privacy',
     'audit',
@@ -125,6 +126,16 @@ describe('the command line', () => {
       'FedProx where it is FedAvg',
       ['simulate', '--model', 'mf', '--strategy', 'fedprox'],
       /fedprox is fedavg for mf/,
+    ],
+    [
+      'an unknown option of bench-quality, with a suggestion',
+      ['bench-quality', '--seedz', '3'],
+      /unknown option '--seedz'[^]*Did you mean one of --seed, --seeds/,
+    ],
+    [
+      'a reference that there is not',
+      ['bench-quality', '--against', 'popularity,best'],
+      /Names from popularity, item-knn, ease, ials, central are expected/,
     ],
     ['an ε without noise', ['start', '--no-noise', '--epsilon', '8'], /cannot be used/],
     [
@@ -259,6 +270,67 @@ describe('tutti simulate', () => {
     const { final } = JSON.parse(evaluated.stdout) as { final: { sampled: { hr10: number } } };
     expect(final.sampled.hr10).toBeCloseTo(result.final.sampled.hr10, 10);
   }, 60_000);
+});
+
+/** The figures of a method as JSON, as far as tests look. */
+interface MethodJson {
+  readonly sampled: { readonly hr10: number };
+  readonly lists: object;
+  readonly coldStart: { readonly interactions: number; readonly sampled: { readonly hr10: number } }[];
+  readonly intervals: { readonly sampled: { readonly hr10: [number, number] } };
+  readonly seeds: { readonly seed: number }[];
+}
+
+describe('tutti bench-quality', () => {
+  const small = ['bench-quality', '--users', '60', '--items', '120', '--json'];
+  const family = ['--model', 'mf', '--dimension', '4', '--rounds', '3', '--workers', '1'];
+
+  it('measures a federation over seeds against every reference, and writes a page', async () => {
+    const page = join(folder, 'quality.html');
+    const { code, stdout } = await tutti([...small, ...family, '--seeds', '2', '--report', page]);
+    expect(code).toBe(0);
+    const { methods, canaries, chosen } = JSON.parse(stdout) as {
+      methods: Record<string, MethodJson>;
+      canaries: object;
+      chosen: { seed: number; round: number }[];
+    };
+    expect(Object.keys(methods)).toEqual(['federated', 'popularity', 'itemKnn', 'ease', 'ials', 'central']);
+    for (const method of Object.values(methods)) {
+      const [low, high] = method.intervals.sampled.hr10;
+      expect(method.sampled.hr10).toBeGreaterThanOrEqual(low);
+      expect(method.sampled.hr10).toBeLessThanOrEqual(high);
+      expect(method.coldStart.map(({ interactions }) => interactions)).toEqual([0, 1, 3, 5, 10, 20]);
+      expect(Object.keys(method.lists)).toEqual(['coverage', 'novelty', 'popularityLift', 'gini']);
+    }
+    expect(methods['federated']?.seeds.map(({ seed }) => seed)).toEqual([1, 2]);
+    expect(methods['popularity']?.seeds.length).toBe(1);
+    expect(chosen.map(({ seed }) => seed)).toEqual([1, 2]);
+    expect(canaries).toMatchObject({ passed: true, constant: { hr: 0 }, memory: { hr: 0 } });
+    expect(readFileSync(page, 'utf8')).not.toMatch(/(src|href)="?https?:/);
+  }, 60_000);
+
+  it('refuses a data set whose held-out item is among the training interactions', async () => {
+    const data = mkdtempSync(join(folder, 'leak-'));
+    const write = (name: string, lines: string[]): void =>
+      writeFileSync(join(data, `leak.${name}`), `${lines.join('\n')}\n`);
+    write('train.rating', ['0\t0\t1\t1', '0\t1\t1\t1', '1\t0\t1\t1']);
+    write('test.rating', ['0\t1\t1\t1', '1\t2\t1\t1']);
+    write('test.negative', ['(0,1)\t2', '(1,2)\t1']);
+    const { code, stderr } = await tutti(['bench-quality', '--dataset', data]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('leak.test.rating, line 1, item: is in the training part of this user too'),
+    ]);
+  });
+
+  it('says loudly that EASE is left out where the catalogue is too wide', async () => {
+    const { code, stdout, stderr } = await tutti([
+      ...['bench-quality', '--users', '20', '--items', '4200', '--json'],
+      ...['--against', 'popularity,ease'],
+    ]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('EASE was left out')]);
+    expect(JSON.parse(stdout)).toMatchObject({ skipped: [{ method: 'ease' }] });
+  });
 });
 
 describe('tutti start', () => {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { auditCommand } from './commands/audit.ts';
 import { authorityCommand } from './commands/authority.ts';
+import { benchQualityCommand } from './commands/bench-quality.ts';
 import { clientCommand } from './commands/client.ts';
 import { coordinatorCommand } from './commands/coordinator.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
@@ -29,6 +30,7 @@ export function buildProgram(): Command {
     coordinatorCommand(),
     clientCommand(),
     evaluateCommand(),
+    benchQualityCommand(),
     statusCommand(),
     privacyCommand(),
     auditCommand(),

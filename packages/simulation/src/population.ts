@@ -1,5 +1,6 @@
 import { keepLocal, type LocalOnly } from '@tutti/base';
 import type { HeldOut, Interactions, SplitDataset } from '@tutti/datasets';
+import type { TrainingRows } from '@tutti/evaluation';
 import type { Fit } from './options.ts';
 
 /** Rows of different lengths in two flat arrays that threads share: row u is values[offsets[u] .. offsets[u + 1]). */
@@ -27,17 +28,26 @@ export interface Population {
 
 /** Puts `dataset` into shared memory under `fit`. */
 export function sharePopulation(dataset: SplitDataset, fit: Fit): Population {
-  const { validation, validationInsideTrain } = dataset;
-  const dropValidation = fit === 'train-only' && validationInsideTrain && validation !== undefined;
-  const train = dropValidation ? withoutItems(dataset.train, validation.positives) : dataset.train;
-  const honest = validation !== undefined && (!validationInsideTrain || dropValidation);
+  const { train, validation } = partsOf(dataset, fit);
   return {
     users: dataset.users,
     items: dataset.items,
     train: { offsets: shared(train.offsets), values: shared(train.values) },
-    validation: honest ? shareHeldOut(validation) : undefined,
+    validation: validation === undefined ? undefined : shareHeldOut(validation),
     test: shareHeldOut(dataset.test),
   };
+}
+
+/** What people train on under `fit`, and the validation items, where they are not among it. */
+export function partsOf(
+  dataset: SplitDataset,
+  fit: Fit,
+): { readonly train: TrainingRows; readonly validation: HeldOut | undefined } {
+  const { users, items, validation, validationInsideTrain } = dataset;
+  const drop = fit === 'train-only' && validationInsideTrain && validation !== undefined;
+  const { offsets, values } = drop ? withoutItems(dataset.train, validation.positives) : dataset.train;
+  const inside = validationInsideTrain && !drop;
+  return { train: { users, items, offsets, values }, validation: inside ? undefined : validation };
 }
 
 /** Row `user`, a view into shared memory. */

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import { DecodeError, keepLocal, seededRandom } from '@tutti/base';
-import { evaluateBoth, itemKnn, popularity } from '@tutti/evaluation';
+import { DecodeError } from '@tutti/base';
+import { historyOf } from '@tutti/evaluation';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
   createModel,
@@ -11,14 +11,24 @@ import {
   type ModelFamily,
   type ModelInput,
   type SharedLayout,
+  type TrainingEngine,
 } from '@tutti/model';
-import { qualityOfMetrics, type QualityPair } from '@tutti/simulation';
-import { describeData, openData } from '../data.ts';
+import { describeData, openData, type DataChoice } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { wholeNumber, wholeNumbers } from '../parse.ts';
-import { qualityLines } from '../ui/quality.ts';
-import { openScreen } from '../ui/screen.ts';
+import { canaryLines, runCanaries } from '../quality/canaries.ts';
+import { factsOf } from '../quality/central.ts';
+import { openCheckpointScorer } from '../quality/checkpoint-scorer.ts';
+import { compareReferences, reportOver, type Measured } from '../quality/compare.ts';
+import { rankAll, type Bench, type MethodReport } from '../quality/measure.ts';
+import { qualityOptions } from '../quality/options.ts';
+import { breather } from '../quality/progress.ts';
+import type { ReferenceName } from '../quality/references.ts';
+import { qualityPage } from '../report/quality-page.ts';
+import { abortOnSignals, unlessAborted } from '../signals.ts';
+import { methodsLines } from '../ui/quality.ts';
+import { openScreen, type Screen } from '../ui/screen.ts';
 
 interface EvaluateFlags extends EngineFlags {
   checkpoint: string;
@@ -30,17 +40,20 @@ interface EvaluateFlags extends EngineFlags {
   users?: number;
   items?: number;
   seed: number;
+  against: ReferenceName[];
+  report?: string;
   json?: boolean;
 }
 
 const EXAMPLES = `
 Examples:
   tutti evaluate --checkpoint runs/a/checkpoints/round-00050.safetensors --config runs/a/config.json
-  tutti evaluate --checkpoint model.safetensors --dataset ml-100k --model mf --dimension 64 --json`;
+  tutti evaluate --checkpoint model.safetensors --dataset ml-100k --model mf --dimension 64 --json
+  tutti evaluate --checkpoint model.safetensors --dataset ml-100k --model mf --against popularity,ials --report quality.html`;
 
 export function evaluateCommand(): Command {
   return new Command('evaluate')
-    .description('a checkpoint against a data set: sampled and full ranking beside popularity and item-kNN')
+    .description('a checkpoint against a data set: sampled and full ranking beside references')
     .requiredOption('--checkpoint <file>', 'the shared model (safetensors)')
     .option('--dataset <folder>', 'data set; built-in data when left out')
     .option(
@@ -79,72 +92,128 @@ export function evaluateCommand(): Command {
     )
     .addOption(engineOptions()[0])
     .addOption(engineOptions()[1])
+    .addOption(qualityOptions()[0])
+    .addOption(qualityOptions()[1])
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: EvaluateFlags) => runEvaluate(flags));
 }
 
 async function runEvaluate(flags: EvaluateFlags): Promise<void> {
+  const signal = abortOnSignals();
   const screen = openScreen(process.stderr);
-  const run = flags.config === undefined ? {} : await runConfig(flags.config);
-  const choice = {
-    seed: flags.seed,
-    ...run.data,
-    ...(flags.dataset === undefined ? {} : { dataset: flags.dataset }),
-    ...(flags.users === undefined ? {} : { users: flags.users }),
-    ...(flags.items === undefined ? {} : { items: flags.items }),
-  };
+  const result = await unlessAborted(signal, measureCheckpoint(flags, screen, signal)).finally(() =>
+    screen.finish(),
+  );
+  const methods = { checkpoint: result.final, ...result.baselines };
+  if (flags.report !== undefined) await writeFile(flags.report, evaluationPage(flags, result, methods));
+  const lines = canaryLines(result.canaries);
+  if (flags.json === true) {
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (!result.canaries.passed) for (const line of lines) screen.line(line);
+  } else {
+    const shown = [...methodsLines(methods), '', ...result.notes];
+    process.stdout.write(`${[...shown, ...lines].join('\n')}\n`);
+  }
+}
+
+type EvaluateResult = Awaited<ReturnType<typeof measureCheckpoint>>;
+
+async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: AbortSignal) {
+  const { choice, model: input } = await whatToMeasure(flags);
   const data = await openData(choice);
   screen.line(`data: ${describeData(data, choice)}`);
-  const meanHistory = data.train.values.length / data.users;
-  const input = run.model ?? {
-    family: flags.model,
-    ...(flags.dimension === undefined ? {} : { dimension: flags.dimension }),
-    ...(flags.hidden === undefined ? {} : { hidden: flags.hidden }),
+  const bench: Bench = {
+    data,
+    train: { ...data.train, users: data.users, items: data.items },
+    test: data.test,
+    breathe: breather(signal),
   };
-  const model = createModel(resolveModelConfig(input, { items: data.items, meanHistory }), data.items);
+  const model = createModel(resolveModelConfig(input, factsOf(bench.train)), data.items);
   const bytes = await readFile(flags.checkpoint).catch((cause: unknown) => {
     throw new CommandError(`${flags.checkpoint} cannot be read`, undefined, { cause });
   });
   const { shared, metadata } = checkpointOf(flags.checkpoint, new Uint8Array(bytes), model.layout);
   const { engine } = await openNodeEngine({ model, engine: flags.engine, backend: flags.backend });
-  const { backend } = engine;
-  const loaded = await engine.load(shared);
-  const score = async (user: number): Promise<Float32Array> => {
-    const positives = keepLocal(
-      data.train.values.subarray(data.train.offsets[user], data.train.offsets[user + 1]),
-    );
-    return loaded.score(
-      await loaded.personalize(undefined, { positives }, seededRandom('evaluate').fork(user)),
-    );
+  const canaries = await runCanaries(bench, screen);
+  const seeds = [flags.seed];
+  const comparison = {
+    bench,
+    names: flags.against,
+    seeds,
+    settings: {},
+    screen,
+    central: { engine, steps: Number(metadata['round'] ?? 0) || CENTRAL_STEPS, parts: CENTRAL_PARTS },
   };
-  const measure = async (
-    name: string,
-    scorer: (user: number) => Float32Array | Promise<Float32Array>,
-  ): Promise<QualityPair> => {
-    const { sampled, full } = await evaluateBoth({
-      scorer,
-      test: data.test,
-      train: data.train,
-      onPerson: (done) => screen.progress(done, data.users, `${name} ${done}/${data.users}`),
-    });
-    return { sampled: qualityOfMetrics(sampled), full: qualityOfMetrics(full) };
+  const final = await reportOver(seeds, comparison, (seed) =>
+    rankCheckpoint(bench, { engine, shared, seed }, screen),
+  );
+  const { reports: baselines, skipped } = await compareReferences(comparison);
+  const { name, users, items, interactions } = data;
+  return {
+    checkpoint: flags.checkpoint,
+    metadata,
+    model: model.config,
+    dataset: { name, users, items, interactions },
+    backend: engine.backend,
+    final,
+    baselines,
+    canaries,
+    skipped,
+    notes: skipped.map(({ reason }) => reason),
   };
-  const knn = itemKnn(data.train);
-  const popular = popularity(data.train);
-  const final = await measure('checkpoint', score);
-  const baselines = {
-    popularity: await measure('popularity', (user) => popular.score(user)),
-    itemKnn: await measure('item-kNN', (user) => knn.score(user)),
+}
+
+/** Updates of the central model where the checkpoint does not say how many made it. */
+const CENTRAL_STEPS = 50;
+
+/** A tenth of the people a step, as a federation's cohort is unless another is asked for. */
+const CENTRAL_PARTS = 10;
+
+/** Data and model: from the flags, or from the run that made the checkpoint. */
+async function whatToMeasure(flags: EvaluateFlags): Promise<{ choice: DataChoice; model: ModelInput }> {
+  const { dataset, users, items, dimension, hidden } = flags;
+  const run = flags.config === undefined ? {} : await runConfig(flags.config);
+  const choice = { seed: flags.seed, ...run.data, ...given({ dataset, users, items }) };
+  return { choice, model: run.model ?? { family: flags.model, ...given({ dimension, hidden }) } };
+}
+
+/** Only what is there. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
   };
-  screen.finish();
-  loaded.dispose();
-  const dataset = { name: data.name, users: data.users, items: data.items, interactions: data.interactions };
-  if (flags.json === true)
-    process.stdout.write(
-      `${JSON.stringify({ checkpoint: flags.checkpoint, metadata, model: model.config, dataset, backend, final, baselines })}\n`,
-    );
-  else process.stdout.write(`${qualityLines({ 'this checkpoint': final, ...baselines }).join('\n')}\n`);
+}
+
+async function rankCheckpoint(
+  bench: Bench,
+  { engine, shared, seed }: { engine: TrainingEngine; shared: Float32Array; seed: number },
+  screen: Screen,
+): Promise<Measured> {
+  const doing = 'ranking with the checkpoint';
+  screen.step(doing);
+  const scorer = await openCheckpointScorer(engine, shared);
+  const people = await rankAll(
+    bench,
+    (user) => scorer.scoreHistory(historyOf(bench.train, user), user),
+    (share) => screen.progress(share, 1, doing),
+  );
+  return { seed, people, scoreHistory: scorer.scoreHistory, dispose: scorer.dispose };
+}
+
+function evaluationPage(
+  flags: EvaluateFlags,
+  { dataset, checkpoint, model, canaries, notes }: EvaluateResult,
+  methods: Readonly<Record<string, MethodReport>>,
+): string {
+  return qualityPage({
+    title: `Tutti quality: ${dataset.name}`,
+    subtitle: `${dataset.users} people, ${dataset.items} items, ${dataset.interactions} interactions · ${checkpoint}`,
+    methods,
+    canaries,
+    notes,
+    config: { options: flags, model },
+  });
 }
 
 function checkpointOf(

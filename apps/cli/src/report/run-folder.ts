@@ -5,7 +5,7 @@ import type { RoundReport, SimulationResult } from '@tutti/simulation';
 import { methodName } from '../ui/quality.ts';
 import { figure } from '../ui/table.ts';
 import { bytes } from '../ui/screen.ts';
-import { renderReport } from './html.ts';
+import { renderReport, roundCharts } from './html.ts';
 
 /** A folder that a run leaves behind: config.json, metrics.jsonl, checkpoints/, report.html. */
 export interface RunFolder {
@@ -44,54 +44,67 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
 export function simulationReport(config: unknown, result: SimulationResult): string {
   const { dataset, rounds } = result;
   const committed = rounds.filter((round) => round.outcome === 'committed');
+  const numbers = committed.map(({ round }) => round);
   return renderReport({
     title: `Tutti simulation: ${dataset.name}`,
     subtitle: `${dataset.users} people, ${dataset.items} items, ${dataset.interactions} interactions · ${result.protocol} · seed ${result.seed} · checkpoint ${result.checkpointHash.slice(0, 16)}`,
-    rounds: committed.map(({ round }) => round),
-    curves: [
-      { title: 'training loss', values: committed.map(({ loss }) => loss) },
-      { title: 'HR@10 on validation items (secure lanes)', values: committed.map(({ hr10 }) => hr10) },
-      { title: 'NDCG@10 on validation items (secure lanes)', values: committed.map(({ ndcg10 }) => ndcg10) },
-      { title: 'bytes up a round', values: committed.map(({ upBytes }) => upBytes) },
-    ],
-    table: {
-      headings: ['method', 'HR@10', 'NDCG@10', 'full HR@10', 'full NDCG@10'],
-      rows: Object.entries({ 'this federation': result.final, ...result.baselines }).map(
-        ([name, { sampled, full }]) => [
-          methodName(name),
-          ...[sampled.hr10, sampled.ndcg10, full.hr10, full.ndcg10].map(figure),
+    sections: [
+      {
+        heading: 'Result',
+        tables: [
+          {
+            headings: ['method', 'HR@10', 'NDCG@10', 'full HR@10', 'full NDCG@10'],
+            rows: Object.entries({ 'this federation': result.final, ...result.baselines }).map(
+              ([name, { sampled, full }]) => [
+                methodName(name),
+                ...[sampled.hr10, sampled.ndcg10, full.hr10, full.ndcg10].map(figure),
+              ],
+            ),
+          },
         ],
-      ),
-    },
-    roundTable: {
-      headings: [
-        'round',
-        'outcome',
-        'cohort',
-        'reported',
-        'dropped',
-        'up',
-        'down',
-        'loss',
-        'HR@10',
-        'NDCG@10',
-        'seconds',
-      ],
-      rows: rounds.map((round) => [
-        String(round.round),
-        round.outcome === 'aborted' ? `ended: ${round.reason ?? ''}` : 'committed',
-        String(round.cohort),
-        String(round.reported),
-        round.dropped.map(({ phase, count }) => `${count} ${phase}`).join(', ') || '–',
-        bytes(round.upBytes),
-        bytes(round.downBytes),
-        figure(round.loss),
-        figure(round.hr10),
-        figure(round.ndcg10),
-        round.seconds.toFixed(2),
-      ]),
-    },
+        notes: result.notes,
+      },
+      {
+        heading: 'Rounds',
+        charts: roundCharts(numbers, {
+          'training loss': committed.map(({ loss }) => loss),
+          'HR@10 on validation items (secure lanes)': committed.map(({ hr10 }) => hr10),
+          'NDCG@10 on validation items (secure lanes)': committed.map(({ ndcg10 }) => ndcg10),
+          'bytes up a round': committed.map(({ upBytes }) => upBytes),
+        }),
+        folded: {
+          summary: 'Every round',
+          table: {
+            headings: [
+              'round',
+              'outcome',
+              'cohort',
+              'reported',
+              'dropped',
+              'up',
+              'down',
+              'loss',
+              'HR@10',
+              'NDCG@10',
+              'seconds',
+            ],
+            rows: rounds.map((round) => [
+              String(round.round),
+              round.outcome === 'aborted' ? `ended: ${round.reason ?? ''}` : 'committed',
+              String(round.cohort),
+              String(round.reported),
+              round.dropped.map(({ phase, count }) => `${count} ${phase}`).join(', ') || '–',
+              bytes(round.upBytes),
+              bytes(round.downBytes),
+              figure(round.loss),
+              figure(round.hr10),
+              figure(round.ndcg10),
+              round.seconds.toFixed(2),
+            ]),
+          },
+        },
+      },
+    ],
     config: { options: config, model: result.model, strategy: result.strategy },
-    notes: result.notes,
   });
 }

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { renderReport } from '../report/html.ts';
+import { renderReport, roundCharts } from '../report/html.ts';
 import { bytes, duration } from '../ui/screen.ts';
 import { cellsLine, figure, headingLine, type Column } from '../ui/table.ts';
 import type { FederationResult } from './federation.ts';
@@ -38,40 +38,55 @@ export function closingLines(result: FederationResult): string[] {
 /** Writes the report page of the main job. */
 export async function writeStartReport(path: string, result: FederationResult): Promise<void> {
   const rounds = result.rounds;
+  const numbers = rounds.map(({ round }) => round);
   const page = renderReport({
     title: 'Tutti: a federation on this machine',
     subtitle: `${result.people} people · ${result.model} · ${rounds.length} rounds · seed ${result.seed} · model ${result.modelHash.slice(0, 16)}`,
-    rounds: rounds.map(({ round }) => round),
-    curves: [
-      { title: 'training loss', values: rounds.map(({ loss }) => loss) },
-      { title: 'HR@10 (secure lanes of the cohort)', values: rounds.map(({ metrics }) => metrics.hr10) },
-      { title: 'NDCG@10 (secure lanes of the cohort)', values: rounds.map(({ metrics }) => metrics.ndcg10) },
-      { title: 'seconds a round', values: rounds.map(({ durationMs }) => durationMs / 1_000) },
+    sections: [
+      {
+        heading: 'Result',
+        tables: [
+          {
+            headings: ['method', 'HR@10', 'NDCG@10'],
+            rows: Object.entries(result.methods).map(([name, { hr10, ndcg10 }]) => [
+              name,
+              figure(hr10),
+              figure(ndcg10),
+            ]),
+          },
+        ],
+        notes: [
+          'HR and NDCG of a round are those of its cohort, so they scatter; the table is over everybody.',
+        ],
+      },
+      {
+        heading: 'Rounds',
+        charts: roundCharts(numbers, {
+          'training loss': rounds.map(({ loss }) => loss),
+          'HR@10 (secure lanes of the cohort)': rounds.map(({ metrics }) => metrics.hr10),
+          'NDCG@10 (secure lanes of the cohort)': rounds.map(({ metrics }) => metrics.ndcg10),
+          'seconds a round': rounds.map(({ durationMs }) => durationMs / 1_000),
+        }),
+        folded: {
+          summary: 'Every round',
+          table: {
+            headings: ['round', 'cohort', 'reported', 'up', 'down', 'loss', 'HR@10', 'NDCG@10', 'seconds'],
+            rows: rounds.map((round) => [
+              String(round.round),
+              String(round.cohort),
+              String(round.reported),
+              bytes(round.upBytes),
+              bytes(round.downBytes),
+              figure(round.loss),
+              figure(round.metrics.hr10),
+              figure(round.metrics.ndcg10),
+              (round.durationMs / 1_000).toFixed(1),
+            ]),
+          },
+        },
+      },
     ],
-    table: {
-      headings: ['method', 'HR@10', 'NDCG@10'],
-      rows: Object.entries(result.methods).map(([name, { hr10, ndcg10 }]) => [
-        name,
-        figure(hr10),
-        figure(ndcg10),
-      ]),
-    },
-    roundTable: {
-      headings: ['round', 'cohort', 'reported', 'up', 'down', 'loss', 'HR@10', 'NDCG@10', 'seconds'],
-      rows: rounds.map((round) => [
-        String(round.round),
-        String(round.cohort),
-        String(round.reported),
-        bytes(round.upBytes),
-        bytes(round.downBytes),
-        figure(round.loss),
-        figure(round.metrics.hr10),
-        figure(round.metrics.ndcg10),
-        (round.durationMs / 1_000).toFixed(1),
-      ]),
-    },
     config: { model: result.model, people: result.people, seed: result.seed },
-    notes: ['HR and NDCG of a round are those of its cohort, so they scatter; the table is over everybody.'],
   });
   await writeFile(path, page);
 }

@@ -1,0 +1,235 @@
+import { writeFile } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import type { SplitDataset } from '@tutti/datasets';
+import { MODEL_FAMILIES } from '@tutti/model';
+import { FITS, partsOf, type Fit, type RoundReport } from '@tutti/simulation';
+import { describeData, openData } from '../data.ts';
+import { engineOptions } from '../engine-options.ts';
+import { CommandError } from '../exit-codes.ts';
+import { cohortSize, wholeNumber, wholeNumbers } from '../parse.ts';
+import { canaryLines, runCanaries } from '../quality/canaries.ts';
+import type { ChosenRound } from '../quality/choose-round.ts';
+import { compareReferences, type Comparison } from '../quality/compare.ts';
+import { benchFederation, openFamily, type FamilyFlags } from '../quality/federation.ts';
+import type { Bench, MethodReport } from '../quality/measure.ts';
+import { qualityOptions } from '../quality/options.ts';
+import { breather } from '../quality/progress.ts';
+import type { ReferenceName, ReferenceSettings } from '../quality/references.ts';
+import { tuneReferences } from '../quality/tune.ts';
+import { roundCharts, type Chart } from '../report/html.ts';
+import { qualityPage } from '../report/quality-page.ts';
+import { abortOnSignals, unlessAborted } from '../signals.ts';
+import { methodsLines } from '../ui/quality.ts';
+import { openScreen, type Screen } from '../ui/screen.ts';
+
+interface BenchFlags extends FamilyFlags {
+  readonly dataset?: string;
+  readonly users?: number;
+  readonly items?: number;
+  readonly seeds: number;
+  readonly seed: number;
+  readonly against: ReferenceName[];
+  readonly tune?: boolean;
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  tutti bench-quality --model mf                                     the built-in data, three seeds
+  tutti bench-quality --dataset ml-1m --model mf --rounds 150 --seeds 3 --report quality.html
+  tutti bench-quality --dataset ml-100k --tune --json                popularity, item-kNN, EASE and iALS alone
+  tutti bench-quality --dataset ml-100k --model mlp --against popularity,ials`;
+
+export function benchQualityCommand(): Command {
+  return new Command('bench-quality')
+    .description(
+      'how good a family’s federation ranks, over seeds, against references; without --model the references alone',
+    )
+    .option('--dataset <folder>', 'ratings (MovieLens, NCF files or a CSV); built-in data when left out')
+    .addOption(
+      new Option('--users <n>', 'people of the built-in data')
+        .argParser(wholeNumber(16, 1_000_000))
+        .conflicts('dataset'),
+    )
+    .addOption(
+      new Option('--items <n>', 'items of the built-in data')
+        .argParser(wholeNumber(110, 1_000_000))
+        .conflicts('dataset'),
+    )
+    .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]))
+    .option('--dimension <n>', 'length of a person’s and an item’s vector', wholeNumber(1, 512))
+    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)', wholeNumbers(1, 1_024))
+    .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
+    .option('--cohort <n|p%>', 'clients a round (default: 10%, at least 16)', cohortSize)
+    .addOption(
+      new Option(
+        '--protocol <name>',
+        'the integer pipeline without masks, or masked: the same figures, slower',
+      )
+        .choices(['plain', 'secure'])
+        .default('plain'),
+    )
+    .addOption(new Option('--fit <name>', 'what is trained on').choices([...FITS]).default('files'))
+    .option('--seeds <n>', 'seeds that figures are means of', wholeNumber(1, 100), 3)
+    .option('--seed <n>', 'the first seed, and that of the built-in data', wholeNumber(0), 1)
+    .option('--workers <n>', 'threads; figures do not depend on it', wholeNumber(1, 256))
+    .addOption(qualityOptions()[0])
+    .option('--tune', 'choose the settings of EASE and iALS on validation items')
+    .addOption(engineOptions()[0])
+    .addOption(engineOptions()[1])
+    .addOption(qualityOptions()[1])
+    .option('--json', 'one JSON object on stdout; progress goes to stderr')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: BenchFlags) => {
+      const signal = abortOnSignals();
+      const screen = openScreen(process.stderr);
+      const result = await unlessAborted(signal, runBench(flags, screen, signal)).finally(() =>
+        screen.finish(),
+      );
+      if (flags.report !== undefined) await writeFile(flags.report, benchPage(flags, result));
+      const lines = canaryLines(result.canaries);
+      if (flags.json === true) {
+        process.stdout.write(`${JSON.stringify(result.json)}\n`);
+        if (!result.canaries.passed) for (const line of lines) screen.line(line);
+      } else process.stdout.write(`${[...resultLines(result, flags.report), ...lines].join('\n')}\n`);
+    });
+}
+
+type BenchResult = Awaited<ReturnType<typeof runBench>>;
+
+async function runBench(flags: BenchFlags, screen: Screen, signal: AbortSignal) {
+  const started = performance.now();
+  const data = await openData(flags);
+  screen.line(`data: ${describeData(data, flags)}`);
+  const { train, validation } = partsOf(data, flags.fit);
+  const bench: Bench = { data, train, test: data.test, breathe: breather(signal) };
+  const canaries = await runCanaries(bench, screen);
+  const settings = flags.tune === true ? await tuned(flags, bench, screen) : {};
+  const seeds = Array.from({ length: flags.seeds }, (_, n) => flags.seed + n);
+  const family = flags.model === undefined ? undefined : await openFamily(flags, bench);
+  const names = flags.against.filter((name) => name !== 'central' || family !== undefined);
+  const comparison: Comparison = {
+    bench,
+    names,
+    seeds,
+    settings,
+    screen,
+    ...(family === undefined ? {} : { central: family.central }),
+  };
+  const federation =
+    family === undefined
+      ? undefined
+      : await benchFederation(family, comparison, { flags, validation, signal });
+  const { reports, skipped } = await compareReferences(comparison);
+  const methods: Record<string, MethodReport> = {
+    ...(federation === undefined ? {} : { federated: federation.report }),
+    ...reports,
+  };
+  const notes = [
+    fitNote(data, flags.fit),
+    ...skipped.map(({ reason }) => reason),
+    ...comparedNotes(methods, federation?.chosen ?? []),
+  ];
+  const { name, users, items, interactions } = data;
+  const json = {
+    dataset: { name, users, items, interactions },
+    fit: flags.fit,
+    model: family === undefined ? null : { ...family.central.engine.model.config },
+    rounds: family === undefined ? null : flags.rounds,
+    cohort: family?.cohort ?? null,
+    protocol: family === undefined ? null : flags.protocol,
+    backend: family?.central.engine.backend ?? null,
+    seeds,
+    settings,
+    methods,
+    chosen: federation?.chosen ?? [],
+    canaries,
+    skipped,
+    notes,
+    wallSeconds: (performance.now() - started) / 1_000,
+  };
+  return { json, methods, canaries, notes, rounds: federation?.rounds ?? [], data };
+}
+
+async function tuned(
+  { against }: BenchFlags,
+  { data, breathe }: Bench,
+  screen: Screen,
+): Promise<ReferenceSettings> {
+  const { train, validation } = partsOf(data, 'train-only');
+  if (validation === undefined)
+    throw new CommandError('--tune chooses on validation items, and this data set has none');
+  screen.step('tuning EASE and iALS on validation items');
+  return tuneReferences({
+    names: against,
+    train,
+    validation,
+    onProgress: async (doing) => {
+      screen.progress(0, 1, doing);
+      await breathe();
+    },
+  });
+}
+
+function fitNote({ validation, validationInsideTrain }: SplitDataset, fit: Fit): string {
+  if (validation === undefined)
+    return 'trained on everything but the test items; there are no validation items';
+  if (validationInsideTrain && fit === 'files')
+    return 'validation items are inside training, as in the files';
+  return 'trained on train only: train, validation and test are disjoint';
+}
+
+/** How the federation stands beside central training, and what another round would have given. */
+function comparedNotes(
+  methods: Readonly<Record<string, MethodReport>>,
+  chosen: readonly ({ seed: number } & ChosenRound)[],
+): string[] {
+  const { federated, central } = methods;
+  const share = (kind: 'hr10' | 'ndcg10'): string =>
+    `${((100 * (federated?.sampled[kind] ?? 0)) / (central?.sampled[kind] ?? 1)).toFixed(1)} %`;
+  return [
+    ...(federated === undefined || central === undefined
+      ? []
+      : [
+          `this federation reaches ${share('hr10')} of the HR and ${share('ndcg10')} of the NDCG of central training`,
+        ]),
+    ...chosen.map(
+      ({ seed, round, sampled }) =>
+        `seed ${seed}: validation items choose round ${round}, HR@10 / NDCG@10 ${sampled.hr10.toFixed(4)} / ${sampled.ndcg10.toFixed(4)}; the table is of the last round`,
+    ),
+  ];
+}
+
+function resultLines({ methods, notes, json }: BenchResult, report: string | undefined): string[] {
+  return [
+    ...methodsLines(methods),
+    '',
+    `means of ${json.seeds.length} seeds where a seed matters; in brackets 95 % intervals over people`,
+    ...notes,
+    ...(report === undefined ? [] : [`report: ${report}`]),
+  ];
+}
+
+function benchPage(flags: BenchFlags, { json, methods, canaries, notes, rounds, data }: BenchResult): string {
+  return qualityPage({
+    title: `Tutti quality: ${data.name}`,
+    subtitle: `${data.users} people, ${data.items} items, ${data.interactions} interactions · ${flags.model ?? 'references alone'} · seeds ${json.seeds.join(', ')}`,
+    methods,
+    canaries,
+    notes,
+    rounds: roundsCharts(rounds),
+    config: { options: flags, model: json.model, settings: json.settings },
+  });
+}
+
+function roundsCharts(rounds: readonly { seed: number; reports: readonly RoundReport[] }[]): Chart[] {
+  const [first] = rounds;
+  if (first === undefined) return [];
+  const committed = first.reports.filter(({ outcome }) => outcome === 'committed');
+  const numbers = committed.map(({ round }) => round);
+  return roundCharts(numbers, {
+    [`training loss, seed ${first.seed}`]: committed.map(({ loss }) => loss),
+    [`HR@10 on validation items (secure lanes), seed ${first.seed}`]: committed.map(({ hr10 }) => hr10),
+  });
+}

@@ -1,0 +1,115 @@
+import type { SplitDataset } from '@tutti/datasets';
+import { openNodeEngine } from '@tutti/engine-simd/node';
+import { createModel, resolveModelConfig, type ModelConfig, type ModelFamily } from '@tutti/model';
+import { simulate, type Fit, type RoundReport, type SimulationOptions } from '@tutti/simulation';
+import type { EngineFlags } from '../engine-options.ts';
+import { factsOf } from './central.ts';
+import { openCheckpointScorer } from './checkpoint-scorer.ts';
+import { roundChooser, type ChosenRound } from './choose-round.ts';
+import { reportOver, type CentralPlan, type Comparison } from './compare.ts';
+import type { Bench, MethodReport } from './measure.ts';
+
+/** What a command line says of the family and its federation. */
+export interface FamilyFlags extends EngineFlags {
+  readonly model?: ModelFamily;
+  readonly dimension?: number;
+  readonly hidden?: number[];
+  readonly rounds: number;
+  readonly cohort?: { count: number } | { share: number };
+  readonly protocol: 'plain' | 'secure';
+  readonly fit: Fit;
+  readonly workers?: number;
+}
+
+/** The family under test, and how it is trained. */
+export interface Family {
+  readonly input: SimulationOptions['model'];
+  readonly cohort: number;
+  readonly central: CentralPlan;
+}
+
+export async function openFamily(flags: FamilyFlags, { data, train }: Bench): Promise<Family> {
+  const { model: family = 'mf', dimension, hidden, cohort: asked, rounds, engine, backend } = flags;
+  const input = {
+    family,
+    ...(dimension === undefined ? {} : { dimension }),
+    ...(hidden === undefined ? {} : { hidden }),
+  };
+  const config: ModelConfig = resolveModelConfig(input, factsOf(train));
+  const tenth = Math.min(data.users, Math.max(16, Math.round(data.users / 10)));
+  const cohort =
+    asked === undefined
+      ? tenth
+      : 'count' in asked
+        ? asked.count
+        : Math.max(1, Math.round(asked.share * data.users));
+  const opened = await openNodeEngine({ model: createModel(config, data.items), engine, backend });
+  const parts = Math.max(1, Math.round(data.users / cohort));
+  return { input, cohort, central: { engine: opened.engine, steps: rounds, parts } };
+}
+
+/** What the federation is simulated with, besides the family. */
+export interface FederationRun {
+  readonly flags: FamilyFlags;
+  readonly validation: SplitDataset['validation'];
+  readonly signal: AbortSignal;
+}
+
+/** The federation with each seed, measured on its own devices, and the round that validation items would have chosen. */
+export async function benchFederation(
+  family: Family,
+  comparison: Comparison,
+  { flags, validation, signal }: FederationRun,
+): Promise<{
+  report: MethodReport;
+  rounds: { seed: number; reports: readonly RoundReport[] }[];
+  chosen: ({ seed: number } & ChosenRound)[];
+}> {
+  const { bench, seeds, screen } = comparison;
+  const { engine } = family.central;
+  const rounds: { seed: number; reports: readonly RoundReport[] }[] = [];
+  const chosen: ({ seed: number } & ChosenRound)[] = [];
+  const report = await reportOver(seeds, comparison, async (seed) => {
+    const doing = `federation, seed ${seed}`;
+    screen.step(doing);
+    const chooser = roundChooser(bench, engine, validation);
+    let people: Parameters<NonNullable<SimulationOptions['onRanked']>>[0] = [];
+    const result = await simulate({
+      ...simulationOptions(flags, family, bench.data),
+      seed,
+      signal,
+      onProgress: ({ done, total, within, phase }) =>
+        screen.progress(done + within, total, `${doing} ${phase}`),
+      onCheckpoint: (round, bytes) => chooser.offer(round, bytes),
+      onRanked: (ranked) => void (people = ranked),
+    });
+    rounds.push({ seed, reports: result.rounds });
+    const best = await chooser.chosen();
+    if (best !== undefined) chosen.push({ seed, ...best });
+    const newcomers = await openCheckpointScorer(engine, chooser.last());
+    return { seed, people, scoreHistory: newcomers.scoreHistory, dispose: () => newcomers.dispose() };
+  });
+  return { report, rounds, chosen };
+}
+
+/** Checkpoints looked at for the choice of a round. */
+const LOOKS = 6;
+
+function simulationOptions(
+  flags: FamilyFlags,
+  { input, cohort }: Family,
+  dataset: SplitDataset,
+): SimulationOptions {
+  return {
+    dataset,
+    model: input,
+    rounds: flags.rounds,
+    cohort,
+    protocol: flags.protocol,
+    fit: flags.fit,
+    engine: flags.engine,
+    backend: flags.backend,
+    checkpointEvery: Math.max(1, Math.ceil(flags.rounds / LOOKS)),
+    ...(flags.workers === undefined ? {} : { workers: flags.workers }),
+  };
+}
