@@ -26,7 +26,7 @@ export type { AggregatedUpdate, RowTable } from './decode.ts';
 export { InvalidUpdateError } from './errors.ts';
 export { chooseLaneScale, largestLaneMagnitude, layoutLanes } from './layout.ts';
 export type { LaneLayout, LaneScale } from './layout.ts';
-export { quantizeContribution } from './quantize.ts';
+export { inputRanges, quantizeContribution } from './quantize.ts';
 export type { ClientContribution, DeltaBounds } from './quantize.ts';
 export { coordinateMedian, trimmedMean } from './robust.ts';
 export { applyToSliceInPlace } from './slice.ts';

@@ -1,12 +1,17 @@
-import { UsageError, type RandomWords } from '@tutti/base';
+import { countInRanges, UsageError, type RandomWords, type Ranges } from '@tutti/base';
 import { InvalidUpdateError } from './errors.ts';
 import type { LaneLayout, LaneScale } from './layout.ts';
 import { bestRounding, HALF, WORD, type BlockReader, type Rounding } from './rounding.ts';
 
 /** What one client adds to the sum. */
 export interface ClientContribution {
-  /** Clipped model delta, trained minus initial; float32, layout.deltaLength numbers; empty in an evaluation round. */
+  /**
+   * Clipped model delta, trained minus initial; float32, layout.deltaLength numbers, or those of `ranges`; empty in an evaluation
+   * round.
+   */
   readonly delta: Float32Array;
+  /** Where in the layout the numbers of the delta stand, all others being zero. */
+  readonly ranges?: Ranges;
   /** w in (0, 1]; 1 for everybody under differential privacy. */
   readonly weight: number;
   /** Whether clipping shortened the delta; absent where the clip lane is not asked for, and stays 0. */
@@ -44,11 +49,14 @@ const LARGEST_LANE = 2 ** 31 - 1;
  * within it; if that never happens every lane is cut towards zero, which always fits a clipped delta. This is the
  * conditional stochastic rounding of Kairouz, Liu & Steinke (ICML 2021), which makes D2' a bound and not a hope.
  *
+ * Of a delta with `ranges` the words are those of its numbers, and behind them all lanes that follow the delta: lanes of zero
+ * are left out, as {@link inputRanges} says, and take no random words.
+ *
  * @param random a word is used for every four delta lanes and once in about 256 lanes another (all of it again for each
  *   repetition), then one for each metric: the result depends on the stream and the arguments only. Words are drawn some
  *   thousands ahead of their use: give it a stream of its own.
- * @returns two's complement words, layout.length of them; the arguments are not changed.
- * @throws {UsageError} if the delta has another length than the layout, a scale is not finite and positive, or the unit of
+ * @returns two's complement words, layout.length of them where there are no `ranges`; the arguments are not changed.
+ * @throws {UsageError} if the delta has another length than the layout or its ranges, a scale is not finite and positive, or the unit of
  *   weights is odd where the clip indicator is asked for.
  * @throws {InvalidUpdateError} if a value is NaN, infinite or too large for the ring, the norm is above `clippingNorm`,
  *   a weight is outside (0, 1], a metric outside [0, 1], or a row outside the table.
@@ -61,9 +69,10 @@ export function quantizeContribution(
   bounds: DeltaBounds = {},
 ): Uint32Array {
   const { delta, weight, clipped } = contribution;
-  checkShape(layout, scale, delta);
+  const kept = contribution.ranges === undefined ? layout : withoutZeros(layout, contribution.ranges);
+  checkShape(kept, scale, delta);
   if (!(weight > 0 && weight <= 1)) throw new InvalidUpdateError('weight', 'is not in (0, 1]');
-  const lanes = new Int32Array(layout.length);
+  const lanes = new Int32Array(kept.length);
   const factor = weight * scale.delta;
   checkDelta(delta, factor, bounds.clippingNorm);
   const rounding = bestRounding();
@@ -72,14 +81,37 @@ export function quantizeContribution(
     roundDeltaInPlace(lanes, delta, factor, { rounding, words }, bounds.roundedNorm);
     // A weight too small for its lane still counts as the smallest one: its delta is in the sum.
     const weightLane = Math.max(1, Math.round(weight * scale.weight));
-    countRowsInPlace(lanes, layout, contribution.touchedRows, weightLane);
-    lanes[layout.offsets.weight] = weightLane;
-    if (clipped !== undefined) lanes[layout.offsets.clip] = clipIndicator(scale, clipped);
-    writeMetricsInPlace(lanes, layout, scale, contribution.metrics, words);
+    countRowsInPlace(lanes, kept, contribution.touchedRows, weightLane);
+    lanes[kept.offsets.weight] = weightLane;
+    if (clipped !== undefined) lanes[kept.offsets.clip] = clipIndicator(scale, clipped);
+    writeMetricsInPlace(lanes, kept, scale, contribution.metrics, words);
   } finally {
     rounding.wipe();
   }
   return new Uint32Array(lanes.buffer);
+}
+
+/** Where in the layout the words of a contribution with `ranges` stand: its own, and all that follows the delta. */
+export function inputRanges({ deltaLength, length }: LaneLayout, ranges: Ranges): Ranges {
+  const all = new Int32Array(ranges.length + 2);
+  all.set(ranges);
+  all.set([deltaLength, length - deltaLength], ranges.length);
+  return all;
+}
+
+/** The layout of the words of a contribution with `ranges`. */
+function withoutZeros(layout: LaneLayout, ranges: Ranges): LaneLayout {
+  const deltaLength = countInRanges(ranges, layout.deltaLength);
+  const gap = layout.deltaLength - deltaLength;
+  const { delta, rowCounts, weight, clip, metrics } = layout.offsets;
+  const offsets = {
+    delta,
+    rowCounts: rowCounts - gap,
+    weight: weight - gap,
+    clip: clip - gap,
+    metrics: metrics - gap,
+  };
+  return { ...layout, deltaLength, offsets, length: layout.length - gap };
 }
 
 function checkShape(layout: LaneLayout, scale: LaneScale, delta: Float32Array): void {
@@ -95,20 +127,29 @@ function checkShape(layout: LaneLayout, scale: LaneScale, delta: Float32Array): 
 
 /** Checks first, so that nothing is drawn for an update that is refused. */
 function checkDelta(delta: Float32Array, factor: number, clippingNorm: number | undefined): void {
-  let largest = 0;
-  let squares = 0;
-  for (let i = 0; i < delta.length; i++) {
-    const value = delta[i] as number;
-    // Rows that training did not touch are zeros.
-    if (value === 0) continue;
-    squares += value * value;
-    largest = Math.max(largest, Math.abs(value));
-  }
+  const squares = squaresOfDelta(delta);
   // The squares of float32 numbers cannot overflow float64, so this is NaN or infinite only where an entry is.
   if (!Number.isFinite(squares)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
   if (clippingNorm !== undefined && !(Math.sqrt(squares) <= clippingNorm))
     throw new InvalidUpdateError('delta', `has a norm above the clipping norm of ${clippingNorm}`);
-  if (!(largest * factor < LARGEST_LANE)) throw new InvalidUpdateError('delta', 'does not fit the ring');
+  // No lane is longer than all together, so most deltas need no look at each.
+  const fits = (length: number): boolean => length * factor < LARGEST_LANE;
+  if (!fits(Math.sqrt(squares)) && !delta.every((value) => fits(Math.abs(value))))
+    throw new InvalidUpdateError('delta', 'does not fit the ring');
+}
+
+/** Sum of squares, in four parts: one sum alone would wait for each addition to end. */
+function squaresOfDelta(delta: Float32Array): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = delta.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    a += (delta[i] as number) * (delta[i] as number);
+    b += (delta[i + 1] as number) * (delta[i + 1] as number);
+    c += (delta[i + 2] as number) * (delta[i + 2] as number);
+    d += (delta[i + 3] as number) * (delta[i + 3] as number);
+  }
+  for (let i = whole; i < delta.length; i++) a += (delta[i] as number) * (delta[i] as number);
+  return a + b + (c + d);
 }
 
 function roundDeltaInPlace(

@@ -1,7 +1,7 @@
 import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { chooseLaneScale, layoutLanes, quantizeContribution, type LaneScale } from '@tutti/aggregation';
 import type { Interactions } from '@tutti/datasets';
-import type { LoadedModel, Model } from '@tutti/model';
+import { wholeDelta, type LoadedModel, type Model } from '@tutti/model';
 import { addSkellamNoise, clipUpdate } from '@tutti/privacy';
 
 /** What every attack looks at: people, their items, and a model that they train. The attacker is given none of it but a result. */
@@ -44,7 +44,7 @@ export async function deltaOf(victims: Victims, user: number, without?: number):
   const stream = trainingStream(random, user);
   const vector = await loaded.personalize(undefined, { positives }, stream);
   const update = await loaded.train(vector, { positives }, stream);
-  const { delta } = clipUpdate(update.delta, clippingNorm);
+  const { delta } = clipUpdate(wholeDelta(update, victims.model), clippingNorm);
   return { user, items: new Set(positives), touched: new Set(update.touchedRows), delta, vector };
 }
 

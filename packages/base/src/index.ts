@@ -25,5 +25,7 @@ export {
 } from './bytes.ts';
 export { DecodeError, EnvironmentError, FederatedError, InternalError, UsageError } from './errors.ts';
 export type { Fault } from './errors.ts';
+export { addRangesInto, countInRanges, spreadInto } from './ranges.ts';
+export type { Ranges } from './ranges.ts';
 export { fillWords, secureWords, seededRandom, systemRandom } from './random.ts';
 export type { RandomWords, SecureRandom, SeededRandom } from './random.ts';

@@ -145,7 +145,10 @@ describe('filling', () => {
     const streams: (() => RandomWords)[] = [
       () => seededRandom('fill'),
       () => ((at = 0), secureWords(counted)),
-      () => ({ uint32: seededRandom('fill').uint32 }),
+      () => {
+        const random = seededRandom('fill');
+        return { uint32: () => random.uint32() };
+      },
     ];
     for (const make of streams) {
       const single = make();

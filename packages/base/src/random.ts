@@ -97,19 +97,37 @@ function seedState(text: string): [number, number, number, number] {
 export function seededRandom(seed: string | number): SeededRandom {
   if (typeof seed === 'number' && !Number.isFinite(seed))
     throw new UsageError(`seed is ${seed}; a finite number is needed`);
-  const name = String(seed);
+  return new Sfc32(String(seed)) as unknown as SeededRandom;
+}
+
+/** A class and not closures: a simulation makes several streams for each client of a round. */
+class Sfc32 {
   // Signed state: V8 keeps 32-bit integers as they are, and puts larger numbers on the heap.
-  let [a, b, c, counter] = seedState(name).map((word) => word | 0) as [number, number, number, number];
-  const uint32 = (): number => {
-    const t = (a + b + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (((c << 21) | (c >>> 11)) + t) | 0;
+  #a: number;
+  #b: number;
+  #c: number;
+  #counter: number;
+
+  constructor(private readonly name: string) {
+    const [a, b, c, counter] = seedState(name);
+    this.#a = a | 0;
+    this.#b = b | 0;
+    this.#c = c | 0;
+    this.#counter = counter | 0;
+    for (let i = 0; i < 15; i++) this.uint32();
+  }
+
+  uint32(): number {
+    const t = (this.#a + this.#b + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + t) | 0;
     return t >>> 0;
-  };
-  const fill = (target: Uint32Array): void => {
-    let [x, y, z, n] = [a, b, c, counter];
+  }
+
+  fill(target: Uint32Array): void {
+    let [x, y, z, n] = [this.#a, this.#b, this.#c, this.#counter];
     for (let i = 0; i < target.length; i++) {
       const t = (x + y + n) | 0;
       n = (n + 1) | 0;
@@ -118,28 +136,33 @@ export function seededRandom(seed: string | number): SeededRandom {
       z = (((z << 21) | (z >>> 11)) + t) | 0;
       target[i] = t;
     }
-    [a, b, c, counter] = [x, y, z, n];
-  };
-  for (let i = 0; i < 15; i++) uint32();
-  const float = (): number => ((uint32() >>> 5) * 67_108_864 + (uint32() >>> 6)) / 9_007_199_254_740_992;
-  const int = (bound: number): number => {
+    [this.#a, this.#b, this.#c, this.#counter] = [x, y, z, n];
+  }
+
+  float(): number {
+    return ((this.uint32() >>> 5) * 67_108_864 + (this.uint32() >>> 6)) / 9_007_199_254_740_992;
+  }
+
+  int(bound: number): number {
     if (!Number.isInteger(bound) || bound < 1 || bound > 4_294_967_296) {
       throw new UsageError(`bound is ${bound}; an integer from 1 to 2^32 is needed`);
     }
     const limit = 4_294_967_296 - (4_294_967_296 % bound);
-    let word = uint32();
-    while (word >= limit) word = uint32();
+    let word = this.uint32();
+    while (word >= limit) word = this.uint32();
     return word % bound;
-  };
-  const normal = (): number => {
+  }
+
+  normal(): number {
     for (;;) {
-      const u = 2 * float() - 1;
-      const v = 2 * float() - 1;
+      const u = 2 * this.float() - 1;
+      const v = 2 * this.float() - 1;
       const s = u * u + v * v;
       if (s > 0 && s < 1) return u * Math.sqrt((-2 * Math.log(s)) / s);
     }
-  };
-  const fork = (...labels: readonly (string | number)[]): SeededRandom =>
-    seededRandom(`${name}/${labels.join('/')}`);
-  return { uint32, fill, float, int, normal, fork } as SeededRandom;
+  }
+
+  fork(...labels: readonly (string | number)[]): SeededRandom {
+    return seededRandom(`${this.name}/${labels.join('/')}`);
+  }
 }

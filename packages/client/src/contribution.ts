@@ -1,5 +1,6 @@
-import { wipe, type LocalOnly } from '@tutti/base';
+import { spreadInto, wipe, type LocalOnly, type Ranges } from '@tutti/base';
 import {
+  inputRanges,
   layoutLanes,
   quantizeContribution,
   type ClientContribution,
@@ -7,7 +8,7 @@ import {
 } from '@tutti/aggregation';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
 import type { LoadedModel, LocalUpdate } from '@tutti/model';
-import { addSkellamNoise, clipUpdate, roundedSensitivity } from '@tutti/privacy';
+import { addSkellamNoise, clipInPlace, roundedSensitivity } from '@tutti/privacy';
 import type { RoundDescription } from '@tutti/protocol';
 import type { QuantizedInput } from '@tutti/secure-aggregation';
 import { ownDeltaVariance } from './policy.ts';
@@ -23,6 +24,8 @@ const K = 10;
 /** What local training gives: integers for the sum, and the vector that stays. */
 export interface Trained {
   readonly input: QuantizedInput;
+  /** Where the words of the input stand, all others being zero; everywhere, when left out. */
+  readonly ranges?: Ranges;
   readonly local: LocalOnly<Float32Array>;
 }
 
@@ -49,12 +52,12 @@ export async function contribute(
     rowCounts: description.lanes.rowCounts,
     metrics: description.lanes.metrics,
   });
-  const clipped = trained && clipUpdate(trained.delta, deltaNorm(description));
-  const delta = clipped && withPopularity(clipped.delta, examples.positives, description);
+  const delta = trained && clippedDelta(trained, examples, description);
   const contribution: ClientContribution = {
-    delta: delta ?? new Float32Array(0),
+    delta: delta?.values ?? new Float32Array(0),
+    ...(delta?.ranges === undefined ? {} : { ranges: delta.ranges }),
     weight: 1,
-    ...(clipIndicator ? { clipped: clipped?.clipped ?? false } : {}),
+    ...(clipIndicator ? { clipped: delta?.clipped ?? false } : {}),
     ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
     metrics: { ...measured, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
   };
@@ -63,12 +66,45 @@ export async function contribute(
   const bounds = noisy
     ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) }
     : {};
-  const input = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
-  if (trained !== undefined) wipe(trained.delta);
-  if (clipped !== undefined) wipe(clipped.delta);
-  if (delta !== undefined) wipe(delta);
+  const words = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
+  if (delta !== undefined) wipe(delta.values);
+  const ranges = delta?.ranges && inputRanges(lanes, delta.ranges);
+  const local = trained?.local ?? vector;
+  if (ranges !== undefined && addsUpRanges(options, description))
+    return { input: words as QuantizedInput, ranges, local };
+  const input = ranges === undefined ? words : whole(words, ranges, lanes);
   addOwnNoise(input, lanes, description, options);
-  return { input: input as QuantizedInput, local: trained?.local ?? vector };
+  return { input: input as QuantizedInput, local };
+}
+
+/** Whether this device's host adds up what stands in ranges: of an attempt that hides nothing, in which no lane has noise. */
+function addsUpRanges(options: DeviceOptions, description: RoundDescription): boolean {
+  const hidden = description.protection === 'secure' || ownDeltaVariance(options.policy, description) > 0;
+  return options.rangedInputs === true && !hidden && description.noise.mechanism !== 'skellam';
+}
+
+/** All lanes, from those in ranges; the words are wiped. */
+function whole(words: Uint32Array, ranges: Ranges, { length }: LaneLayout): Uint32Array {
+  const lanes = new Uint32Array(length);
+  spreadInto(lanes, words, ranges);
+  wipe(words);
+  return lanes;
+}
+
+/** The delta as it is rounded: clipped, and of a slice with its popularity lanes. What training gave is used up. */
+function clippedDelta(
+  { delta, ranges }: LocalUpdate,
+  { positives }: LocalExamples,
+  description: RoundDescription,
+): { values: Float32Array; ranges?: Ranges; clipped: boolean } {
+  const { clipped } = clipInPlace(delta, deltaNorm(description));
+  const { slice, lanes } = description;
+  if (slice === undefined) return { values: delta, ...(ranges === undefined ? {} : { ranges }), clipped };
+  const rows = new Float32Array(ranges === undefined ? 0 : lanes.delta - slice.rows);
+  if (ranges !== undefined) spreadInto(rows, delta, ranges);
+  const values = withPopularity(ranges === undefined ? delta : rows, positives, description);
+  wipe(rows, delta);
+  return { values, clipped };
 }
 
 /** What training gave, or zeros and the largest loss where it holds something that is no number. */
@@ -78,11 +114,17 @@ function orNothing(trained: LocalUpdate, vector: LocalOnly<Float32Array>): Local
   return { ...trained, local: vector, loss: LARGEST_LOSS };
 }
 
-/** Whether all are finite: the sum of x − x, which is 0 or NaN (a callback for each would take longer than small models train). */
+/**
+ * Whether all are finite: the sum of x − x, which is 0 or NaN (a callback for each would take longer than small models train). Of
+ * two sums neither waits for the other.
+ */
 function areNumbers(values: Float32Array): boolean {
-  let zero = 0;
-  for (let i = 0; i < values.length; i++) zero += (values[i] as number) - (values[i] as number);
-  return zero === 0;
+  let [even, odd] = [0, 0];
+  for (let i = 0; i + 1 < values.length; i += 2) {
+    even += (values[i] as number) - (values[i] as number);
+    odd += (values[i + 1] as number) - (values[i + 1] as number);
+  }
+  return even + odd === 0 && Number.isFinite(values.at(-1) ?? 0);
 }
 
 /** This device's part of the noise of each kind of lane, or its own floor where that is more. */
@@ -108,7 +150,11 @@ async function measure(
   { heldOut }: LocalExamples,
 ): Promise<Readonly<Record<string, number>>> {
   if (heldOut === undefined) return {};
-  const scores = await loaded.score(vector);
-  const rank = rankHeldOut({ scores, positive: heldOut.item, negatives: heldOut.candidates });
+  const { item, candidates } = heldOut;
+  const ranked = Int32Array.of(item, ...candidates.filter((candidate) => candidate !== item));
+  const scores = await loaded.score(vector, ranked);
+  // In the order of `ranked`: the held-out item is the first.
+  const negatives = Int32Array.from(scores.subarray(1), (_, other) => other + 1);
+  const rank = rankHeldOut({ scores, positive: 0, negatives });
   return { hr10: hitRate(rank, K), ndcg10: ndcg(rank, K), evaluated: 1 };
 }

@@ -1,4 +1,4 @@
-import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
+import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly, type Ranges } from '@tutti/base';
 import { IdentityError } from '@tutti/identity';
 import {
   graphRules,
@@ -73,6 +73,8 @@ interface Running {
   /** Undefined in a plain attempt. */
   keys: ClientPhase | undefined;
   input: QuantizedInput;
+  /** Where its words stand; everywhere, when left out. */
+  readonly ranges: Ranges | undefined;
   /** Pages of the roster that came, in order. */
   roster: readonly Uint8Array[];
   /** The last answer, for a coordinator that asks again. */
@@ -88,6 +90,9 @@ const VECTOR = 'vector';
 export function createDevice(options: DeviceOptions): Device {
   return new ClientDevice(options);
 }
+
+/** What a plain attempt shows of keys. */
+const NO_BUNDLE = new Uint8Array(0);
 
 class Declined extends Error {
   constructor(readonly reason: DeclineReason) {
@@ -191,12 +196,14 @@ class ClientDevice implements Device {
     await store.set(LAST_ATTEMPT, u32(description.attempt));
     const token = await this.#vetting.enter(description);
     const table = await this.#open(description);
-    const { input, local } = await contribute(this.options, description, table, await this.#storedVector());
+    const stored = await this.#storedVector();
+    const { input, ranges, local } = await contribute(this.options, description, table, stored);
     const running: Running = {
       description,
       digest,
       keys: undefined,
       input,
+      ranges,
       roster: [],
       answered: { to: 'describe', messages: [] },
     };
@@ -211,7 +218,7 @@ class ClientDevice implements Device {
       : undefined;
     running.keys = keys?.state;
     return this.#remember(running, 'describe', [
-      { type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? new Uint8Array(0) },
+      { type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? NO_BUNDLE },
     ]);
   }
 
@@ -280,7 +287,7 @@ class ClientDevice implements Device {
     message: CoordinatorMessageOf<'relay-shares'>,
   ): Promise<readonly DeviceMessage[]> {
     this.#checkPhase(running, message, [message.shares]);
-    const { description } = running;
+    const { description, input, ranges } = running;
     const { wordBits } = description;
     const secure = description.protection === 'secure';
     if (secure && running.keys?.phase !== 'shared') return [];
@@ -288,7 +295,13 @@ class ClientDevice implements Device {
     await ledger.charge(partOf(description, ownDeltaVariance(this.options.policy, description)));
     if (!secure) {
       return this.#remember(running, 'relay-shares', [
-        { type: 'masked-input', attempt: message.attempt, words: running.input, wordBits },
+        {
+          type: 'masked-input',
+          attempt: message.attempt,
+          words: input,
+          ...(ranges === undefined ? {} : { ranges }),
+          wordBits,
+        },
       ]);
     }
     if (running.keys?.phase !== 'shared') return [];

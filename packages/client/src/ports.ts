@@ -1,4 +1,4 @@
-import type { LocalOnly, RandomWords, SecureRandom, SeededRandom } from '@tutti/base';
+import type { LocalOnly, RandomWords, Ranges, SecureRandom, SeededRandom } from '@tutti/base';
 import type { LoadedModel, Model } from '@tutti/model';
 import type { ClientMessage, CoordinatorMessage, Reply, RoundDescription, TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair, MaskedInput, QuantizedInput, WordBits } from '@tutti/secure-aggregation';
@@ -75,6 +75,8 @@ export type DeviceMessage =
       readonly type: 'masked-input';
       readonly attempt: number;
       readonly words: MaskedInput | QuantizedInput;
+      /** Where the words stand, all others being zero: only where {@link DeviceOptions.rangedInputs} is on. */
+      readonly ranges?: Ranges;
       /** Bits of each word that travel; the upper ones, if any, are left out. */
       readonly wordBits: WordBits;
     };
@@ -114,6 +116,11 @@ export interface DeviceOptions {
   /** Decides negatives and order of local training. */
   readonly seeds: (attempt: number) => SeededRandom;
   readonly policy: Policy;
+  /**
+   * Whether the input of a plain attempt without noise may come as the ranges that are not zero, for a host that adds inputs up
+   * itself and sends none. Default no: an input has every lane.
+   */
+  readonly rangedInputs?: boolean;
   /** Milliseconds since the epoch: tokens end, and acquaintances age. */
   readonly nowMs: () => number;
   readonly token?: TokenSource;

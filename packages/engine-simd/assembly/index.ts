@@ -7,7 +7,7 @@ export {
   personKernel, itemKernel, productsKernel, firstBias, productHead, outputKernel, outputBias,
   person, head, personGradient, productSums, firstMoments, secondMoments, batchRows, rowGradients, logits, slopes, compact,
   setPerson, getPerson, gatherCompact, fitPerson, resetWeights, descend,
-  writeRowDeltas, clearRowDeltas, writeLayerDelta, beginScores, scoreRange, scoreItems,
+  packRowDeltas, writeLayerDelta, beginScores, scoreRange, scoreItems,
 } from './tower';
 export {
   dimension, padded, factors, block, product, vector,

@@ -482,26 +482,18 @@ function stepLayers(rate: f32, proximal: f32): void {
   }
 }
 
-/** Writes trained minus initial of the touched rows into the dense delta's table and biases. */
-export function writeRowDeltas(rows: usize, touched: i32, tableDelta: usize, biasDelta: usize): void {
+/** Writes trained minus initial of the touched rows, one behind the other, to `to`, and that of their biases behind them. */
+export function packRowDeltas(rows: usize, touched: i32, to: usize): void {
+  const biasDeltas = to + bytesOf(touched * width);
   for (let i = 0; i < touched; i++) {
     const item = getI32(rows, i);
     const at = compact + bytesOf(i * row);
     const from = table + bytesOf(item * width);
-    const to = tableDelta + bytesOf(item * width);
     subtractRow(to, at, from, productSize);
     if (deepSize > 0 && (productSize == 0 || deepDense > 0))
       subtractRow(to + bytesOf(deepDense), at + bytesOf(deepFrom), from + bytesOf(deepDense), deepSize);
-    setF32(biasDelta, item, load<f32>(at + biasSlot()) - getF32(biases, item));
-  }
-}
-
-/** Zeros what {@link writeRowDeltas} wrote. */
-export function clearRowDeltas(rows: usize, touched: i32, tableDelta: usize, biasDelta: usize): void {
-  for (let i = 0; i < touched; i++) {
-    const item = getI32(rows, i);
-    memory.fill(tableDelta + bytesOf(item * width), 0, bytesOf(width));
-    setF32(biasDelta, item, 0);
+    setF32(biasDeltas, i, load<f32>(at + biasSlot()) - getF32(biases, item));
+    to += bytesOf(width);
   }
 }
 

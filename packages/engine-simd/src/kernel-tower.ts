@@ -1,4 +1,4 @@
-import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
+import { keepLocal, type LocalOnly, type Ranges, type SeededRandom } from '@tutti/base';
 import {
   drawSeed,
   type LoadedModel,
@@ -29,6 +29,7 @@ interface PersonPlaces {
   readonly labels: Address;
   readonly positions: Address;
   readonly rows: Address;
+  readonly delta: Address;
 }
 
 class KernelTower implements LoadedModel {
@@ -79,12 +80,14 @@ class KernelTower implements LoadedModel {
     const touched = call.compactRows(own.items, all, this.#places.marks, own.rows, own.positions);
     const loss = this.#descend(own, counts, touched);
     const [examples = 0] = counts;
+    const rows = this.#kernel.integers.slice(own.rows / 4, own.rows / 4 + touched);
     return {
       delta: this.#delta(own, touched),
+      ranges: this.#ranges(rows),
       local: this.#person(),
       loss: loss / Math.max(1, examples),
       examples,
-      touchedRows: keepLocal(this.#kernel.integers.slice(own.rows / 4, own.rows / 4 + touched)),
+      touchedRows: keepLocal(rows),
     };
   }
 
@@ -152,6 +155,7 @@ class KernelTower implements LoadedModel {
   #makeRoom(history: number): void {
     const { training, items } = this.model;
     const examples = history * (1 + training.negatives) * training.epochs;
+    const most = Math.min(items, examples);
     const room = arena(this.#places.end);
     const own = {
       history,
@@ -159,9 +163,10 @@ class KernelTower implements LoadedModel {
       items: room.take(examples),
       labels: room.take(examples),
       positions: room.take(examples),
-      rows: room.take(Math.min(items, examples)),
+      rows: room.take(most),
+      delta: room.take(most * (this.model.shape.width + 1) + this.model.layout.length - this.#places.dense),
     };
-    const compact = room.take(Math.min(items, examples) * this.#places.row);
+    const compact = room.take(most * this.#places.row);
     this.#kernel.reserve(room.end);
     // Padding of compact rows must be zero, whatever stood there before.
     this.#kernel.bytes.fill(0, this.#places.end, room.end);
@@ -248,16 +253,32 @@ class KernelTower implements LoadedModel {
     return losses[0] ?? 0;
   }
 
-  /** Trained minus initial as a vector of its own; the kernel's copy is zero again afterwards. */
+  /** Trained minus initial of the touched rows, of their biases and of the layers. */
   #delta(own: PersonPlaces, touched: number): Float32Array {
     const { call } = this.#kernel;
-    const { delta, table, biases, blocks } = this.#places;
-    const rows = [own.rows, touched, delta + 4 * table, delta + 4 * biases] as const;
-    call.writeRowDeltas(...rows);
-    for (const { within, padded, rows: count, columns, offset } of blocks)
-      call.writeLayerDelta(within, padded, count, columns, delta + 4 * offset);
-    const copy = this.#kernel.floats.slice(delta / 4, delta / 4 + this.model.layout.length);
-    call.clearRowDeltas(...rows);
-    return copy;
+    const { dense, blocks } = this.#places;
+    const layers = touched * (this.model.shape.width + 1);
+    call.packRowDeltas(own.rows, touched, own.delta);
+    for (const { within, padded, rows, columns, offset } of blocks)
+      call.writeLayerDelta(within, padded, rows, columns, own.delta + 4 * (layers + offset - dense));
+    const length = layers + this.model.layout.length - dense;
+    return this.#kernel.floats.slice(own.delta / 4, own.delta / 4 + length);
+  }
+
+  /** Where the numbers of {@link #delta} stand in the shared layout. */
+  #ranges(rows: Int32Array): LocalOnly<Ranges> {
+    const { table, biases, dense } = this.#places;
+    const { width } = this.model.shape;
+    const ranges = new Int32Array(4 * rows.length + 2);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number;
+      ranges[2 * i] = table + row * width;
+      ranges[2 * i + 1] = width;
+      ranges[2 * (rows.length + i)] = biases + row;
+      ranges[2 * (rows.length + i) + 1] = 1;
+    }
+    ranges[4 * rows.length] = dense;
+    ranges[4 * rows.length + 1] = this.model.layout.length - dense;
+    return keepLocal(ranges);
   }
 }

@@ -92,8 +92,7 @@ export interface KernelFunctions {
     l2: number,
     proximal: number,
   ): number;
-  writeRowDeltas(rows: Address, touched: number, table: Address, biases: Address): void;
-  clearRowDeltas(rows: Address, touched: number, table: Address, biases: Address): void;
+  packRowDeltas(rows: Address, touched: number, to: Address): void;
   writeLayerDelta(within: number, padded: number, rows: number, columns: number, to: Address): void;
   beginScores(): void;
   scoreRange(first: number, count: number, to: Address): void;

@@ -28,7 +28,6 @@ export interface TowerPlaces {
   readonly records: Int32Array;
   readonly blocks: readonly DenseBlock[];
   readonly shared: Address;
-  readonly delta: Address;
   readonly marks: Address;
   /** A vector or a row as the shared table has it. */
   readonly vector: Address;
@@ -37,9 +36,10 @@ export interface TowerPlaces {
   readonly logits: Address;
   /** Numbers of a padded row. */
   readonly row: number;
-  /** Offsets in the shared vector of the item rows and the item biases. */
+  /** Offsets in the shared vector of the item rows, the item biases and the layers, which come last. */
   readonly table: number;
   readonly biases: number;
+  readonly dense: number;
   readonly end: Address;
 }
 
@@ -63,7 +63,7 @@ export function placeTower(model: TowerModel): TowerPlaces {
   const dense = (): Address => room.take(floats);
   const capacity = Math.max(CHUNK, training.batchSize);
   const batch = (columns: number): Address => room.take(capacity * columns);
-  const [shared, delta] = [room.take(layout.length), room.take(layout.length)];
+  const shared = room.take(layout.length);
   const [weights, gradients, starts] = [dense(), dense(), dense()];
   const logits = batch(1);
   const records = placeLayers(shape, within, { weights, gradients, batch, room });
@@ -107,12 +107,12 @@ export function placeTower(model: TowerModel): TowerPlaces {
     records,
     blocks,
     shared,
-    delta,
     starts,
     logits,
     row,
     table,
     biases,
+    dense: biases + items,
     ...rest,
     end: room.end,
   };

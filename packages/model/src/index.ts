@@ -68,6 +68,7 @@ export type {
   TrainingEngine,
   WholeTable,
 } from './types.ts';
+export { wholeDelta } from './whole-delta.ts';
 export { compactRows, drawExamples, drawExamplesFrom, drawSeed } from './examples.ts';
 export type { Examples, ExampleSeed } from './examples.ts';
 export { solvePositiveDefiniteInPlace } from './linear-algebra.ts';

@@ -1,4 +1,4 @@
-import type { LocalOnly, SeededRandom } from '@tutti/base';
+import type { LocalOnly, Ranges, SeededRandom } from '@tutti/base';
 
 /** The TensorFlow.js namespace, injected: two copies of it in one page break each other. */
 export type Tensorflow = typeof import('@tensorflow/tfjs');
@@ -111,8 +111,10 @@ export interface LocalData {
 
 /** What local training gives: a delta of the shared part, and the local part, which stays. */
 export interface LocalUpdate {
-  /** Trained minus initial, in the shared layout; owned by the caller. */
+  /** Trained minus initial, owned by the caller: in the shared layout, or with `ranges` only what stands there. */
   readonly delta: Float32Array;
+  /** Where in the shared layout training may have moved anything; everything, when left out. They name the rows it touched. */
+  readonly ranges?: LocalOnly<Ranges>;
   readonly local: LocalOnly<Float32Array>;
   /** Mean loss an example, before the step that it was measured for. */
   readonly loss: number;

@@ -17,7 +17,7 @@ const HAIR = 2 ** -22;
 /**
  * Scales `delta` down so that its L2 norm is at most `clippingNorm`; shorter updates pass unchanged.
  *
- * The norm runs over all tensors together (flat clipping) and is summed in float64, in order. The bound holds for the
+ * The norm runs over all tensors together (flat clipping) and is summed in float64. The bound holds for the
  * float32 values that are returned, not only before their rounding.
  *
  * @param delta model delta, trained minus initial weights; length d, float32. Not modified.
@@ -28,31 +28,46 @@ const HAIR = 2 ** -22;
  * @see McMahan et al., Learning Differentially Private Recurrent Language Models, ICLR 2018, Algorithm 1.
  */
 export function clipUpdate(delta: Float32Array, clippingNorm: number): ClippedUpdate {
-  if (!(clippingNorm > 0 && Number.isFinite(clippingNorm)))
-    throw new UsageError(`a clipping norm of ${clippingNorm}; a finite number above 0 is needed`);
+  checkNorm(clippingNorm);
+  const copy = delta.slice();
+  return { delta: copy, ...clipInPlace(copy, clippingNorm) };
+}
+
+/**
+ * {@link clipUpdate} without a copy: `delta` itself is scaled.
+ * @param delta all that may be other than zero of a model delta.
+ */
+export function clipInPlace(delta: Float32Array, clippingNorm: number): Omit<ClippedUpdate, 'delta'> {
+  checkNorm(clippingNorm);
   const norm = normOf(delta);
   // Squares of float32 numbers cannot overflow float64: the norm is not finite only where an entry is not.
   if (!Number.isFinite(norm)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
-  if (norm <= clippingNorm) return { delta: delta.slice(), norm, clipped: false };
-  let factor = (clippingNorm / norm) * (1 - HAIR);
-  let scaled = scale(delta, factor);
+  if (norm <= clippingNorm) return { norm, clipped: false };
+  scaleInPlace(delta, (clippingNorm / norm) * (1 - HAIR));
   // Denormal products are rounded more coarsely than the hair allows for; then a little more is taken.
-  while (normOf(scaled) > clippingNorm) scaled = scale(delta, (factor /= 2));
-  return { delta: scaled, norm, clipped: true };
+  while (normOf(delta) > clippingNorm) scaleInPlace(delta, 0.5);
+  return { norm, clipped: true };
 }
 
+function checkNorm(clippingNorm: number): void {
+  if (!(clippingNorm > 0 && Number.isFinite(clippingNorm)))
+    throw new UsageError(`a clipping norm of ${clippingNorm}; a finite number above 0 is needed`);
+}
+
+/** Four sums, each of every fourth square: one alone would wait for each addition to end. */
 function normOf(values: Float32Array): number {
-  let squares = 0;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    // Rows that training did not touch are zeros.
-    if (value !== 0) squares += value * value;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = values.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    a += (values[i] as number) * (values[i] as number);
+    b += (values[i + 1] as number) * (values[i + 1] as number);
+    c += (values[i + 2] as number) * (values[i + 2] as number);
+    d += (values[i + 3] as number) * (values[i + 3] as number);
   }
-  return Math.sqrt(squares);
+  for (let i = whole; i < values.length; i++) a += (values[i] as number) * (values[i] as number);
+  return Math.sqrt(a + b + (c + d));
 }
 
-function scale(values: Float32Array, factor: number): Float32Array {
-  const scaled = new Float32Array(values.length);
-  for (let i = 0; i < scaled.length; i++) scaled[i] = (values[i] as number) * factor;
-  return scaled;
+function scaleInPlace(values: Float32Array, factor: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor;
 }

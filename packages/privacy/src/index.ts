@@ -15,7 +15,7 @@ export { accountPlan, calibratePlan } from './account.ts';
 export type { NoiseMechanism, PlanAccount, ReleasePlan } from './account.ts';
 export { calibrateNoiseMultiplier } from './calibrate.ts';
 export type { CalibrationTarget } from './calibrate.ts';
-export { clipUpdate } from './clip.ts';
+export { clipInPlace, clipUpdate } from './clip.ts';
 export type { ClippedUpdate } from './clip.ts';
 export { bandedCoefficients, correlatedSensitivity, prefixError } from './correlated.ts';
 export type { CorrelatedNoise, Participation } from './correlated.ts';

@@ -173,9 +173,16 @@ export function graphRules({ mode, graph }: Pick<RoundDescription, 'mode' | 'gra
 /** A description whose signature and digest were checked against the pinned coordinator key. */
 export type VerifiedDescription = Brand<RoundDescription, 'VerifiedDescription'>;
 
+/** What {@link roundDigest} gave for descriptions that are still in use: everyone in a process who is told one and the same asks. */
+const digests = new WeakMap<RoundDescription, RoundDigest>();
+
 /** D = H("round", canonical description): binds every mask of the attempt to what the client agreed to. */
 export function roundDigest(description: RoundDescription, crypto: CryptoSuite): RoundDigest {
-  return crypto.digest('round', utf8(canonicalJson(description))) as RoundDigest;
+  const known = digests.get(description);
+  if (known !== undefined) return known;
+  const digest = crypto.digest('round', utf8(canonicalJson(description))) as RoundDigest;
+  digests.set(description, digest);
+  return digest;
 }
 
 /** Bytes that the coordinator signs for a phase message: H("phase", type, D, each part of the body). */

@@ -1,4 +1,11 @@
-import { keepLocal, seededRandom, systemRandom, type LocalOnly } from '@tutti/base';
+import {
+  addRangesInto,
+  keepLocal,
+  seededRandom,
+  systemRandom,
+  type LocalOnly,
+  type Ranges,
+} from '@tutti/base';
 import {
   createDevice,
   DEFAULT_POLICY,
@@ -36,6 +43,10 @@ const FRAME_HEADER_BYTES = 100;
 /** Bytes that a vector of `words` words costs on a wire. */
 const uploadBytes = (words: number, wordBits: WordBits): number =>
   wordBytes(wordBits) * words + FRAME_HEADER_BYTES * frameCount(words, wordBits);
+
+/** Lanes of an input; the last of its ranges ends where it does. */
+const lengthOf = (words: Uint32Array, ranges: Ranges | undefined): number =>
+  ranges === undefined ? words.length : (ranges.at(-2) as number) + (ranges.at(-1) as number);
 
 /** Opens an engine and hosts devices on it. */
 export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): Promise<DeviceHost> {
@@ -93,18 +104,21 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
         answers.push(answer);
         continue;
       }
-      addToSum({ attempt, group: groups.get(user) as number }, answer.words);
-      const bytes = uploadBytes(answer.words.length, answer.wordBits);
-      answers.push({ type: 'input-added', attempt, bytes });
+      const { words, ranges, wordBits } = answer;
+      addToSum({ attempt, group: groups.get(user) as number }, words, ranges);
+      answers.push({ type: 'input-added', attempt, bytes: uploadBytes(lengthOf(words, ranges), wordBits) });
+      // A plain attempt has no more to ask of it: its input need not wait for the outcome.
+      if (ranges !== undefined) device.leave();
     }
     return { user, answers };
   }
 
-  function addToSum(key: GroupKey, words: Uint32Array): void {
+  function addToSum(key: GroupKey, words: Uint32Array, ranges: Ranges | undefined): void {
     const name = `${key.attempt}/${key.group}`;
-    const sum = sums.get(name);
-    if (sum === undefined) sums.set(name, Uint32Array.from(words));
-    else addInto(sum, words);
+    const sum = sums.get(name) ?? new Uint32Array(lengthOf(words, ranges));
+    sums.set(name, sum);
+    if (ranges === undefined) addInto(sum, words);
+    else addRangesInto(sum, words, ranges);
   }
 
   return {
@@ -166,6 +180,7 @@ function openDevice(
     }),
     crypto,
     random: systemRandom(),
+    rangedInputs: true,
     words: (purpose, attempt) => stream(purpose, attempt),
     seeds: (attempt) => stream('training', attempt),
     // Time is virtual here, and nothing that a device keeps ends.

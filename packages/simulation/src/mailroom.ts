@@ -31,7 +31,7 @@ export interface Mailroom {
 export function openMailroom(
   users: number,
   parameters: number,
-  identity: (user: number) => { id: ClientId },
+  idOfUser: (user: number) => ClientId,
 ): Mailroom {
   const userOf = new Map<ClientId, number>();
   const idOf = new Map<number, ClientId>();
@@ -48,7 +48,7 @@ export function openMailroom(
   const idFor = (user: number): ClientId => {
     const known = idOf.get(user);
     if (known !== undefined) return known;
-    const { id } = identity(user);
+    const id = idOfUser(user);
     idOf.set(user, id);
     userOf.set(id, user);
     return id;

@@ -30,7 +30,7 @@ import type { RoundReport, SimulationResult } from './report.ts';
 import { roundReport, type AttemptEnd } from './round-report.ts';
 import { TASK, taskConfig } from './task.ts';
 import { drawPeople, privacyResult } from './selection.ts';
-import { simulatedIdentity } from './identity.ts';
+import { simulatedId } from './identity.ts';
 
 /** Rounds that may end without a result, one after another, before a simulation gives up. */
 const MOST_FAILURES = 5;
@@ -111,8 +111,8 @@ async function openRun(
   const task = taskConfig(options, resolved, model, meanHistory);
   const blobs = memoryBlobs(nodeCrypto);
   const clock = manualClock();
-  const identity = (user: number) => simulatedIdentity(resolved.seed, user);
-  const mailroom = openMailroom(population.users, model.layout.length, identity);
+  const idOfUser = (user: number) => simulatedId(resolved.seed, user);
+  const mailroom = openMailroom(population.users, model.layout.length, idOfUser);
   const unmasker = openUnmaskPool({ workers: resolved.workers });
   const coordination = await createCoordination({
     tasks: [task],

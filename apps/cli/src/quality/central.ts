@@ -1,7 +1,7 @@
 import { keepLocal, seededRandom, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { createStrategy } from '@tutti/aggregation';
 import { historyOf, type TrainingRows } from '@tutti/evaluation';
-import { recommended, type LocalData, type TrainingEngine } from '@tutti/model';
+import { recommended, wholeDelta, type LocalData, type TrainingEngine } from '@tutti/model';
 
 /** What central training takes. */
 export interface CentralOptions {
@@ -84,8 +84,9 @@ async function meanDeltaOf(
     await onPerson(index / users.length);
     const data = dataOf(train, user);
     const vector = await loaded.personalize(vectors.get(user), data, random.fork('fit', step, user));
-    const { local, delta } = await loaded.train(vector, data, random.fork(step, user));
-    vectors.set(user, local);
+    const update = await loaded.train(vector, data, random.fork(step, user));
+    const delta = wholeDelta(update, engine.model);
+    vectors.set(user, update.local);
     for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (delta[i] as number);
   }
   loaded.dispose();

@@ -17,8 +17,7 @@ type TowerFunctions = Pick<
   | 'fitPerson'
   | 'resetWeights'
   | 'descend'
-  | 'writeRowDeltas'
-  | 'clearRowDeltas'
+  | 'packRowDeltas'
   | 'writeLayerDelta'
   | 'beginScores'
   | 'scoreRange'
@@ -193,25 +192,18 @@ export function towerFunctions(heap: Heap): TowerFunctions {
       }
       return total;
     },
-    writeRowDeltas(rows, touched, table, biases) {
+    packRowDeltas(rows, touched, to) {
       const { floats, integers } = heap;
+      const biases = to / 4 + touched * at.width;
       for (let i = 0; i < touched; i++) {
         const item = integers[rows / 4 + i] as number;
         const [row, from] = [at.compact + 4 * i * at.row, at.table + 4 * item * at.width];
-        const to = table + 4 * item * at.width;
-        subtract(to, row, from, at.productSize);
+        const packed = to + 4 * i * at.width;
+        subtract(packed, row, from, at.productSize);
         if (deepApart())
-          subtract(to + 4 * at.deepDense, row + 4 * at.deepFrom, from + 4 * at.deepDense, at.deepSize);
-        floats[biases / 4 + item] =
+          subtract(packed + 4 * at.deepDense, row + 4 * at.deepFrom, from + 4 * at.deepDense, at.deepSize);
+        floats[biases + i] =
           (floats[(row + biasSlot()) / 4] as number) - (floats[at.biases / 4 + item] as number);
-      }
-    },
-    clearRowDeltas(rows, touched, table, biases) {
-      const { floats, integers } = heap;
-      for (let i = 0; i < touched; i++) {
-        const item = integers[rows / 4 + i] as number;
-        floats.fill(0, table / 4 + item * at.width, table / 4 + (item + 1) * at.width);
-        floats[biases / 4 + item] = 0;
       }
     },
     writeLayerDelta(within, columnsPadded, rows, columns, to) {
