@@ -1,9 +1,10 @@
 import { memoryBlobs, memoryStore, type CoordinationEvent, type TaskConfig } from '@tutti/coordination';
 import { decodeCheckpoint } from '@tutti/model';
 import { bandedCoefficients, nextClippingNorm } from '@tutti/privacy';
+import { phaseDigest, roundDigest, type RoundDescription } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { describe, expect, it } from 'vitest';
-import { meanDelta, openStory, taskConfig, type Story } from './federation.ts';
+import { COORDINATOR_KEY, meanDelta, openStory, taskConfig, type Story } from './federation.ts';
 
 /** What privacy costs and who counts it, told as stories: real engines, manual clock, restarts between rounds. */
 
@@ -254,6 +255,32 @@ describe('a device’s own ledger', () => {
     expect(await privacyOf(story, 7)).toMatchObject({ participations: 1 });
     expect(await privacyOf(story, 0)).toMatchObject({ participations: 0 });
   });
+
+  it.each(['semi-honest', 'active'] as const)(
+    'counts no survivors of a list that it refuses, signed as it is: its update is in the sum all the same (%s)',
+    async (mode) => {
+      let described: RoundDescription | undefined;
+      const story = await openStory({
+        count: 8,
+        config: taskConfig({ rounds: 9, metrics: false, noise, mode }),
+        alter: (client, message) => {
+          if (message.type === 'describe') described = message.description;
+          if (client !== 7 || message.type !== 'survivors' || described === undefined) return message;
+          const survivors = new Uint8Array(128).fill(255);
+          const digest = roundDigest(described, nodeCrypto);
+          const body = [Uint8Array.of(message.group, 0), survivors];
+          const signed = phaseDigest('survivors', digest, body, nodeCrypto);
+          return { ...message, survivors, signature: nodeCrypto.sign(signed, COORDINATOR_KEY.secretKey) };
+        },
+      });
+      await play(story);
+      expect(story.clients[7]?.declined).toEqual(['malformed']);
+      expect(committed(story)).toMatchObject([{ reported: 8 }]);
+      // It counts the fewest that there may be, and so at least what the others count.
+      const [deceived, other] = [await privacyOf(story, 7), await privacyOf(story, 0)];
+      expect(deceived?.epsilon).toBeGreaterThanOrEqual(other?.epsilon as number);
+    },
+  );
 
   it('refuses once its own budget is spent, while the task goes on with others', async () => {
     const story = await openStory({ count: 8, config, policy: { participationCap: 2 } });

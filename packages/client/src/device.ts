@@ -77,6 +77,8 @@ interface Running {
   readonly ranges: Ranges | undefined;
   /** Pages of the roster that came, in order. */
   roster: readonly Uint8Array[];
+  /** Members that the coordinator named as survivors; 0 before. */
+  survivors: number;
   /** The last answer, for a coordinator that asks again. */
   answered: { readonly to: CoordinatorMessage['type']; readonly messages: readonly DeviceMessage[] };
 }
@@ -205,6 +207,7 @@ class ClientDevice implements Device {
       input,
       ranges,
       roster: [],
+      survivors: 0,
       answered: { to: 'describe', messages: [] },
     };
     // From here on the attempt owns the input, and wipes it when anything below fails.
@@ -321,7 +324,8 @@ class ClientDevice implements Device {
     const { attempt, survivors } = message;
     this.#checkPhase(running, message, [survivors]);
     if (running.keys?.phase !== 'masked') return [];
-    await this.#countSurvivors(running, survivors);
+    checkEnoughForNoise(running.description, survivors);
+    running.survivors = bitsOf(survivors);
     if (running.description.mode === 'active') {
       const { state, signature } = signSurvivors(running.keys, survivors, this.options.identity.secretKey);
       running.keys = state;
@@ -330,7 +334,9 @@ class ClientDevice implements Device {
     await this.#answerOnce(attempt);
     const { state, reply } = answerUnmask(running.keys, survivors);
     running.keys = state;
-    return this.#remember(running, 'survivors', [{ type: 'unmask', attempt, shares: reply }]);
+    const answer = this.#remember(running, 'survivors', [{ type: 'unmask', attempt, shares: reply }]);
+    await this.#countSurvivors(running);
+    return answer;
   }
 
   /** Phase 5 in active mode. */
@@ -343,15 +349,18 @@ class ClientDevice implements Device {
     await this.#answerOnce(message.attempt);
     const { state, reply } = answerSigned(running.keys, message.signatures);
     running.keys = state;
-    return this.#remember(running, 'survivor-signatures', [
+    const answer = this.#remember(running, 'survivor-signatures', [
       { type: 'unmask', attempt: message.attempt, shares: reply },
     ]);
+    await this.#countSurvivors(running);
+    return answer;
   }
 
-  /** Fewer survivors than the noise was meant for get no answer; as many as there are, the device's own ledger counts. */
-  async #countSurvivors({ description: { attempt, noise } }: Running, bitmap: Uint8Array): Promise<void> {
-    const survivors = bitsOf(bitmap);
-    if (noise.mechanism === 'skellam' && survivors < noise.survivors) throw new Declined('too-few-survivors');
+  /**
+   * The device's own ledger counts as many survivors as there are, once they were checked: a list that is refused says nothing, while
+   * others may still open the sum.
+   */
+  async #countSurvivors({ description: { attempt }, survivors }: Running): Promise<void> {
     await (await this.#openLedger()).survived(attempt, survivors);
   }
 
@@ -442,6 +451,12 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 /** Members that a bitmap names. */
 const bitsOf = (bitmap: Uint8Array): number =>
   bitmap.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
+
+/** Fewer survivors than the noise was meant for get no answer. */
+function checkEnoughForNoise({ noise }: RoundDescription, bitmap: Uint8Array): void {
+  if (noise.mechanism === 'skellam' && bitsOf(bitmap) < noise.survivors)
+    throw new Declined('too-few-survivors');
+}
 
 const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >>> 8);
 

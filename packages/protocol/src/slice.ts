@@ -123,7 +123,7 @@ function rowsOutside(items: number, head: Uint32Array): Uint32Array {
   return rest;
 }
 
-/** H("slice-rows", each row as a little-endian u32), in hexadecimal: how a description names the rows of its slice. */
+/** H("slice-rows", P), P all rows as little-endian u32 in one part, in hexadecimal: how a description names the rows of its slice. */
 export function sliceRowsHash(rows: Uint32Array, crypto: CryptoSuite): string {
   const bytes = new Uint8Array(4 * rows.length);
   const view = new DataView(bytes.buffer);
