@@ -282,6 +282,30 @@ describe('a device’s own ledger', () => {
     },
   );
 
+  it.each([
+    ['active', 'too-few-survivors', 1],
+    ['active', 'coordinator-restarted', 1],
+    ['semi-honest', 'coordinator-restarted', 1],
+    // A curious coordinator says the truth: a mask is left that nobody can take away.
+    ['semi-honest', 'too-few-unmask-shares', 0],
+    ['semi-honest', 'too-few-survivors', 0],
+  ] as const)(
+    'in %s mode, told of an end as %s while others open the sum, counts %d',
+    async (mode, reason, parts) => {
+      const story = await openStory({
+        count: 8,
+        config: taskConfig({ rounds: 9, metrics: false, noise, mode }),
+        alter: (client, message) =>
+          client === 7 && message.type === 'survivors'
+            ? { type: 'outcome', outcome: 'aborted', attempt: message.attempt, reason }
+            : message,
+      });
+      await play(story);
+      expect(committed(story)).toMatchObject([{ reported: 8 }]);
+      expect(await privacyOf(story, 7)).toMatchObject({ participations: parts });
+    },
+  );
+
   it('refuses once its own budget is spent, while the task goes on with others', async () => {
     const story = await openStory({ count: 8, config, policy: { participationCap: 2 } });
     await play(story, 2);

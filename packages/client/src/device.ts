@@ -8,6 +8,7 @@ import {
   type CoordinatorMessageOf,
   type DeclineReason,
   type RoundDescription,
+  type RoundAbortReason,
 } from '@tutti/protocol';
 import {
   abandon,
@@ -92,6 +93,14 @@ const VECTOR = 'vector';
 export function createDevice(options: DeviceOptions): Device {
   return new ClientDevice(options);
 }
+
+/** Ends of an attempt that a curious coordinator may come to with enough answers of others to open the sum. */
+const MAY_HAVE_OPENED: ReadonlySet<RoundAbortReason> = new Set([
+  'unrecoverable-masks',
+  'coordinator-restarted',
+  'task-stopped',
+  'internal-error',
+]);
 
 /** What a plain attempt shows of keys. */
 const NO_BUNDLE = new Uint8Array(0);
@@ -370,11 +379,16 @@ class ClientDevice implements Device {
     await this.options.store.set(UNMASK_ANSWERED, u32(attempt));
   }
 
-  /** The attempt is over. Where it released nothing of this device, which opened nothing of it, its part no longer counts. */
+  /**
+   * The attempt is over. A part no longer counts where a coordinator that follows the protocol could not open the sum, and this
+   * device helped nobody to. In active mode the coordinator is not believed, and every part counts that was sent.
+   */
   async #settle(message: Extract<CoordinatorMessage, { type: 'outcome' }>): Promise<void> {
     const ledger = await this.#openLedger();
     const part = ledger.state.open.find(({ attempt }) => attempt === message.attempt);
-    if (part === undefined || !part.masked || message.outcome === 'committed') return;
+    if (part === undefined || !part.masked || part.mode === 'active' || message.outcome === 'committed')
+      return;
+    if (message.outcome === 'aborted' && MAY_HAVE_OPENED.has(message.reason)) return;
     // A measurement ends as "not included" for everybody, those in its sum too.
     if (message.outcome === 'not-included' && part.purpose === 'evaluate') return;
     if ((await this.#lastAnswered()) < message.attempt) await ledger.release(message.attempt);

@@ -10,6 +10,7 @@ export interface Part {
   readonly attempt: number;
   readonly round: number;
   readonly purpose: RoundDescription['purpose'];
+  readonly mode: RoundDescription['mode'];
   /** Whether masks hide its input until an unmask request is answered. */
   readonly masked: boolean;
   /** Members of its group that are sure to be in the sum. */
@@ -37,8 +38,8 @@ export interface DeviceLedger {
  * The ledger that a device keeps of itself: it counts what its own data went into, whatever the coordinator counts.
  *
  * A part is counted before the masked input leaves, with the fewest survivors that its noise was meant for. It counts for as many
- * as there were once the coordinator names them, and no longer where the attempt ended before this device answered an unmask
- * request. What is not known to have ended stays counted.
+ * as there were once the coordinator names them in a list that the device accepts. It no longer counts where a curious coordinator
+ * ended the attempt before anybody could answer an unmask request; one that lies is not believed, so in active mode it stays.
  */
 export interface PrivacyLedger {
   readonly state: DeviceLedger;
@@ -86,11 +87,11 @@ export async function openPrivacyLedger(store: ClientStore): Promise<PrivacyLedg
 
 /** What a description would release of this device, as it counts before anything is known of the attempt's end. */
 export function partOf(description: RoundDescription, ownDeltaVariance: number): Part {
-  const { attempt, round, purpose, noise, cohort } = description;
+  const { attempt, round, purpose, mode, noise, cohort } = description;
   const one = { seen: 1, read: 1, sampling: null };
   const released = attemptRelease(description, one);
   return {
-    ...{ attempt, round, purpose, masked: description.protection === 'secure' },
+    ...{ attempt, round, purpose, mode, masked: description.protection === 'secure' },
     survivors:
       noise.mechanism === 'skellam' ? noise.survivors : fewestSurvivors(cohort, graphRules(description)),
     releases: released?.parts.map(({ lanes: _, ...release }) => release) ?? null,
