@@ -1,6 +1,6 @@
 import { seededRandom, type SeededRandom } from '@tutti/base';
 import type { SplitDataset } from '@tutti/datasets';
-import type { LoadedModel, Model } from '@tutti/model';
+import { recommended, type LoadedModel, type Model } from '@tutti/model';
 import { groupShape, LARGEST_COMPLETE_GRAPH, SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { recordAttempt, type RecordedAttempt } from './attempt.ts';
 import { attributeInference } from './attribute.ts';
@@ -147,14 +147,15 @@ async function prepare(target: AuditTarget, whole: boolean, random: SeededRandom
 
 /** A whole cohort's exact sum, which is the hardest to take apart; and the smallest sums, with ever more noise. */
 function regroupings(
-  { victims, people, accomplices, recordedNoise }: Attacked,
+  { victims, data, people, accomplices, recordedNoise }: Attacked,
   guarantee: Guarantee,
 ): AttackResult[] {
   const victimsOnly = people.slice(0, people.length - accomplices.length);
   const whole = { victims, accomplices, cohorts: [victimsOnly.slice(0, COHORT)] };
   const smallest = { victims, accomplices, cohorts: chunks(victimsOnly.slice(0, COHORT), FEWEST) };
   const usual = defaultNoise(victims.model.config.family);
-  const levels: (NoiseLevel | undefined)[] = [undefined, usual];
+  // The default is a part of the clipping norm that goes with it: of a tighter one it is another noise, which nobody runs.
+  const levels: (NoiseLevel | undefined)[] = [undefined, ...(clipsAsUsual(victims, data) ? [usual] : [])];
   if (recordedNoise !== undefined && recordedNoise > 0 && recordedNoise !== usual.multiplier)
     levels.push({
       multiplier: recordedNoise,
@@ -168,6 +169,12 @@ function regroupings(
   return [regrouping(whole, undefined), ...levels.map((level) => regrouping(smallest, level))].flatMap(
     (result) => result ?? [],
   );
+}
+
+/** Whether updates are clipped as they are where nothing else is asked for. */
+function clipsAsUsual({ model, clippingNorm }: Victims, { items, users, train }: SplitDataset): boolean {
+  const usual = recommended(model.config, { items, meanHistory: train.values.length / users }).clippingNorm;
+  return Math.abs(clippingNorm / usual - 1) < 1e-9;
 }
 
 function chunks<T>(list: readonly T[], size: number): T[][] {

@@ -126,6 +126,8 @@ interface RunConfig {
   };
   readonly model: ModelInput;
   readonly strategy: { readonly clippingNorm: number };
+  /** The noise that was found for an ε. */
+  readonly privacy?: { readonly noiseMultiplier: number } | null;
 }
 
 /**
@@ -133,7 +135,7 @@ interface RunConfig {
  * @throws {CommandError} naming the file that is missing or wrong.
  */
 export async function recordedTargets(folder: string, dataset: string | undefined): Promise<Targets> {
-  const { options, model, strategy } = await runConfig(join(folder, 'config.json'));
+  const { options, model, strategy, privacy } = await runConfig(join(folder, 'config.json'));
   const at = dataset ?? options.dataset;
   const choice: DataChoice = {
     seed: options.seed,
@@ -144,9 +146,10 @@ export async function recordedTargets(folder: string, dataset: string | undefine
   const data = await openData(choice);
   const checkpoint = await lastCheckpoint(join(folder, 'checkpoints'));
   const target = await targetOf(data, model, checkpoint, strategy.clippingNorm);
-  const noise =
+  const asked =
     options.noiseMultiplier ?? (options.noise === 'default' ? defaultNoiseMultiplier(model.family) : 0);
-  return { data, choice, targets: [{ ...target, recordedNoise: noise }] };
+  const recordedNoise = privacy?.noiseMultiplier ?? asked;
+  return { data, choice, targets: [{ ...target, recordedNoise }] };
 }
 
 async function runConfig(path: string): Promise<RunConfig> {
@@ -160,9 +163,9 @@ async function runConfig(path: string): Promise<RunConfig> {
     );
   });
   try {
-    const { options, model, strategy } = JSON.parse(text) as Partial<RunConfig>;
+    const { options, model, strategy, privacy = null } = JSON.parse(text) as Partial<RunConfig>;
     if (options !== undefined && model !== undefined && strategy !== undefined && strategy.clippingNorm > 0)
-      return { options, model, strategy };
+      return { options, model, strategy, privacy };
   } catch (cause) {
     throw new CommandError(`${path} is not the config.json of a run`, undefined, { cause });
   }

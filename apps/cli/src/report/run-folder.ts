@@ -33,7 +33,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
       await writes;
       await writeFile(
         join(path, 'config.json'),
-        `${JSON.stringify({ options: config, model: result.model, strategy: result.strategy, dataset: result.dataset, backend: result.backend }, null, 2)}\n`,
+        `${JSON.stringify({ options: config, model: result.model, strategy: result.strategy, privacy: result.privacy, dataset: result.dataset, backend: result.backend }, null, 2)}\n`,
       );
       await writeFile(join(path, 'report.html'), simulationReport(config, result));
     },
