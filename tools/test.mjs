@@ -93,7 +93,7 @@ async function tests(only) {
       '--reporter=./tools/count-reporter.mjs',
     ];
     const env = plainEnvironment({ TUTTI_COUNTS: file });
-    const { code } = await run(bin('vitest'), [...args, ...only], { cwd: ROOT, env, limitMs: 9 * MINUTE });
+    const { code } = await run(bin('vitest'), [...args, ...only], { cwd: ROOT, env, limitMs: 15 * MINUTE });
     const counts = readCounts(file);
     if (counts.passed + counts.failed.length + counts.skipped.length === 0)
       counts.failed.push('vitest ran no test');
