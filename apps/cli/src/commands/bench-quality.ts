@@ -1,8 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import type { SplitDataset } from '@tutti/datasets';
 import { MODEL_FAMILIES } from '@tutti/model';
-import { FITS, partsOf, type Fit, type RoundReport } from '@tutti/simulation';
+import { FITS, partsOf, type RoundReport } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
@@ -11,10 +10,10 @@ import { canaryLines, runCanaries } from '../quality/canaries.ts';
 import type { ChosenRound } from '../quality/choose-round.ts';
 import { compareReferences, type Comparison } from '../quality/compare.ts';
 import { benchFederation, openFamily, type FamilyFlags } from '../quality/federation.ts';
-import type { Bench, MethodReport } from '../quality/measure.ts';
+import { fitNote, type Bench, type MethodReport } from '../quality/measure.ts';
 import { qualityOptions } from '../quality/options.ts';
 import { breather } from '../quality/progress.ts';
-import type { ReferenceName, ReferenceSettings } from '../quality/references.ts';
+import { settingsOf, type ReferenceName, type ReferenceSettings } from '../quality/references.ts';
 import { tuneReferences } from '../quality/tune.ts';
 import { roundCharts, type Chart } from '../report/html.ts';
 import { qualityPage } from '../report/quality-page.ts';
@@ -105,7 +104,8 @@ async function runBench(flags: BenchFlags, screen: Screen, signal: AbortSignal) 
   const { train, validation } = partsOf(data, flags.fit);
   const bench: Bench = { data, train, test: data.test, breathe: breather(signal) };
   const canaries = await runCanaries(bench, screen);
-  const settings = flags.tune === true ? await tuned(flags, bench, screen) : {};
+  const chosen = flags.tune === true ? await tuned(flags, bench, screen) : {};
+  const settings = settingsOf(flags.against, train, chosen);
   const seeds = Array.from({ length: flags.seeds }, (_, n) => flags.seed + n);
   const family = flags.model === undefined ? undefined : await openFamily(flags, bench);
   const names = flags.against.filter((name) => name !== 'central' || family !== undefined);
@@ -170,14 +170,6 @@ async function tuned(
       await breathe();
     },
   });
-}
-
-function fitNote({ validation, validationInsideTrain }: SplitDataset, fit: Fit): string {
-  if (validation === undefined)
-    return 'trained on everything but the test items; there are no validation items';
-  if (validationInsideTrain && fit === 'files')
-    return 'validation items are inside training, as in the files';
-  return 'trained on train only: train, validation and test are disjoint';
 }
 
 /** How the federation stands beside central training, and what another round would have given. */

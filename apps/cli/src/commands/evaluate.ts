@@ -21,7 +21,7 @@ import { canaryLines, runCanaries } from '../quality/canaries.ts';
 import { factsOf } from '../quality/central.ts';
 import { openCheckpointScorer } from '../quality/checkpoint-scorer.ts';
 import { compareReferences, reportOver, type Measured } from '../quality/compare.ts';
-import { rankAll, type Bench, type MethodReport } from '../quality/measure.ts';
+import { fitNote, rankAll, type Bench, type MethodReport } from '../quality/measure.ts';
 import { qualityOptions } from '../quality/options.ts';
 import { breather } from '../quality/progress.ts';
 import type { ReferenceName } from '../quality/references.ts';
@@ -160,7 +160,7 @@ async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: A
     baselines,
     canaries,
     skipped,
-    notes: skipped.map(({ reason }) => reason),
+    notes: [fitNote(data, 'files'), ...skipped.map(({ reason }) => reason)],
   };
 }
 

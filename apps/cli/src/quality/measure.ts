@@ -13,7 +13,7 @@ import {
   type Scorer,
   type TrainingRows,
 } from '@tutti/evaluation';
-import { qualityOf, type QualityReport } from '@tutti/simulation';
+import { qualityOf, type Fit, type QualityReport } from '@tutti/simulation';
 
 /** Length of the lists that everything is measured on. */
 const K = 10;
@@ -178,4 +178,13 @@ export function meanOf<T>(values: readonly T[]): T {
     return Object.fromEntries(entries) as T;
   }
   return first;
+}
+
+/** Which fit figures are of: they compare with figures of the same fit only. */
+export function fitNote({ validation, validationInsideTrain }: SplitDataset, fit: Fit): string {
+  if (validation === undefined)
+    return 'trained on everything but the test items; there are no validation items';
+  if (validationInsideTrain && fit === 'files')
+    return 'validation items are inside training, as in the files';
+  return 'trained on train only: train, validation and test are disjoint';
 }

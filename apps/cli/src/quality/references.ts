@@ -1,7 +1,9 @@
 import { seededRandom } from '@tutti/base';
 import {
   ease,
+  easeRegularization,
   ials,
+  ialsDefaults,
   itemKnn,
   MOST_EASE_ITEMS,
   popularity,
@@ -43,6 +45,18 @@ export async function fitReference(name: PlainReference, options: FitOptions): P
     case 'ials':
       return ials(train, { ...options.ials, random: seededRandom(seed).fork('ials'), onProgress });
   }
+}
+
+/** The settings that the references `names` are fitted with: those that are given, and defaults from the data. */
+export function settingsOf(
+  names: readonly ReferenceName[],
+  train: TrainingRows,
+  given: ReferenceSettings,
+): ReferenceSettings {
+  return {
+    ...(names.includes('ease') ? { ease: given.ease ?? { regularization: easeRegularization(train) } } : {}),
+    ...(names.includes('ials') ? { ials: given.ials ?? ialsDefaults(train) } : {}),
+  };
 }
 
 /** Why a reference cannot be fitted to this catalogue, if it cannot. */
