@@ -1,4 +1,4 @@
-import { countInRanges, UsageError, type RandomWords, type Ranges } from '@tutti/base';
+import { countInRanges, sumOfSquares, UsageError, type RandomWords, type Ranges } from '@tutti/base';
 import { InvalidUpdateError } from './errors.ts';
 import type { LaneLayout, LaneScale } from './layout.ts';
 import { bestRounding, HALF, WORD, type BlockReader, type Rounding } from './rounding.ts';
@@ -127,7 +127,7 @@ function checkShape(layout: LaneLayout, scale: LaneScale, delta: Float32Array): 
 
 /** Checks first, so that nothing is drawn for an update that is refused. */
 function checkDelta(delta: Float32Array, factor: number, clippingNorm: number | undefined): void {
-  const squares = squaresOfDelta(delta);
+  const squares = sumOfSquares(delta);
   // The squares of float32 numbers cannot overflow float64, so this is NaN or infinite only where an entry is.
   if (!Number.isFinite(squares)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
   if (clippingNorm !== undefined && !(Math.sqrt(squares) <= clippingNorm))
@@ -136,20 +136,6 @@ function checkDelta(delta: Float32Array, factor: number, clippingNorm: number | 
   const fits = (length: number): boolean => length * factor < LARGEST_LANE;
   if (!fits(Math.sqrt(squares)) && !delta.every((value) => fits(Math.abs(value))))
     throw new InvalidUpdateError('delta', 'does not fit the ring');
-}
-
-/** Sum of squares, in four parts: one sum alone would wait for each addition to end. */
-function squaresOfDelta(delta: Float32Array): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  const whole = delta.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    a += (delta[i] as number) * (delta[i] as number);
-    b += (delta[i + 1] as number) * (delta[i + 1] as number);
-    c += (delta[i + 2] as number) * (delta[i + 2] as number);
-    d += (delta[i + 3] as number) * (delta[i + 3] as number);
-  }
-  for (let i = whole; i < delta.length; i++) a += (delta[i] as number) * (delta[i] as number);
-  return a + b + (c + d);
 }
 
 function roundDeltaInPlace(

@@ -1,4 +1,4 @@
-import { spreadInto, wipe, type LocalOnly, type Ranges } from '@tutti/base';
+import { spreadInto, sumOfSquares, wipe, type LocalOnly, type Ranges } from '@tutti/base';
 import {
   inputRanges,
   layoutLanes,
@@ -109,22 +109,10 @@ function clippedDelta(
 
 /** What training gave, or zeros and the largest loss where it holds something that is no number. */
 function orNothing(trained: LocalUpdate, vector: LocalOnly<Float32Array>): LocalUpdate {
-  if (areNumbers(trained.delta) && Number.isFinite(trained.loss)) return trained;
+  // The squares of float32 numbers cannot overflow float64: their sum is not finite only where one of them is not.
+  if (Number.isFinite(sumOfSquares(trained.delta)) && Number.isFinite(trained.loss)) return trained;
   wipe(trained.delta);
   return { ...trained, local: vector, loss: LARGEST_LOSS };
-}
-
-/**
- * Whether all are finite: the sum of x − x, which is 0 or NaN (a callback for each would take longer than small models train). Of
- * two sums neither waits for the other.
- */
-function areNumbers(values: Float32Array): boolean {
-  let [even, odd] = [0, 0];
-  for (let i = 0; i + 1 < values.length; i += 2) {
-    even += (values[i] as number) - (values[i] as number);
-    odd += (values[i + 1] as number) - (values[i + 1] as number);
-  }
-  return even + odd === 0 && Number.isFinite(values.at(-1) ?? 0);
 }
 
 /** This device's part of the noise of each kind of lane, or its own floor where that is more. */

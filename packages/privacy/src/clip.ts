@@ -1,4 +1,4 @@
-import { UsageError } from '@tutti/base';
+import { sumOfSquares, UsageError } from '@tutti/base';
 import { InvalidUpdateError } from './errors.ts';
 
 /** A delta whose L2 norm is at most the clipping norm. */
@@ -54,19 +54,7 @@ function checkNorm(clippingNorm: number): void {
     throw new UsageError(`a clipping norm of ${clippingNorm}; a finite number above 0 is needed`);
 }
 
-/** Four sums, each of every fourth square: one alone would wait for each addition to end. */
-function normOf(values: Float32Array): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  const whole = values.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    a += (values[i] as number) * (values[i] as number);
-    b += (values[i + 1] as number) * (values[i + 1] as number);
-    c += (values[i + 2] as number) * (values[i + 2] as number);
-    d += (values[i + 3] as number) * (values[i + 3] as number);
-  }
-  for (let i = whole; i < values.length; i++) a += (values[i] as number) * (values[i] as number);
-  return Math.sqrt(a + b + (c + d));
-}
+const normOf = (values: Float32Array): number => Math.sqrt(sumOfSquares(values));
 
 function scaleInPlace(values: Float32Array, factor: number): void {
   for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor;
