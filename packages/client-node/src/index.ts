@@ -13,11 +13,19 @@
  * ```
  */
 export type { DevicePrivacy } from '@tutti/client';
+export { WrongCoordinatorError } from '@tutti/client/sdk';
+export type {
+  Consent,
+  Interaction,
+  Receipt,
+  Receipts,
+  Recommendation,
+  RecommendOptions,
+  SharedEngine,
+} from '@tutti/client/sdk';
 export { createClient } from './create-client.ts';
-export type { Client, ClientEvents, ClientOptions, Recommendation } from './create-client.ts';
-export { StoreInUseError, WrongCoordinatorError } from './errors.ts';
+export type { Client, ClientEvents, ClientOptions } from './create-client.ts';
+export { StoreInUseError } from './errors.ts';
 export { fileStore, SealedStoreError } from './file-store.ts';
-export type { Interaction } from './interactions.ts';
 export { createSharedEngine } from './shared-engine.ts';
-export type { SharedEngine } from './shared-engine.ts';
 export { socketTransport } from './transport.ts';

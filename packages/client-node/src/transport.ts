@@ -31,7 +31,7 @@ export function socketTransport(coordinator: string): Transport {
       socket.on('m', (bytes: unknown) => deliver(socket, bytes, handlers.onMessage));
       socket.on('disconnect', (reason) => handlers.onClose(reason));
       await opened(socket, coordinator, signal);
-      return connectionOf(socket);
+      return connectionOf(socket, handlers.onSent);
     },
   };
 }
@@ -69,7 +69,9 @@ function opened(socket: Socket, coordinator: string, signal: AbortSignal): Promi
   });
 }
 
-function connectionOf(socket: Socket): Connection {
+type OnSent = Parameters<Transport['connect']>[0]['onSent'];
+
+function connectionOf(socket: Socket, onSent: OnSent): Connection {
   return {
     async request(message, { timeoutMs, signal }) {
       signal.throwIfAborted();
@@ -84,6 +86,7 @@ function connectionOf(socket: Socket): Connection {
           signal.addEventListener('abort', onAbort, { once: true, signal: over.signal });
           socket.once('disconnect', onClose);
           over.signal.addEventListener('abort', () => socket.off('disconnect', onClose));
+          onSent?.(message, bytes.length);
           socket.timeout(timeoutMs).emit('m', bytes, (error: Error | null, reply: unknown) => {
             if (error === null) resolve(reply);
             else

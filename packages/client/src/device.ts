@@ -304,7 +304,9 @@ class ClientDevice implements Device {
     const secure = description.protection === 'secure';
     if (secure && running.keys?.phase !== 'shared') return [];
     const ledger = await this.#openLedger();
-    await ledger.charge(partOf(description, ownDeltaVariance(this.options.policy, description)));
+    const part = partOf(description, ownDeltaVariance(this.options.policy, description));
+    await ledger.charge(part);
+    await this.options.onLeaving?.(part);
     if (!secure) {
       return this.#remember(running, 'relay-shares', [
         {

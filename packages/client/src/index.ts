@@ -30,5 +30,6 @@ export type {
   TokenSource,
   Transport,
 } from './ports.ts';
+export type { Part } from './privacy-ledger.ts';
 export { itemOf } from './slice.ts';
 export type { OpenTable, RoundSlice } from './slice.ts';

@@ -40,6 +40,8 @@ export interface ParticipationOptions {
   readonly clock: ClientClock;
   readonly random: SecureRandom;
   readonly onEvent?: (event: ParticipationEvent) => void;
+  /** Hears how many bytes each message has, and of which attempt it is. */
+  readonly onSent?: (attempt: number | undefined, bytes: number) => void;
   /** First and longest pause before connecting again, in milliseconds; default 500 and 30000. */
   readonly backOff?: { readonly firstMs: number; readonly mostMs: number };
   /** The answer to a description leaves at a multiple of this after it came, so that its time says little of the person's data; default 250. */
@@ -110,7 +112,7 @@ async function untilEligible(
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    const answer = await conditions.check();
+    const answer = await conditions.check('begin');
     if (answer.eligible) return;
     await clock.sleep(answer.retryAfterMs, signal);
   }
@@ -123,7 +125,14 @@ async function session(
   onGreeted: () => void,
 ): Promise<number> {
   const inbox = openInbox();
-  const connection = await options.transport.connect({ onMessage: inbox.push, onClose: inbox.close }, signal);
+  const connection = await options.transport.connect(
+    {
+      onMessage: inbox.push,
+      onClose: inbox.close,
+      onSent: (message, bytes) => options.onSent?.('attempt' in message ? message.attempt : undefined, bytes),
+    },
+    signal,
+  );
   try {
     await greet(options, connection, inbox, signal);
     onGreeted();
@@ -179,7 +188,7 @@ async function checkIn(
   connection: Connection,
   signal: AbortSignal,
 ): Promise<CheckedIn> {
-  const eligible = await options.conditions.check();
+  const eligible = await options.conditions.check('begin');
   if (!eligible.eligible) return { kind: 'later', pauseMs: eligible.retryAfterMs };
   const reply = await connection.request({ type: 'check-in' }, { timeoutMs: REPLY_TIMEOUT_MS, signal });
   if (reply.type === 'later') return { kind: 'later', pauseMs: reply.retryAfterMs };
@@ -248,7 +257,7 @@ async function stillEligible(
   message: CoordinatorMessage,
 ): Promise<readonly DeviceMessage[] | undefined> {
   if (!ASKS.has(message.type) || message.type === 'challenge') return undefined;
-  const answer = await conditions.check();
+  const answer = await conditions.check(message.type === 'describe' ? 'begin' : 'go-on');
   if (answer.eligible) return undefined;
   device.leave();
   const attempt = message.type === 'describe' ? message.description.attempt : message.attempt;

@@ -3,6 +3,7 @@ import type { LoadedModel, Model } from '@tutti/model';
 import type { ClientMessage, CoordinatorMessage, Reply, RoundDescription, TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair, MaskedInput, QuantizedInput, WordBits } from '@tutti/secure-aggregation';
 import type { Policy } from './policy.ts';
+import type { Part } from './privacy-ledger.ts';
 import type { OpenTable, RoundSlice } from './slice.ts';
 
 /** What a device keeps between rounds and restarts. Sealed at rest by the adapters that write to a disk. */
@@ -41,14 +42,22 @@ export interface Connection {
 /** How a device reaches its coordinator. */
 export interface Transport {
   connect(
-    handlers: { onMessage(message: CoordinatorMessage): void; onClose(reason: string): void },
+    handlers: {
+      onMessage(message: CoordinatorMessage): void;
+      onClose(reason: string): void;
+      /** A message left, in so many bytes. */
+      onSent?(message: ClientMessage, bytes: number): void;
+    },
     signal: AbortSignal,
   ): Promise<Connection>;
 }
 
 /** Whether now is a good moment: idle, charging, unmetered, consent given. */
 export interface Conditions {
-  check(): Promise<
+  /** @param moment whether something would begin (a check-in, training), or a round that was begun would go on. */
+  check(
+    moment: 'begin' | 'go-on',
+  ): Promise<
     | { readonly eligible: true }
     | { readonly eligible: false; readonly reason: string; readonly retryAfterMs: number }
   >;
@@ -126,4 +135,6 @@ export interface DeviceOptions {
   readonly token?: TokenSource;
   /** For the level `transparent`. */
   readonly logProofs?: LogProofs;
+  /** Hears of an input before it leaves, and is waited for. */
+  readonly onLeaving?: (part: Part) => Promise<void>;
 }

@@ -1,9 +1,10 @@
 import { fromHex, toHex } from '@tutti/base';
-import type { ClientStore, Models, OpenTable } from '@tutti/client';
 import { decodeCheckpoint, modelOfRows, putRowsInPlace, type LoadedModel, type Model } from '@tutti/model';
 import type { TaskInfo } from '@tutti/protocol';
-import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { fetchBlob } from './http.ts';
+import type { CryptoSuite } from '@tutti/secure-aggregation';
+import type { ClientStore, Models } from '../ports.ts';
+import type { OpenTable } from '../slice.ts';
+import type { Downloads } from './http.ts';
 import { decodeKnownRows, encodeKnownRows, mergeRows, NO_ROWS, type KnownRows } from './known-rows.ts';
 import type { SharedEngine } from './shared-engine.ts';
 
@@ -20,29 +21,42 @@ export interface Tables extends Models {
 
 /** What the tables of a device are made of. */
 export interface TablesOptions {
-  readonly coordinator: string;
+  readonly downloads: Downloads;
+  readonly crypto: CryptoSuite;
   readonly task: TaskInfo;
   readonly model: Model;
   readonly store: ClientStore;
   readonly engine: SharedEngine;
+  /** Hears why a checkpoint could not be kept; it is used all the same, and fetched again next time. Without it that is an error. */
+  readonly onUnkept?: (cause: unknown) => void;
 }
 
 /**
  * The tables of a device. A whole checkpoint is kept as it is; rows of slices that came after it are kept beside it, and lie over
  * it. A device that never fetched a whole checkpoint knows the rows of the slices it took part with, and ranks those.
  */
-export function openTables({ coordinator, task, model, store, engine }: TablesOptions): Tables {
+export function openTables(options: TablesOptions): Tables {
+  const { downloads, crypto, task, model, store, engine } = options;
   const { layoutHash } = task;
   /** Of several slices that come at once, each is merged with what the one before left. */
   let merging: Promise<unknown> = Promise.resolve();
+  let unkept: Checkpoint | undefined;
 
   async function fetched(hash: string, signal?: AbortSignal): Promise<Uint8Array> {
+    if (unkept?.hash === hash) return unkept.bytes;
     const kept = await keptCheckpoint(store);
     if (kept?.hash === hash) return kept.bytes;
-    const bytes = await fetchBlob(coordinator, hash, signal === undefined ? {} : { signal });
-    // In this order: a crash between the two leaves an older table, never older rows over a newer one.
-    await store.set(ROWS, NO_ROWS);
-    await store.set(CHECKPOINT, concatenated(fromHex(hash), bytes));
+    const bytes = await downloads.blob(hash, signal === undefined ? {} : { signal });
+    try {
+      // In this order: a crash between the two leaves an older table, never older rows over a newer one.
+      await store.set(ROWS, NO_ROWS);
+      await store.set(CHECKPOINT, concatenated(fromHex(hash), bytes));
+      unkept = undefined;
+    } catch (error) {
+      if (options.onUnkept === undefined) throw error;
+      unkept = { hash, bytes };
+      options.onUnkept(error);
+    }
     return bytes;
   }
 
@@ -66,7 +80,7 @@ export function openTables({ coordinator, task, model, store, engine }: TablesOp
     open,
     async openSlice({ slice }, read) {
       const { blobHash, bytes: most } = slice as NonNullable<typeof slice>;
-      const part = read(await fetchBlob(coordinator, blobHash, { most }));
+      const part = read(await downloads.blob(blobHash, { most }));
       await (merging = merging.then(
         () => merge(part),
         () => merge(part),
@@ -77,7 +91,7 @@ export function openTables({ coordinator, task, model, store, engine }: TablesOp
         loaded: await engine.open({
           model: part.model,
           layoutHash,
-          name: `${blobHash}/${toHex(nodeCrypto.digest('rows', new Uint8Array(rows.buffer)))}`,
+          name: `${blobHash}/${toHex(crypto.digest('rows', new Uint8Array(rows.buffer)))}`,
           weights: async () => part,
         }),
       };
@@ -86,8 +100,9 @@ export function openTables({ coordinator, task, model, store, engine }: TablesOp
       const kept = await keptCheckpoint(store);
       const bytes = await store.get(ROWS);
       const known = decodeKnownRows(bytes, model);
-      if (bytes === undefined || known === undefined) return { loaded: await open(kept?.hash ?? otherwise) };
-      const name = `${kept?.hash ?? 'rows'}+${toHex(nodeCrypto.digest('rows', bytes))}`;
+      if (bytes === undefined || known === undefined)
+        return { loaded: await open(unkept?.hash ?? kept?.hash ?? otherwise) };
+      const name = `${kept?.hash ?? 'rows'}+${toHex(crypto.digest('rows', bytes))}`;
       if (kept !== undefined) {
         const { shared } = decodeCheckpoint(kept.bytes, model.layout);
         putRowsInPlace(model, shared, known.rows, known.shared);
@@ -107,7 +122,12 @@ function concatenated(hash: Uint8Array, bytes: Uint8Array): Uint8Array {
   return value;
 }
 
-async function keptCheckpoint(store: ClientStore): Promise<{ hash: string; bytes: Uint8Array } | undefined> {
+interface Checkpoint {
+  readonly hash: string;
+  readonly bytes: Uint8Array;
+}
+
+async function keptCheckpoint(store: ClientStore): Promise<Checkpoint | undefined> {
   const value = await store.get(CHECKPOINT);
   return value === undefined ? undefined : { hash: toHex(value.subarray(0, 32)), bytes: value.slice(32) };
 }

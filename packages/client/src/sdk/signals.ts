@@ -14,6 +14,11 @@ export function eitherSignal(one: AbortSignal, other: AbortSignal | undefined): 
 /** Aborts after `ms`, or when `outer` does. It holds no process open. */
 export function deadlineSignal(ms: number, outer?: AbortSignal): AbortSignal {
   const deadline = new AbortController();
-  setTimeout(() => deadline.abort(new DOMException(`nothing came in ${ms} ms`, 'TimeoutError')), ms).unref();
+  const timer: unknown = setTimeout(
+    () => deadline.abort(new DOMException(`nothing came in ${ms} ms`, 'TimeoutError')),
+    ms,
+  );
+  // A timer is a number in a browser, and in Node an object that keeps the process.
+  if (typeof timer === 'object') (timer as { unref(): void }).unref();
   return eitherSignal(deadline.signal, outer);
 }

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { keepLocal, seededRandom, toHex } from '@tutti/base';
-import { memoryClientStore, type RoundSlice } from '@tutti/client';
+import { openTrainingEngine } from '@tutti/engine-simd';
 import {
   createModel,
   encodeCheckpoint,
@@ -13,7 +13,10 @@ import {
 import type { RoundDescription, TaskInfo } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createSharedEngine, type SharedEngine } from './shared-engine.ts';
+import { memoryClientStore } from '../memory-store.ts';
+import type { RoundSlice } from '../slice.ts';
+import { openDownloads } from './http.ts';
+import { shareEngine, type SharedEngine } from './shared-engine.ts';
 import { openTables, type Tables } from './tables.ts';
 
 const ITEMS = 12;
@@ -68,9 +71,17 @@ describe('the tables of a device', () => {
       response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    engine = await createSharedEngine({ engine: 'ts' });
+    engine = shareEngine(async (wanted) => ({
+      engine: await openTrainingEngine({ model: wanted, engine: 'ts' }),
+      notes: [],
+    }));
     tables = openTables({
-      coordinator: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      downloads: openDownloads(
+        `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        fetch,
+        nodeCrypto,
+      ),
+      crypto: nodeCrypto,
       task: { layoutHash: '22'.repeat(32) } as TaskInfo,
       model,
       store: memoryClientStore(),

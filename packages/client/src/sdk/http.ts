@@ -1,0 +1,99 @@
+import { concatBytes, DecodeError, EnvironmentError, toHex } from '@tutti/base';
+import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
+import type { CryptoSuite } from '@tutti/secure-aggregation';
+import { deadlineSignal } from './signals.ts';
+
+/** How long one fetch may take, in milliseconds. */
+const FETCH_TIMEOUT_MS = 30_000;
+
+/** Most bytes of what a coordinator says about a task. */
+const LARGEST_TASK_BYTES = 2 ** 20;
+
+/** Most bytes of a blob: a checkpoint or a catalogue. */
+const LARGEST_BLOB_BYTES = 2 ** 28;
+
+/** What is downloaded from a coordinator. None of it depends on the person. */
+export interface Downloads {
+  /** What the coordinator says about a task. */
+  task(name: string, signal?: AbortSignal): Promise<TaskInfo>;
+  /** JSON of at most 1 MiB. @throws {EnvironmentError} when it cannot be had, {DecodeError} when it is no JSON. */
+  json(path: string): Promise<unknown>;
+  /**
+   * A blob by its hash; what arrives is checked against it. At most `most` bytes of it are read.
+   * @throws {EnvironmentError} when it cannot be had, is too large, or is not what its hash names.
+   */
+  blob(hash: string, options?: { signal?: AbortSignal; most?: number }): Promise<Uint8Array>;
+}
+
+/** The platform's `fetch`, passed in. */
+export type Fetch = (url: string, init: { signal: AbortSignal }) => Promise<Response>;
+
+/** A coordinator's address as paths are put behind it: no slash at the end, no query. */
+export function addressOf(coordinator: string): string {
+  const { origin, pathname } = new URL(coordinator);
+  return origin + pathname.replace(/\/+$/, '');
+}
+
+/** @param coordinator as {@link addressOf} gives it. */
+export function openDownloads(coordinator: string, fetch: Fetch, crypto: CryptoSuite): Downloads {
+  async function get(path: string, signal: AbortSignal | undefined): Promise<Response> {
+    try {
+      return await fetch(coordinator + path, { signal: deadlineSignal(FETCH_TIMEOUT_MS, signal) });
+    } catch (cause) {
+      throw new EnvironmentError(`${new URL(coordinator).origin} does not answer`, { cause });
+    }
+  }
+  return {
+    async task(name, signal) {
+      const response = await get(`/v1/tasks/${encodeURIComponent(name)}`, signal);
+      if (response.status === 404) throw new EnvironmentError(`${coordinator} has no task ${name}`);
+      if (!response.ok) throw new EnvironmentError(`${coordinator} answers with status ${response.status}`);
+      return decodeTaskInfo(jsonOf(await bodyOf(response, LARGEST_TASK_BYTES), 'task'));
+    },
+    async json(path) {
+      const response = await get(path, undefined);
+      if (!response.ok)
+        throw new EnvironmentError(`${coordinator}${path} answers with status ${response.status}`);
+      return jsonOf(await bodyOf(response, LARGEST_TASK_BYTES), 'answer');
+    },
+    async blob(hash, { signal, most = LARGEST_BLOB_BYTES } = {}) {
+      const response = await get(`/v1/blobs/${hash}`, signal);
+      if (!response.ok) throw new EnvironmentError(`${coordinator} has no blob ${hash.slice(0, 16)}`);
+      const bytes = await bodyOf(response, most);
+      if (toHex(crypto.digest('blob', bytes)) !== hash)
+        throw new EnvironmentError(`what ${coordinator} sent is not blob ${hash.slice(0, 16)}`);
+      return bytes;
+    },
+  };
+}
+
+function jsonOf(bytes: Uint8Array, field: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new DecodeError(field, 'is not JSON', { cause });
+  }
+}
+
+/** A body of at most `most` bytes; whatever its headers say, no more of it is read. */
+async function bodyOf(response: Response, most: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  const reader = response.body?.getReader();
+  try {
+    for (;;) {
+      const { done, value } = (await reader?.read()) ?? { done: true };
+      if (done || value === undefined) break;
+      length += value.length;
+      if (length > most) break;
+      parts.push(value);
+    }
+  } catch (cause) {
+    throw new EnvironmentError(`${response.url} did not answer to the end`, { cause });
+  } finally {
+    void reader?.cancel().catch(() => undefined);
+  }
+  if (length > most)
+    throw new EnvironmentError(`${response.url} answers with more than the ${most} bytes that are taken`);
+  return concatBytes(...parts);
+}

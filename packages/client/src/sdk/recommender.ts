@@ -1,0 +1,281 @@
+import { keepLocal, secureWords, seededRandom, systemRandom, toHex, UsageError } from '@tutti/base';
+import { clientIdOf, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
+import { createDevice, type Device, type DevicePrivacy } from '../device.ts';
+import { createParticipation, type ParticipationEvent } from '../participation.ts';
+import { resolvePolicy, type Policy } from '../policy.ts';
+import type { ClientClock, ClientStore, Conditions, TokenSource, Transport } from '../ports.ts';
+import { itemOf } from '../slice.ts';
+import { openConsent, withConsent, type Consent, type ConsentState } from './consent.ts';
+import { examplesOf, type HeldOut } from './examples.ts';
+import { openHistory, type History } from './history.ts';
+import type { Downloads } from './http.ts';
+import { checkPinned, keptIdentity, learn, type Learned } from './learn.ts';
+import { coordinatorProofs } from './log-proofs.ts';
+import { openReceiptBook, receiptText, type Receipt, type ReceiptBook, type Receipts } from './receipts.ts';
+import type { SharedEngine } from './shared-engine.ts';
+import { eitherSignal } from './signals.ts';
+import { openTables, type Tables } from './tables.ts';
+import { tokenSource } from './token.ts';
+
+/** What an app hears: of taking part, of consent, of what left. Nothing in it tells what a person likes. */
+export type RecommenderEvent =
+  | ParticipationEvent
+  | { readonly type: 'consent'; readonly state: ConsentState }
+  /** Something left this device, and the attempt it left in is over. */
+  | { readonly type: 'receipt'; readonly receipt: Receipt & { readonly text: string } }
+  /** Something is not as it should be, and what is done about it. `code` is stable. */
+  | { readonly type: 'warning'; readonly code: string; readonly message: string };
+
+/** One recommended item. */
+export interface Recommendation {
+  readonly item: string;
+  readonly score: number;
+  readonly title?: string;
+}
+
+/** How a list is asked for. */
+export interface RecommendOptions {
+  /** Length of the list, 1 to 10,000; default 10. */
+  readonly k?: number;
+  /** Items that are not to be in it, beside those that the person touched. */
+  readonly exclude?: readonly string[];
+}
+
+/** A person's recommender in one runtime, made of what that runtime passes in. */
+export interface RecommenderOptions {
+  readonly taskName: string;
+  readonly store: ClientStore;
+  readonly downloads: Downloads;
+  readonly transport: Transport;
+  readonly crypto: CryptoSuite;
+  readonly clock: ClientClock;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: () => number;
+  readonly engine: SharedEngine;
+  readonly conditions: Conditions;
+  /** Whether nothing is sent before consent was granted; otherwise only its withdrawal ends taking part. */
+  readonly consentNeeded: boolean;
+  readonly onEvent: (event: RecommenderEvent) => void;
+  readonly identity?: KeyPair;
+  readonly policy?: Partial<Policy>;
+  readonly token?: Uint8Array | TokenSource;
+  readonly coordinatorKey?: string;
+  readonly heldOut?: HeldOut;
+  readonly answerEveryMs?: number;
+  readonly backOff?: { readonly firstMs: number; readonly mostMs: number };
+  readonly onUnkept?: (cause: unknown) => void;
+  readonly knownTaskMs?: number;
+}
+
+/** What is known once the task is. */
+interface Known extends Learned {
+  readonly identity: KeyPair;
+  readonly id: ClientId;
+  readonly tables: Tables;
+}
+
+/** Pause before the task is asked for again, in milliseconds. */
+const LEARN_AGAIN_MS = 5_000;
+
+/** The SDKs' common core: records, recommends, takes part, forgets. It opens without a network; see {@link Recommender.know}. */
+export class Recommender {
+  readonly consent: Consent;
+  readonly history: History;
+  readonly #receipts: ReceiptBook;
+  #known: Promise<Known> | undefined;
+  #running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
+  #device: Device | undefined;
+  #leave: () => void = () => undefined;
+  #forgotten = false;
+
+  constructor(private readonly options: RecommenderOptions) {
+    resolvePolicy(options.policy);
+    this.history = openHistory(options.store, options.nowMs);
+    this.#receipts = openReceiptBook(options.store);
+    this.consent = openConsent(options.store, (state) => this.consentChanged(state));
+  }
+
+  /** Consent was granted or withdrawn, here or by somebody else with the same store: a round that runs is left at once. */
+  consentChanged(state: ConsentState): void {
+    if (state === 'withdrawn') this.#leave();
+    this.options.onEvent({ type: 'consent', state });
+  }
+
+  /** The task, from the coordinator or from the store; asked again after it could not be had. */
+  know(): Promise<Known> {
+    this.#checkKept();
+    const known = (this.#known ??= this.#learn());
+    known.catch(() => {
+      if (this.#known === known) this.#known = undefined;
+    });
+    return known;
+  }
+
+  async #learn(): Promise<Known> {
+    const { store, crypto, engine, downloads, onUnkept } = this.options;
+    const identity = this.options.identity ?? (await keptIdentity(store, systemRandom(), crypto));
+    const learned = await learn(this.options);
+    const { task, model } = learned;
+    await engine.prepare(model, task.layoutHash);
+    const unkept = onUnkept === undefined ? {} : { onUnkept };
+    const tables = openTables({ downloads, crypto, task, model, store, engine, ...unkept });
+    return { ...learned, identity, id: clientIdOf(identity.publicKey, crypto), tables };
+  }
+
+  async record(...args: Parameters<History['record']>): Promise<void> {
+    this.#checkKept();
+    await this.history.record(...args);
+  }
+
+  async recommend({ k = 10, exclude = [] }: RecommendOptions = {}): Promise<readonly Recommendation[]> {
+    if (!Number.isInteger(k) || k < 1 || k > 10_000)
+      throw new UsageError(`k is ${k}; a whole number from 1 to 10000 is needed`);
+    if (typeof exclude === 'string') throw new UsageError('exclude: a list of item ids is needed');
+    const known = await this.know();
+    const { catalogue, tables, task } = known;
+    const table = await tables.newest(task.modelHash);
+    const touched = [...(await this.history.all()).map(({ item }) => item), ...exclude];
+    const left = Int32Array.from(touched.flatMap((item) => itemOf(table, catalogue.indexOf(item)) ?? []));
+    const vector = await this.#deviceOf(known).vector(table);
+    const { items, scores } = await table.loaded.rank(vector, { k, exclude: keepLocal(left) });
+    return Array.from(items, (item, place) => {
+      const row = table.rows?.[item] ?? item;
+      const title = catalogue.titles?.[row];
+      return {
+        item: catalogue.ids[row] as string,
+        score: scores[place] as number,
+        ...(title === undefined ? {} : { title }),
+      };
+    });
+  }
+
+  async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const { task, tables } = await this.know();
+    const info = await this.options.downloads.task(task.task, signal);
+    checkPinned(info, task.coordinatorKey);
+    await tables.open(info.modelHash, signal);
+  }
+
+  async privacy(): Promise<DevicePrivacy> {
+    return (this.#device ?? this.#deviceOf(await this.know())).privacy();
+  }
+
+  receipts(): Promise<Receipts> {
+    return this.#receipts.all();
+  }
+
+  async participate({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#checkKept();
+    if (this.#running !== undefined) throw new UsageError('this client takes part already');
+    const stop = new AbortController();
+    const done = this.#takePart(eitherSignal(stop.signal, signal));
+    this.#running = { stop, done };
+    await done.finally(() => (this.#running = undefined));
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    running?.stop.abort();
+    await running?.done;
+  }
+
+  /** Stops, and removes everything that the store holds. It is of no more use then. */
+  async forget(): Promise<void> {
+    this.#forgotten = true;
+    try {
+      await this.stop();
+    } finally {
+      this.#device?.leave();
+      this.history.refresh();
+      await this.options.store.clear();
+    }
+  }
+
+  /** Takes part until the signal aborts: again and again, since withdrawing consent ends one turn. */
+  async #takePart(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const turn = new AbortController();
+      this.#leave = () => turn.abort();
+      const both = eitherSignal(turn.signal, signal);
+      try {
+        await this.#allowed(both);
+        await this.#turn(await this.know(), both);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (both.aborted) continue;
+        this.options.onEvent({ type: 'disconnected', reason });
+        await this.options.clock.sleep(LEARN_AGAIN_MS, both).catch(() => undefined);
+      } finally {
+        this.#leave = () => undefined;
+      }
+    }
+  }
+
+  /** Waits until taking part is allowed, so that nothing is asked of the coordinator before. */
+  async #allowed(signal: AbortSignal): Promise<void> {
+    const { consentNeeded, conditions, clock } = this.options;
+    const all = withConsent(this.consent, consentNeeded, conditions);
+    for (let answer = await all.check('begin'); !answer.eligible; answer = await all.check('begin')) {
+      signal.throwIfAborted();
+      await clock.sleep(answer.retryAfterMs, signal);
+    }
+  }
+
+  /** Takes part with a device of its own, which reads anew what the store has. */
+  async #turn(known: Known, signal: AbortSignal): Promise<void> {
+    const { options } = this;
+    const { crypto, transport, clock, conditions, consentNeeded, backOff, answerEveryMs } = options;
+    const device = (this.#device = this.#deviceOf(known));
+    const participation = createParticipation({
+      ...{ device, task: known.task, identity: known.identity, crypto, transport, clock },
+      conditions: withConsent(this.consent, consentNeeded, conditions),
+      random: systemRandom(),
+      onEvent: (event) => this.#hear(event, device),
+      onSent: (attempt, bytes) => this.#receipts.sent(attempt, bytes),
+      usualMs: () => options.engine.usualMs(known.task.layoutHash),
+      ...(backOff === undefined ? {} : { backOff }),
+      ...(answerEveryMs === undefined ? {} : { answerEveryMs }),
+    });
+    await participation.run({ signal }).finally(() => (this.#device = undefined));
+  }
+
+  #deviceOf({ identity, id, task, model, catalogue, tables }: Known): Device {
+    const { store, crypto, downloads, policy, token, clock, nowMs, heldOut } = this.options;
+    const random = systemRandom();
+    return createDevice({
+      ...{ identity, task, model, store, models: tables, crypto, random, nowMs },
+      data: async () => examplesOf(await this.history.all(), catalogue, id, heldOut),
+      words: () => secureWords(random),
+      seeds: (attempt) =>
+        attempt === 0 ? seededRandom(`personalize ${id}`) : seededRandom(toHex(random.bytes(16))),
+      policy: resolvePolicy(policy),
+      ...(token === undefined ? {} : { token: tokenSource(token, clock) }),
+      logProofs: coordinatorProofs(downloads, task.task),
+      onLeaving: ({ attempt, round, purpose, masked, survivors: atLeast }) =>
+        this.#receipts.begin({ attempt, round, purpose, at: nowMs(), masked, atLeast }),
+    });
+  }
+
+  #hear(event: ParticipationEvent, device: Device): void {
+    this.options.onEvent(event);
+    if (event.type === 'round' || event.type === 'declined')
+      void this.#closeReceipt(event, device).catch(() => undefined);
+  }
+
+  async #closeReceipt(
+    event: Extract<ParticipationEvent, { type: 'round' | 'declined' }>,
+    device: Device,
+  ): Promise<void> {
+    const receipt = await this.#receipts.end(event.attempt, {
+      cohort: event.type === 'round' ? event.survivors : null,
+      outcome: event.type === 'round' ? event.outcome : 'left',
+      epsilon: (await device.privacy()).epsilon,
+    });
+    if (receipt !== undefined)
+      this.options.onEvent({ type: 'receipt', receipt: { ...receipt, text: receiptText(receipt) } });
+  }
+
+  #checkKept(): void {
+    if (this.#forgotten) throw new UsageError('this client was forgotten; create another one');
+  }
+}
