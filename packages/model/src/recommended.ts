@@ -38,7 +38,7 @@ export function recommended(config: ModelConfig, facts: DataFacts): RecommendedT
     };
   }
   // τ keeps coordinates that only noise moves from taking whole steps.
-  const strategy = { ...adam, beta1: 0.5, tau: 0.05, learningRate: 0.2, weightDecay: 0 };
+  const strategy = { ...adam, beta1: 0.5, tau: 0.05, learningRate: 0.35, weightDecay: 0 };
   return { strategy, clippingNorm: 8 };
 }
 
@@ -47,6 +47,9 @@ const PRIVATE_CLIP = 0.16;
 
 /** τ over the deviation of the noise of a coordinate's mean: Adam then steps as far as a coordinate's signal rises above its noise. */
 const PRIVATE_TAU = 0.6;
+
+/** Step of the neural families under noise. */
+const PRIVATE_TOWER_RATE = 0.2;
 
 /** Numbers for matrix factorisation under differential privacy, where a few rounds of everybody are the best use of a budget. */
 export const PRIVATE_ROUNDS = 30;
@@ -69,7 +72,12 @@ export function privateStrategy(
   noiseStddev: number,
 ): RecommendedStrategy {
   const { strategy } = recommended(config, facts);
-  if (config.family !== 'mf') return { ...strategy, tau: Math.min(1, Math.max(strategy.tau, noiseStddev)) };
+  if (config.family !== 'mf')
+    return {
+      ...strategy,
+      learningRate: PRIVATE_TOWER_RATE,
+      tau: Math.min(1, Math.max(strategy.tau, noiseStddev)),
+    };
   const tau = Math.min(1, Math.max(strategy.tau, PRIVATE_TAU * noiseStddev));
   return { ...strategy, learningRate: 0.05, beta1: 0.8, tau };
 }
