@@ -39,7 +39,7 @@ function mfDefaults({ items, meanHistory }: DataFacts): MfConfig {
 const TOWER_TRAINING: TowerTraining = {
   epochs: 1,
   batchSize: 64,
-  learningRate: 0.1,
+  learningRate: 0.05,
   tableLearningRate: 0.3,
   localLearningRate: 0.1,
   personalSteps: 10,

@@ -93,7 +93,14 @@ async function openPlace(): Promise<Place> {
           name: TASK,
           catalogue: { ids: ITEMS },
           // So much to compute that it shows: a smaller model is trained in less than the network's jitter.
-          model: { family: 'mlp', dimension: 32, hidden: [128, 64] },
+          model: {
+            family: 'mlp',
+            dimension: 32,
+            hidden: [128, 64],
+            negatives: 4,
+            epochs: 2,
+            personalBatchSize: 4_096,
+          },
           // Two clients' mean and strong steps would make the weights grow without end.
           strategy: { name: 'fedavg', learningRate: 1e-3 },
           round: { cohort: 2, smallestCohort: 2, overselection: 1, selectionMs: 1 },
