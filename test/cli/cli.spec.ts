@@ -115,6 +115,12 @@ describe('the command line', () => {
       ['simulate', '--rounds', '0'],
       /--rounds <n>' argument '0' is invalid. A whole number from 1/,
     ],
+    ['a number that is not written as one', ['simulate', '--epsilon', '0x8'], /'0x8' is invalid. A number/],
+    [
+      'what a recorded run decides by itself',
+      ['audit', '--run', 'runs/a', '--rounds', '3', '--model', 'mf'],
+      /--run runs\/a brings its own model and rounds; leave out --model and --rounds/,
+    ],
     ['a name that is not on the list', ['simulate', '--strategy', 'sgd'], /Allowed choices are fedavg/],
     ['a cohort that masks do not protect', ['simulate', '--cohort', '5'], /5 is below 16/],
     [

@@ -145,7 +145,8 @@ describe('noise that the coordinator adds', () => {
 
   it('stops the task at the readers’ budget', async () => {
     const config = noisy({ multiplier: 4, accounting: { ...accounting, epsilonBudget: 1.6 } });
-    const story = await openStory({ count: 8, config, policy: { trustCoordinatorNoise: true } });
+    const [parts, policy] = [durable(), { trustCoordinatorNoise: true }];
+    const story = await openStory({ count: 8, config, policy, ...parts });
     for (let round = 0; round < 8 && !story.events.some(({ type }) => type === 'finished'); round++) {
       await story.gather();
       if (!story.events.some(({ type }) => type === 'finished')) await story.untilEnd();
@@ -153,6 +154,13 @@ describe('noise that the coordinator adds', () => {
     expect(story.events.at(-1)).toMatchObject({ type: 'finished', reason: 'privacy-budget-spent' });
     expect(committed(story).length).toBeGreaterThan(0);
     expect(story.coordination.status('films')?.epsilon?.readers).toBeLessThanOrEqual(1.6);
+    expect(story.coordination.status('films')?.phase).toBe('budget-spent');
+    // It says so at once when it comes back, before anyone asks; and with a larger budget it goes on.
+    const again = await openStory({ count: 8, config, policy, ...parts });
+    expect(again.coordination.status('films')?.phase).toBe('budget-spent');
+    const larger = noisy({ multiplier: 4, accounting: { ...accounting, epsilonBudget: 3 } });
+    const further = await openStory({ count: 8, config: larger, policy, ...parts });
+    expect((await play(further))[0]).toMatchObject({ type: 'committed' });
   });
 
   it.each([

@@ -3,11 +3,15 @@ import { InvalidArgumentError } from 'commander';
 
 /** Parsers of option values: what is wrong is refused at once, with what is allowed. */
 
+/** A number as people write it: 8, 0.5, 1e-5; not 0x8, and not nothing. NaN for what is none. */
+const decimal = (text: string): number =>
+  /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
+
 /** A whole number from `least` to `most`. */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
+    const value = decimal(text);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
     throw new InvalidArgumentError(`A whole number from ${least} to ${most} is expected.`);
   };
 }
@@ -15,8 +19,8 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
 /** A number from `least` to `most`. */
 export function realNumber(least: number, most: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && value >= least && value <= most) return value;
+    const value = decimal(text);
+    if (value >= least && value <= most) return value;
     throw new InvalidArgumentError(`A number from ${least} to ${most} is expected.`);
   };
 }

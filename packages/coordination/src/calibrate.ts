@@ -38,7 +38,12 @@ export function calibratedTask(config: TaskConfig, target: NoiseTarget): TaskCon
     throw new UsageError('noise.accounting: a δ is needed, to find the noise for an ε');
   const excess = (multiplier: number): number =>
     Math.log(epsilonOf(withNoise(config, multiplier), target) / target.epsilon);
-  return withNoise(config, leastMultiplier(excess));
+  const multiplier = leastMultiplier(excess);
+  if (multiplier === undefined)
+    throw new UsageError(
+      `privacy.epsilon: ${target.epsilon} over ${target.rounds} rounds needs a noise multiplier above ${MOST_MULTIPLIER}; ask for a larger ε, or for fewer rounds`,
+    );
+  return withNoise(config, multiplier);
 }
 
 function withNoise(config: TaskConfig, multiplier: number): TaskConfig {
@@ -86,16 +91,15 @@ const NOTHING_KNOWN = {
 
 /**
  * The least z with excess(z) ≤ 0, where log ε falls with log z and is nearly a line: bracketed by doubling, then by false position,
- * with a halving every third step.
+ * with a halving every third step. Undefined where none that can be drawn will do.
  */
-function leastMultiplier(excess: (multiplier: number) => number): number {
+function leastMultiplier(excess: (multiplier: number) => number): number | undefined {
   let [low, high] = [LEAST_MULTIPLIER, 1];
   let [above, below] = [Number.POSITIVE_INFINITY, excess(high)];
   while (below > 0) {
     [low, above] = [high, below];
     high *= 2;
-    if (high > MOST_MULTIPLIER)
-      throw new UsageError(`no noise multiplier up to ${MOST_MULTIPLIER} is enough for this ε`);
+    if (high > MOST_MULTIPLIER) return undefined;
     below = excess(high);
   }
   for (let step = 1; high / low > 1 + TOLERANCE; step++) {

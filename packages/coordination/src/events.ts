@@ -22,7 +22,9 @@ export interface TaskStatus {
     | 'unmask'
     | 'sum'
     | 'failed'
-    | 'finished';
+    | 'finished'
+    /** Nothing more is released: one more round would cost more than the privacy budget. */
+    | 'budget-spent';
   /** Who answered in this phase, of how many. */
   readonly progress: { readonly done: number; readonly total: number };
   readonly connected: number;

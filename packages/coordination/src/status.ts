@@ -38,12 +38,18 @@ export function taskInfo(
   };
 }
 
-/** What a task is doing now. `attempt` is the one that is going on. */
+function restingPhase(config: TaskConfig, history: TaskHistory, isSpent: boolean): TaskStatus['phase'] {
+  if (isFinished(config, history)) return 'finished';
+  return isSpent ? 'budget-spent' : 'select';
+}
+
+/** What a task is doing now. `attempt` is the one that is going on; `isSpent`: its privacy budget allows no more. */
 export function taskStatus(
   config: TaskConfig,
   { history, epsilon }: Pick<TaskLog, 'history' | 'epsilon'>,
   { connected, waiting }: Pick<Lobby, 'connected' | 'waiting'>,
   attempt: Attempt | undefined,
+  isSpent: boolean,
 ): TaskStatus {
   const total = clientsAsked(config);
   return {
@@ -52,7 +58,7 @@ export function taskStatus(
     round: history.round,
     target: config.rounds,
     attempt: history.attempt,
-    phase: attempt?.phase ?? (isFinished(config, history) ? 'finished' : 'select'),
+    phase: attempt?.phase ?? restingPhase(config, history, isSpent),
     progress: attempt === undefined ? { done: Math.min(waiting, total), total } : progressOf(attempt),
     connected,
     waiting,

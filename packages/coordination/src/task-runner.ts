@@ -137,6 +137,14 @@ export class TaskRunner {
     const restarted = restartEntry(this.#log.history, clock.now());
     if (restarted !== undefined) await this.#log.append(restarted);
     for (const { durationMs } of rounds.slice(-REMEMBERED_ROUNDS)) this.#lobby.observeRound(durationMs);
+    this.#stopIfSpent();
+  }
+
+  /** So that a task whose budget is spent says so at once. A round with a slice says so when it would begin. */
+  #stopIfSpent(): void {
+    const { planned } = this.config.cohort;
+    if (this.#slices !== undefined || isFinished(this.config, this.#log.history)) return;
+    this.#wouldOverspend(this.#description('train', planned, undefined));
   }
 
   async #create(): Promise<{ layoutHash: string; catalogueHash: string }> {
@@ -156,7 +164,8 @@ export class TaskRunner {
   }
 
   status(): TaskStatus {
-    return taskStatus(this.config, this.#log, this.#lobby, this.#running?.attempt);
+    const isSpent = this.#stopped === 'privacy-budget-spent';
+    return taskStatus(this.config, this.#log, this.#lobby, this.#running?.attempt, isSpent);
   }
 
   rounds(): readonly RoundRecord[] {

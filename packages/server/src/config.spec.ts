@@ -95,6 +95,11 @@ describe('privacy in the configuration', () => {
     ['privacy.epsilon: 8 needs a privacy.delta', { privacy: { mechanism: 'skellam', epsilon: 8 } }],
     ['privacy.epsilon: 8 for how many rounds', { privacy: budget }],
     ['privacy.mechanism: tree needs a noiseMultiplier', { privacy: { mechanism: 'tree' } }],
+    ['privacy.steps: tree over how many rounds', { privacy: { mechanism: 'tree', noiseMultiplier: 1 } }],
+    [
+      'privacy.epsilon: 0.0001 over 100000 rounds needs a noise multiplier above 1000',
+      { rounds: 100_000, privacy: { ...budget, epsilon: 1e-4 } },
+    ],
     [
       'privacy.metricNoiseMultiplier: is found',
       { rounds: 5, privacy: { ...budget, metricNoiseMultiplier: 1 } },

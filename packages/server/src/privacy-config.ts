@@ -29,7 +29,7 @@ const counting = {
     .max(1e4)
     .optional()
     .describe('the same for each metric lane, over 1; left out, 6 z where ε is counted, else none'),
-  delta: z.number().gt(0).lt(1).optional().describe('δ; with it, ε is counted'),
+  delta: z.number().min(1e-15).max(0.5).optional().describe('δ; with it, ε is counted'),
   epsilon: z.number().positive().optional().describe('the budget: the task stops before it is exceeded'),
   budgetRounds: count
     .optional()
@@ -152,6 +152,11 @@ function checkTogether(privacy: Noisy, planned: number): void {
       : undefined,
     seeks && planned >= ENDLESS_ROUNDS
       ? `privacy.epsilon: ${epsilon} for how many rounds? Say rounds, privacy.budgetRounds, or a noiseMultiplier`
+      : undefined,
+    (mechanism === 'tree' || mechanism === 'banded') &&
+    privacy.steps === undefined &&
+    planned >= ENDLESS_ROUNDS
+      ? `privacy.steps: ${mechanism} over how many rounds? Say rounds, privacy.budgetRounds, or privacy.steps`
       : undefined,
     seeks && metricNoiseMultiplier !== undefined
       ? 'privacy.metricNoiseMultiplier: is found together with the noise multiplier for epsilon'

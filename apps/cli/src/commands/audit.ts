@@ -6,7 +6,7 @@ import { realWire } from '../audit/real-wire.ts';
 import { writeAuditReport } from '../audit/report.ts';
 import { freshTargets, recordedTargets, smallTarget, type Targets } from '../audit/targets.ts';
 import { describeData } from '../data.ts';
-import { EXIT } from '../exit-codes.ts';
+import { CommandError, EXIT } from '../exit-codes.ts';
 import { realNumber, wholeNumber } from '../parse.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
@@ -52,7 +52,8 @@ export function auditCommand(): Command {
     .option('--out <file>', 'write a report with ROC curves there: one HTML file that opens offline')
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: AuditFlags) => {
+    .action(async (flags: AuditFlags, command: Command) => {
+      refuseBesideRun(flags, command);
       const signal = abortOnSignals();
       const screen = openScreen(process.stderr);
       const attacks = await unlessAborted(signal, runAudit(flags, screen, signal));
@@ -62,6 +63,15 @@ export function auditCommand(): Command {
       else for (const line of auditLines(attacks)) process.stdout.write(`${line}\n`);
       if (!isAsDocumented(attacks)) process.exitCode = EXIT.failed;
     });
+}
+
+/** A recorded run has its model and its rounds. */
+function refuseBesideRun({ run }: AuditFlags, command: Command): void {
+  const given = ['model', 'rounds'].filter((name) => command.getOptionValueSource(name) === 'cli');
+  if (run !== undefined && given.length > 0)
+    throw new CommandError(
+      `--run ${run} brings its own model and rounds; leave out ${given.map((name) => `--${name}`).join(' and ')}.`,
+    );
 }
 
 async function runAudit(flags: AuditFlags, screen: Screen, signal: AbortSignal): Promise<AttackResult[]> {
@@ -76,7 +86,10 @@ async function runAudit(flags: AuditFlags, screen: Screen, signal: AbortSignal):
       ...(wire ? { wire: realWire(signal) } : {}),
       seed,
       guarantee: { epsilon, dpDelta: delta },
-      onAttack: (done, total, name) => screen.progress(done, total, name),
+      onAttack: (done, total, name) => {
+        if (done < total) screen.step(`attacks on ${name}`);
+        screen.progress(done, total, name);
+      },
     });
   } finally {
     for (const { loaded } of [...targets, small]) loaded.dispose();

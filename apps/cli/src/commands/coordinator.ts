@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { DecodeError } from '@tutti/base';
+import type { TaskStatus } from '@tutti/coordination';
 import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import type { WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -80,6 +81,16 @@ export function coordinatorCommand(): Command {
     .action(async (flags: CoordinatorFlags) => runCoordinator(flags));
 }
 
+const BUDGET_SPENT = 'its privacy budget is spent, so no further round is made (docs/choosing-epsilon.md)';
+
+/** What a task comes back with. */
+function taskLine({ task, round, identity, phase }: TaskStatus): string {
+  const open =
+    identity === 'open' ? ', so clients must trust you not to invent others (docs/identity.md)' : '';
+  const spent = phase === 'budget-spent' ? `; ${BUDGET_SPENT}` : '';
+  return `task ${task}: ${round} rounds done; identity ${identity}${open}${spent}`;
+}
+
 async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
   const signal = abortOnSignals();
   const screen = openScreen(process.stderr);
@@ -99,15 +110,15 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
       else if (event.type !== 'progress') emit(event);
       if (event.type === 'committed' || event.type === 'aborted')
         screen.line(cellsLine(columns, roundCells(reportOf(event))));
+      if (event.type === 'finished' && event.reason === 'privacy-budget-spent')
+        screen.line(`task ${event.task}: ${BUDGET_SPENT}`);
     });
     const url = await server.listen();
     emit({ type: 'listening', url, pid: process.pid });
     screen.line(`Tutti coordinator at ${url}, everything kept in ${folder}; Ctrl-C stops it`);
     for (const task of server.coordination.taskNames) {
-      const { identity } = server.coordination.status(task) ?? {};
-      screen.line(
-        `task ${task}: ${server.coordination.rounds(task).length} rounds done; identity ${identity ?? 'open'}${identity === 'open' ? ', so clients must trust you not to invent others (docs/identity.md)' : ''}`,
-      );
+      const status = server.coordination.status(task);
+      if (status !== undefined) screen.line(taskLine(status));
     }
     screen.line(headingLine(columns));
     await new Promise<void>((done, fail) => {

@@ -51,7 +51,10 @@ export function privacyCommand(): Command {
       new Option('--epsilon <e>', 'ε asked for: answers the least noise').argParser(realNumber(1e-3, 1e3)),
     )
     .addOption(
-      new Option('--noise-multiplier <z>', "the noise's deviation over the clipping norm: answers ε")
+      new Option(
+        '--noise-multiplier <z>',
+        "the noise's deviation over the clipping norm (skellam: over that of a rounded update): answers ε",
+      )
         .argParser(realNumber(1e-2, 1e6))
         .conflicts('epsilon'),
     )

@@ -15,6 +15,8 @@ export interface OpenedCoordinator {
   /** Lines that say what runs, and what protects it. */
   readonly introduction: readonly string[];
   roundsDone(): number;
+  /** Whether its privacy budget allows no further round. */
+  isSpent(): boolean;
   rounds(): readonly RoundRecord[];
   modelHash(): string;
   doing(): { readonly doing: string; readonly within: number };
@@ -65,6 +67,7 @@ export async function openCoordinator(options: {
       target: rounds,
       introduction: introductionOf(settings, status()?.noise, coordination.taskInfo(TASK)?.model ?? {}),
       roundsDone: () => status()?.round ?? 0,
+      isSpent: () => status()?.phase === 'budget-spent',
       rounds: () => coordination.rounds(TASK),
       modelHash: () => status()?.modelHash ?? '',
       doing() {

@@ -109,7 +109,7 @@ const sum = <T>(values: readonly T[], of: (value: T) => number): number =>
 async function watchRounds({ coordinator, screen, signal }: Federation): Promise<void> {
   const columns = roundColumns();
   screen.line(headingLine(columns));
-  if (coordinator.roundsDone() >= coordinator.target) return;
+  if (coordinator.roundsDone() >= coordinator.target || coordinator.isSpent()) return;
   await new Promise<void>((resolve, reject) => {
     const stop = coordinator.subscribe((event: CoordinationEvent) => {
       if (event.type === 'failed' && event.fatal) {
