@@ -1,6 +1,7 @@
-import { EnvironmentError, keepLocal, seededRandom, UsageError } from '@tutti/base';
+import { EnvironmentError, UsageError } from '@tutti/base';
 import {
   createEngine,
+  rehearse,
   towerShape,
   type BackendName,
   type EngineName,
@@ -115,23 +116,5 @@ async function fasterAccelerator(
   const opened = await tensorflow().catch(() => undefined);
   if (opened === undefined || !ACCELERATORS.includes(opened.backend)) return undefined;
   const other = await createEngine({ model, ...opened });
-  return (await trial(other, now)) < (await trial(own, now)) ? other : undefined;
-}
-
-/** Items that the made-up person of a trial touched. */
-const TRIAL_HISTORY = 64;
-
-/** Milliseconds in which `engine` trains a made-up person, the second time. */
-async function trial(engine: TrainingEngine, now: () => number): Promise<number> {
-  const { model } = engine;
-  const loaded = await engine.load(model.initialShared(seededRandom('trial')));
-  const count = Math.min(model.items, TRIAL_HISTORY);
-  const data = { positives: keepLocal(Int32Array.from({ length: count }, (_, item) => item)) };
-  const local = keepLocal(new Float32Array(model.localLength));
-  await loaded.train(local, data, seededRandom('trial'));
-  const start = now();
-  await loaded.train(local, data, seededRandom('trial'));
-  const spent = now() - start;
-  loaded.dispose();
-  return spent;
+  return (await rehearse(other, now)) < (await rehearse(own, now)) ? other : undefined;
 }

@@ -1,15 +1,15 @@
 import { InternalError, keepLocal, type LocalOnly } from '@tutti/base';
-import type {
-  LoadedModel,
-  LocalData,
-  LocalUpdate,
-  MfConfig,
-  Ranking,
-  RankOptions,
-  WholeTable,
+import {
+  checkItems,
+  type LoadedModel,
+  type LocalData,
+  type LocalUpdate,
+  type MfConfig,
+  type Ranking,
+  type RankOptions,
+  type WholeTable,
 } from '@tutti/model';
 import { arena, padded } from './arena.ts';
-import { checkItems } from './check-items.ts';
 import type { Address, Kernel, OpenKernel } from './kernel.ts';
 import { rankInKernel } from './kernel-ranking.ts';
 

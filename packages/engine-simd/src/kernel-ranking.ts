@@ -1,7 +1,6 @@
 import { keepLocal, type LocalOnly } from '@tutti/base';
-import { checkRankOptions, type Ranking, type RankOptions } from '@tutti/model';
+import { checkItems, checkRankOptions, type Ranking, type RankOptions } from '@tutti/model';
 import { arena } from './arena.ts';
-import { checkItems } from './check-items.ts';
 import type { Address, Kernel } from './kernel.ts';
 
 /** Hands scores of the items first … first + count − 1, which stand at `scores`, to the ranking. Ascending, each item once. */

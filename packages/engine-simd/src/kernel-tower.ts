@@ -1,5 +1,6 @@
 import { keepLocal, type LocalOnly, type Ranges, type SeededRandom } from '@tutti/base';
 import {
+  checkItems,
   drawSeed,
   type LoadedModel,
   type LocalData,
@@ -8,7 +9,6 @@ import {
   type RankOptions,
 } from '@tutti/model';
 import { arena } from './arena.ts';
-import { checkItems } from './check-items.ts';
 import type { Address, Kernel, OpenKernel } from './kernel.ts';
 import { rankInKernel } from './kernel-ranking.ts';
 import { CHUNK, placeTower, type TowerModel, type TowerPlaces } from './tower-memory.ts';

@@ -22,7 +22,7 @@ export async function openNodeEngine(options: {
   const choice = asked === 'auto' && backend !== 'auto' ? 'tfjs' : asked;
   let notes: readonly string[] = [];
   const tensorflow = async () => {
-    const opened = await openNodeTensorflow({ backend });
+    const opened = await openNodeTensorflow({ backend, model });
     notes = opened.notes;
     return opened;
   };

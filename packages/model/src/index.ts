@@ -16,6 +16,7 @@
  */
 export { decodeModelConfig, layoutFingerprint, resolveModelConfig, withProximalTerm } from './config.ts';
 export type { DataFacts } from './config.ts';
+export { checkItems } from './check-items.ts';
 export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 export { createEngine } from './engine.ts';
 export { createModel } from './model.ts';
@@ -39,6 +40,8 @@ export {
   wholeTableOf,
 } from './slice.ts';
 export type { PackedSlice, SliceCoordinates } from './slice.ts';
+export { fastestBackend, rehearse } from './rehearsal.ts';
+export type { FastestBackend } from './rehearsal.ts';
 export { useBackend } from './tensorflow.ts';
 export { towerShape } from './tower-shape.ts';
 export type { DeepTower, TowerShape } from './tower-shape.ts';

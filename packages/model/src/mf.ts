@@ -1,4 +1,5 @@
 import { keepLocal, type LocalOnly } from '@tutti/base';
+import { withCheckedItems } from './check-items.ts';
 import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
 import { bestOf } from './ranking.ts';
 import type {
@@ -86,7 +87,7 @@ function loadedMf(
     return values;
   }
 
-  return {
+  return withCheckedItems(model.items, {
     async train(local, { positives }: LocalData): Promise<LocalUpdate> {
       const vector = local ?? (await solve(positives));
       const residual = await scores(vector);
@@ -121,5 +122,5 @@ function loadedMf(
     },
     rank: async (local, options) => keepLocal(bestOf(await scores(local), options)),
     dispose: () => table.dispose(),
-  };
+  });
 }

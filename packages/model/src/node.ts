@@ -3,8 +3,9 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import util from 'node:util';
 import { EnvironmentError } from '@tutti/base';
+import { fastestBackend, firstLine } from './rehearsal.ts';
 import { useBackend } from './tensorflow.ts';
-import type { BackendName, Tensorflow } from './types.ts';
+import type { BackendName, Model, Tensorflow } from './types.ts';
 
 /** TensorFlow.js in Node: real TensorFlow where it is installed, else wasm, else cpu. */
 export interface OpenedTensorflow {
@@ -20,30 +21,40 @@ const PREFERENCE = ['tensorflow', 'wasm', 'cpu'] as const;
 /**
  * Opens one backend, once a process or thread.
  * @param options.backend one backend, or `auto` (default): tensorflow → wasm → cpu, the first that starts and tests well.
+ * @param options.model with it `auto` takes the backend that trains this model fastest here, found by a rehearsal.
  * @throws {EnvironmentError} when the one that was asked for, or none at all, can be had.
  */
 export async function openNodeTensorflow({
   backend = 'auto',
-}: { backend?: BackendName | 'auto' } = {}): Promise<OpenedTensorflow> {
+  model,
+}: { backend?: BackendName | 'auto'; model?: Model } = {}): Promise<OpenedTensorflow> {
   const wanted = backend === 'auto' ? PREFERENCE : [backend];
   const failures: string[] = [];
+  const started: BackendName[] = [];
+  let tf: Tensorflow | undefined;
   for (const name of wanted) {
+    // The slowest is there for machines where nothing else starts; and without a model the first that starts will do.
+    if (started.length > 0 && (model === undefined || name === 'cpu')) break;
     try {
-      const tf = await open(name);
-      return {
-        tf,
-        backend: name,
-        notes:
-          name === 'cpu' && backend === 'auto' ? ['no faster TensorFlow.js backend could be started'] : [],
-      };
+      tf = await open(name);
+      started.push(name);
     } catch (cause) {
-      failures.push(
-        `${name}: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)}`,
-      );
+      failures.push(`${name}: ${firstLine(cause)}`);
     }
   }
-  throw new EnvironmentError(`no TensorFlow.js backend could be started (${failures.join('; ')})`);
+  const [first] = started;
+  if (tf === undefined || first === undefined)
+    throw new EnvironmentError(`no TensorFlow.js backend could be started (${failures.join('; ')})`);
+  if (model === undefined || started.length === 1)
+    return { tf, backend: first, notes: first === 'cpu' && backend === 'auto' ? [ONLY_CPU] : [] };
+  const fastest = await fastestBackend({ model, tf, backends: started });
+  return { tf, backend: fastest.backend, notes: [noteOf(fastest.backend, started)] };
 }
+
+const ONLY_CPU = 'no faster TensorFlow.js backend could be started';
+
+const noteOf = (taken: BackendName, tried: readonly BackendName[]): string =>
+  `TensorFlow.js trains this model fastest on ${taken} (of ${tried.join(', ')})`;
 
 async function open(name: BackendName): Promise<Tensorflow> {
   const require = createRequire(import.meta.url);

@@ -1,4 +1,5 @@
 import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
+import { withCheckedItems } from './check-items.ts';
 import { compactRows, drawExamples, type Examples } from './examples.ts';
 import { bestOf } from './ranking.ts';
 import { towerShape, type TowerShape } from './tower-shape.ts';
@@ -207,13 +208,13 @@ function loadTower(model: Model, config: TowerConfig, tf: Tensorflow, shared: Fl
     return values;
   }
 
-  return {
+  return withCheckedItems(model.items, {
     train: (local, { positives }, random) => train(local, positives, random),
     personalize: async (local, { positives }, random) => keepLocal(await fit(local, positives, random)),
     score: async (local, items) => keepLocal(await score(local, items)),
     rank: async (local, options) => keepLocal(bestOf(await score(local), options)),
     dispose: () => tf.dispose([table, bias, ...dense]),
-  };
+  });
 }
 
 /** Adam on a person's vector (Kingma & Ba 2015), moments in float64. */
