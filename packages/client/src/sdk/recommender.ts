@@ -97,7 +97,8 @@ export class Recommender {
 
   /** Consent was granted or withdrawn, here or by somebody else with the same store: a round that runs is left at once. */
   consentChanged(state: ConsentState): void {
-    if (state === 'withdrawn') this.#leave();
+    // One that waits for consent looks again.
+    if (state === 'withdrawn' || this.#device === undefined) this.#leave();
     this.options.onEvent({ type: 'consent', state });
   }
 

@@ -1,0 +1,224 @@
+import { UsageError } from '@tutti/base';
+import { memoryClientStore, type ClientClock, type ClientStore, type TokenSource } from '@tutti/client';
+import {
+  addressOf,
+  openDownloads,
+  Recommender,
+  shareEngine,
+  type RecommenderEvent,
+  type SharedEngine,
+} from '@tutti/client/sdk';
+import { openTrainingEngine, wasmKernelRuns, type OpenTensorflow } from '@tutti/engine-simd';
+import { portableCrypto } from '@tutti/secure-aggregation';
+import { browserConditions, NO_PAGE, steadyNow, type PageState } from './conditions.ts';
+import { DamagedStoreError } from './errors.ts';
+import { openTabs, type Tabs } from './tabs.ts';
+import { sealedStore } from './sealed-store.ts';
+import { webSocketTransport } from './socket.ts';
+import type { Settings, Verbs } from './verbs.ts';
+
+/** What a host is given from outside a structured clone. */
+export interface HostParts {
+  readonly hear: (event: RecommenderEvent) => void;
+  readonly token?: TokenSource;
+  /** Opens TensorFlow.js for what it trains: an app's own models, and wide ones. */
+  readonly tensorflow?: () => Promise<OpenTensorflow>;
+}
+
+/** The engine room of one recommender: storage, training, masking and the socket, in a worker or where there is none in place. */
+export interface Host {
+  readonly verbs: { readonly [Verb in keyof Verbs]: Verbs[Verb] };
+  setPage(state: PageState): void;
+}
+
+/** Names in the store: what may not silently begin anew, and what can be fetched again. */
+const IRREPLACEABLE = new Set(['privacy-ledger']);
+const EXPENDABLE = new Set(['task', 'catalogue']);
+
+/** How long to wait for a coordinator whose task is known from before, in milliseconds. */
+const KNOWN_TASK_MS = 1_500;
+
+const clock: ClientClock = {
+  now: steadyNow,
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(new DOMException('stopped', 'AbortError'));
+      const stop = (): void => {
+        clearTimeout(timer);
+        reject(new DOMException('stopped', 'AbortError'));
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', stop);
+        resolve();
+      }, ms);
+      signal.addEventListener('abort', stop, { once: true });
+    }),
+};
+
+/** Opens the engine room. It needs no network. */
+export async function openHost(settings: Settings, parts: HostParts): Promise<Host> {
+  const coordinator = addressOf(settings.coordinator);
+  const name = `tutti ${coordinator} ${settings.task}`;
+  const warn = (code: string, message: string): void => parts.hear({ type: 'warning', code, message });
+  let gone = false;
+  const store = await keptStore(name, warn, () => (gone = true));
+  const engine = openEngine(parts, warn);
+  let page: PageState = settings.page ?? NO_PAGE;
+  const { identity: _, ...own } = settings.own;
+  const core = new Recommender({
+    ...own,
+    taskName: settings.task,
+    store: store ?? memoryClientStore(),
+    downloads: openDownloads(
+      coordinator,
+      // What is kept is kept in our storage, sealed: forgetting leaves nothing in the browser's cache.
+      (url, init) => fetch(url, { ...init, cache: 'no-store', credentials: 'omit' }),
+      portableCrypto,
+    ),
+    transport: webSocketTransport(coordinator),
+    crypto: portableCrypto,
+    clock,
+    nowMs: () => Date.now(),
+    engine,
+    conditions: browserConditions(settings.eligibility, () => page),
+    consentNeeded: true,
+    onEvent: parts.hear,
+    onUnkept: (cause) => warn('storage-full', String(cause instanceof Error ? cause.message : cause)),
+    knownTaskMs: KNOWN_TASK_MS,
+    ...(parts.token === undefined ? {} : { token: parts.token }),
+  });
+  const tabs = openTabs(name, {
+    recorded: () => core.history.refresh(),
+    consent: (state) => core.consentChanged(state),
+    forgotten: () => void core.forget().catch(() => undefined),
+  });
+  const takesPart = store !== undefined && tabs !== undefined;
+  const turns = takesPart ? partTaking(core, store, tabs, warn) : NOT_HERE;
+  if (settings.participate) turns.start();
+  const closeAll = async (): Promise<void> => {
+    await turns.stop();
+    tabs?.close();
+    engine.close();
+    await store?.close();
+  };
+  const open = (): Recommender => {
+    if (gone) throw new UsageError('this recommender was forgotten; open another one');
+    return core;
+  };
+  const answered = async (state: 'granted' | 'withdrawn'): Promise<void> => {
+    await (state === 'granted' ? open().consent.grant() : open().consent.withdraw());
+    tabs?.tell({ type: 'consent', state });
+  };
+  return {
+    setPage: (state) => (page = state),
+    verbs: {
+      async record(interactions) {
+        await open().record(interactions);
+        tabs?.tell({ type: 'recorded' });
+      },
+      history: () => open().history.all(),
+      knows: async (item) => (await open().know()).catalogue.indexOf(item) !== undefined,
+      recommend: (options) => open().recommend(options),
+      refresh: (_, signal) => open().refresh({ signal }),
+      privacy: () => open().privacy(),
+      receipts: () => open().receipts(),
+      grant: () => answered('granted'),
+      withdraw: () => answered('withdrawn'),
+      consent: () => open().consent.state(),
+      participate: async () => turns.start(),
+      stop: () => turns.stop(),
+      async forget() {
+        tabs?.tell({ type: 'forgotten' });
+        await turns.stop();
+        await core.forget();
+        await closeAll();
+      },
+      close: closeAll,
+    },
+  };
+}
+
+/** The store in IndexedDB; nothing where the browser gives none, which is said once. */
+async function keptStore(
+  name: string,
+  warn: (code: string, message: string) => void,
+  onGone: () => void,
+): Promise<ClientStore | undefined> {
+  if (globalThis.isSecureContext !== true || globalThis.crypto?.subtle === undefined) {
+    warn(
+      'insecure-context',
+      'this page came over plain http: nothing is kept after it closes, and it takes part in no round. Serve it over https.',
+    );
+    return undefined;
+  }
+  try {
+    return await sealedStore(name, {
+      irreplaceable: IRREPLACEABLE,
+      expendable: EXPENDABLE,
+      onWarning: warn,
+      onGone,
+    });
+  } catch (error) {
+    warn(
+      'storage-refused',
+      `the browser gives this page no storage (${error instanceof Error ? error.message : String(error)}): nothing is kept after it closes, and it takes part in no round.`,
+    );
+    return undefined;
+  }
+}
+
+function openEngine({ tensorflow }: HostParts, warn: (code: string, message: string) => void): SharedEngine {
+  if (!wasmKernelRuns())
+    warn(
+      'wasm-blocked',
+      "WebAssembly does not run here: training takes some times longer. A content policy needs script-src 'wasm-unsafe-eval'.",
+    );
+  return shareEngine(async (model) => ({
+    engine: await openTrainingEngine({ model, ...(tensorflow === undefined ? {} : { tensorflow }) }),
+    notes: [],
+  }));
+}
+
+interface Turns {
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** Where nothing is kept, or tabs cannot be told apart, nobody takes part; the reason was said. */
+const NOT_HERE: Turns = { start: () => undefined, stop: async () => undefined };
+
+/** Takes part whenever no other tab does. */
+function partTaking(
+  core: Recommender,
+  store: ClientStore,
+  tabs: Tabs,
+  warn: (code: string, message: string) => void,
+): Turns {
+  let running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
+  async function turn(signal: AbortSignal): Promise<void> {
+    await tabs.alone(signal, async () => {
+      // Another tab may have taken part until now.
+      core.history.refresh();
+      await store.get('privacy-ledger');
+      await core.participate({ signal });
+    });
+  }
+  return {
+    start() {
+      if (running !== undefined) return;
+      const stop = new AbortController();
+      const done = turn(stop.signal).catch((error: unknown) => {
+        if (stop.signal.aborted) return;
+        if (error instanceof DamagedStoreError)
+          warn('ledger-damaged', `what this device spent of its privacy cannot be read: ${error.message}`);
+        else warn('not-taking-part', error instanceof Error ? error.message : String(error));
+      });
+      running = { stop, done };
+    },
+    async stop() {
+      running?.stop.abort();
+      await running?.done;
+      running = undefined;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import { proxy, releaseProxy, wrap } from 'comlink';
+import { EnvironmentError } from '@tutti/base';
+import { checkOptions, openFacade, type BrowserRecommender, type Link, type OpenOptions } from './facade.ts';
+import type { Room } from './room.ts';
+
+/** What a page opens a recommender with. */
+export interface RecommenderOptions extends OpenOptions {
+  /** A worker of the app's own that calls `serveRecommender`; by default the package's own file. */
+  readonly worker?: () => Worker;
+}
+
+/** How long a worker may take to say that it is there, in milliseconds. */
+const WORKER_MS = 10_000;
+
+/** As `serveRecommender` says it. */
+const READY = 'tutti-ready';
+
+/**
+ * Opens a person's recommender: a worker that keeps what they do, ranks, and takes part in rounds once they consent. It needs no network.
+ * Where the browser allows no worker it runs in the page, and says so.
+ *
+ * @throws {UsageError} for an option that is not what it must be.
+ */
+export async function openRecommender(options: RecommenderOptions): Promise<BrowserRecommender> {
+  checkOptions(options);
+  try {
+    const worker = await startedWorker(options.worker ?? ownWorker, options.signal);
+    return await openFacade(options, linkTo(worker));
+  } catch (error) {
+    if (!(error instanceof WorkerBlocked)) throw error;
+    return openHere(options, error);
+  }
+}
+
+class WorkerBlocked extends EnvironmentError {}
+
+// The file beside the built one. From the sources it is a bundler that finds it.
+const ownWorker = (): Worker =>
+  new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'tutti' });
+
+function startedWorker(start: () => Worker, signal: AbortSignal | undefined): Promise<Worker> {
+  return new Promise((resolve, reject) => {
+    let worker: Worker;
+    const over = new AbortController();
+    const fail = (error: unknown): void => {
+      over.abort();
+      worker?.terminate();
+      reject(error as Error);
+    };
+    try {
+      worker = start();
+    } catch (cause) {
+      return fail(new WorkerBlocked('no worker can be started', { cause }));
+    }
+    const timer = setTimeout(() => fail(new WorkerBlocked(`it did not start in ${WORKER_MS} ms`)), WORKER_MS);
+    const whileOpening = { signal: over.signal };
+    over.signal.addEventListener('abort', () => clearTimeout(timer));
+    signal?.addEventListener('abort', () => fail(signal.reason), whileOpening);
+    worker.addEventListener(
+      'error',
+      ({ message }) => fail(new WorkerBlocked(message || 'its script was refused')),
+      whileOpening,
+    );
+    worker.addEventListener(
+      'message',
+      ({ data }) => {
+        if (data !== READY) return;
+        over.abort();
+        resolve(worker);
+      },
+      whileOpening,
+    );
+  });
+}
+
+function linkTo(worker: Worker): Link {
+  const remote = wrap<Room>(worker);
+  return {
+    room: remote as unknown as Room,
+    carry: proxy,
+    end() {
+      remote[releaseProxy]();
+      worker.terminate();
+    },
+  };
+}
+
+async function openHere(options: RecommenderOptions, why: Error): Promise<BrowserRecommender> {
+  const here = await import('./in-place.ts');
+  const message = `the browser refused the worker (${why.message}): training runs in the page and may keep it waiting. A content policy needs worker-src 'self'.`;
+  if (options.onWarning === undefined) console.warn(`tutti: ${message} (worker-blocked)`);
+  else options.onWarning({ type: 'warning', code: 'worker-blocked', message });
+  return here.openRecommender(options);
+}

@@ -1,0 +1,53 @@
+import type { TokenSource } from '@tutti/client';
+import type { RecommenderEvent } from '@tutti/client/sdk';
+import type { OpenTensorflow } from '@tutti/engine-simd';
+import type { PageState } from './conditions.ts';
+import { sendError, type SentError } from './errors.ts';
+import { openHost, type Host } from './host.ts';
+import type { Asked, Settings, Verb } from './verbs.ts';
+
+/** What comes back from a call: a worker's errors would lose their class. */
+export type Outcome = { readonly value: unknown } | { readonly error: SentError };
+
+/** A host behind calls that can cross into a worker: structured clones, and callbacks. */
+export interface Room {
+  open(settings: Settings, hear: (event: RecommenderEvent) => void, token?: TokenSource): Promise<Outcome>;
+  /** @param id the caller's own number of this call, for {@link Room.abort}. */
+  call<V extends Verb>(id: number, verb: V, asked: Asked<V>): Promise<Outcome>;
+  abort(id: number): Promise<void>;
+  setPage(state: PageState): Promise<void>;
+}
+
+/** A room before anybody opened it. */
+export function createRoom({ tensorflow }: { tensorflow?: () => Promise<OpenTensorflow> } = {}): Room {
+  let host: Host | undefined;
+  const calls = new Map<number, AbortController>();
+  const outcomeOf = async (work: () => Promise<unknown>): Promise<Outcome> => {
+    try {
+      return { value: await work() };
+    } catch (error) {
+      return { error: sendError(error) };
+    }
+  };
+  return {
+    open: (settings, hear, token) =>
+      outcomeOf(async () => {
+        host = await openHost(settings, {
+          hear,
+          ...(token === undefined ? {} : { token }),
+          ...(tensorflow === undefined ? {} : { tensorflow }),
+        });
+      }),
+    async call(id, verb, asked) {
+      const controller = new AbortController();
+      calls.set(id, controller);
+      const verbs = (host as Host).verbs as Record<
+        Verb,
+        (asked: unknown, signal: AbortSignal) => Promise<unknown>
+      >;
+      return outcomeOf(() => verbs[verb](asked, controller.signal)).finally(() => calls.delete(id));
+    },
+    abort: async (id) => calls.get(id)?.abort(),
+    setPage: async (state) => host?.setPage(state),
+  };
+}

@@ -1,0 +1,165 @@
+import { existsSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { BrowserRecommender, RecommenderOptions, Warning } from '@tutti/client-browser';
+
+/** Real pages in the system's Chromium: the SDK bundled from its sources, served by a small web server. */
+
+const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/** Where Chromium is on this machine, if it is. */
+export const chromiumPath = process.env['TUTTI_CHROMIUM'] ?? PLACES.find((path) => existsSync(path));
+
+/** Why a test that needs Chromium does not run here; `npm test` counts that as a failure in CI. */
+export const NO_CHROMIUM = 'needs chromium: none of ' + PLACES.join(', ') + ' is there';
+
+/** A name that leads to this machine and is no secure context, as `localhost` is. */
+const INSECURE_HOST = 'insecure.test';
+
+export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({
+    executablePath: chromiumPath as string,
+    args: ['--no-sandbox', `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`, ...args],
+  });
+}
+
+const source = (file: string): string =>
+  fileURLToPath(new URL(`../../packages/client-browser/src/${file}`, import.meta.url));
+
+export interface Bundle {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The SDK as a page without a bundler loads it. @param more further entry points by name. */
+export async function bundleSdk(more: Readonly<Record<string, string>> = {}): Promise<readonly Bundle[]> {
+  const { outputFiles } = await build({
+    entryPoints: {
+      index: source('index.ts'),
+      worker: source('worker.ts'),
+      'in-place': source('in-place.ts'),
+      receipts: source('receipts-element.ts'),
+      ...more,
+    },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    write: false,
+    outdir: '/sdk',
+    format: 'esm',
+    platform: 'browser',
+    conditions: ['@tutti/source'],
+    external: ['@tensorflow/*'],
+    jsx: 'automatic',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    logLevel: 'warning',
+  });
+  return outputFiles.map(({ path, text }) => ({ path, text }));
+}
+
+const PAGE =
+  '<!doctype html><html lang="en"><title>test</title><script type="module" src="/page.js"></script><main></main>';
+const PAGE_SCRIPT = `import * as sdk from '/sdk/index.js'; globalThis.sdk = sdk; globalThis.loaded = true;`;
+
+/** A web server for pages of a site that embeds the SDK. */
+export interface Site {
+  readonly url: string;
+  /** The same over plain http from a name that browsers do not trust. */
+  readonly insecureUrl: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** @param headers by path, such as a content policy. */
+export async function openSite(
+  files: readonly Bundle[],
+  headers: Readonly<Record<string, Readonly<Record<string, string>>>> = {},
+  more: Readonly<Record<string, string>> = {},
+): Promise<Site> {
+  const texts = new Map(files.map(({ path, text }) => [path, text]));
+  texts.set('/page.js', PAGE_SCRIPT);
+  for (const [path, text] of Object.entries(more)) texts.set(path, text);
+  const server: Server = createServer((request, response) => {
+    const path = new URL(request.url ?? '/', 'http://site').pathname;
+    const script = texts.get(path);
+    const type = script !== undefined && path.endsWith('.js') ? 'text/javascript' : 'text/html';
+    response
+      .writeHead(200, { 'content-type': `${type}; charset=utf-8`, ...headers[path] })
+      .end(script ?? PAGE);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://localhost:${port}`,
+    insecureUrl: `http://${INSECURE_HOST}:${port}`,
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+/** What a test page keeps in its global scope. */
+export interface PageGlobals {
+  sdk: typeof import('@tutti/client-browser');
+  tutti: BrowserRecommender;
+  warnings: Warning[];
+  heard: { type: string; [field: string]: unknown }[];
+}
+
+/** Opens a page of the site, with the SDK in it. */
+export async function openPage(context: BrowserContext, url: string): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(url);
+  await page.waitForFunction('globalThis.loaded === true');
+  return page;
+}
+
+/** Opens a recommender in a page, as a test federation allows it. */
+export async function openInPage(page: Page, options: RecommenderOptions): Promise<void> {
+  await page.evaluate(async (asked) => {
+    const here = globalThis as unknown as PageGlobals;
+    here.warnings = [];
+    here.heard = [];
+    here.tutti = await here.sdk.openRecommender({
+      ...asked,
+      onWarning: (warning) => here.warnings.push(warning),
+    });
+    for (const type of [
+      'round',
+      'declined',
+      'connected',
+      'disconnected',
+      'phase',
+      'receipt',
+      'consent',
+    ] as const)
+      here.tutti.on(type, (event) => here.heard.push(event));
+  }, options);
+}
+
+/** Runs in a page, with its recommender. */
+export const inPage = <T, A>(
+  page: Page,
+  work: (tutti: BrowserRecommender, asked: A) => Promise<T>,
+  asked?: A,
+) =>
+  page.evaluate(
+    `(${work.toString()})(globalThis.tutti, ${JSON.stringify(asked) ?? 'undefined'})`,
+  ) as Promise<T>;
+
+/** Events of one type that a page heard. */
+export const heardIn = (page: Page, type: string) =>
+  page.evaluate(
+    (wanted) => (globalThis as unknown as PageGlobals).heard.filter((event) => event.type === wanted),
+    type,
+  );
+
+/** Codes of the warnings in a page, each as often as it came. */
+export const warningsIn = (page: Page): Promise<string[]> =>
+  page.evaluate(() => (globalThis as unknown as PageGlobals).warnings.map(({ code }) => code));
