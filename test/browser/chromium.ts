@@ -144,14 +144,13 @@ export async function openInPage(page: Page, options: RecommenderOptions): Promi
 }
 
 /** Runs in a page, with its recommender. */
-export const inPage = <T, A>(
+export function inPage<T, A>(
   page: Page,
   work: (tutti: BrowserRecommender, asked: A) => Promise<T>,
   asked?: A,
-) =>
-  page.evaluate(
-    `(${work.toString()})(globalThis.tutti, ${JSON.stringify(asked) ?? 'undefined'})`,
-  ) as Promise<T>;
+): Promise<T> {
+  return page.evaluate<T>(`(${work.toString()})(globalThis.tutti, ${JSON.stringify(asked) ?? 'undefined'})`);
+}
 
 /** Events of one type that a page heard. */
 export const heardIn = (page: Page, type: string) =>

@@ -1,7 +1,6 @@
 import { UsageError } from '@tutti/base';
 import type { DevicePrivacy, Policy, TokenSource } from '@tutti/client';
 import {
-  checkCommonOptions,
   openListeners,
   type ConsentState,
   type HeldOut,
@@ -97,12 +96,6 @@ export interface Link {
   end(): void;
 }
 
-/** @throws {UsageError} for an option that is not what it must be. */
-export function checkOptions(options: OpenOptions): void {
-  checkCommonOptions(options);
-  options.signal?.throwIfAborted();
-}
-
 /** A recommender over a link to its room. */
 export async function openFacade(options: OpenOptions, link: Link): Promise<BrowserRecommender> {
   const facade = new Facade(options, link);
@@ -136,6 +129,7 @@ class Facade implements BrowserRecommender {
   ) {}
 
   async open({ signal }: OpenOptions): Promise<void> {
+    signal?.throwIfAborted();
     const { room, carry } = this.link;
     let page: PageState | undefined;
     this.#unwatch = watchPage((state) => {

@@ -2,6 +2,7 @@ import { UsageError } from '@tutti/base';
 import { memoryClientStore, type ClientClock, type ClientStore, type TokenSource } from '@tutti/client';
 import {
   addressOf,
+  checkCommonOptions,
   openDownloads,
   Recommender,
   shareEngine,
@@ -55,8 +56,9 @@ const clock: ClientClock = {
     }),
 };
 
-/** Opens the engine room. It needs no network. */
+/** Opens the engine room. It needs no network. @throws {UsageError} for a setting that is not what it must be. */
 export async function openHost(settings: Settings, parts: HostParts): Promise<Host> {
+  checkCommonOptions({ ...settings, ...settings.own });
   const coordinator = addressOf(settings.coordinator);
   const name = `tutti ${coordinator} ${settings.task}`;
   const warn = (code: string, message: string): void => parts.hear({ type: 'warning', code, message });

@@ -1,4 +1,4 @@
-import { checkOptions, openFacade, type BrowserRecommender, type OpenOptions } from './facade.ts';
+import { openFacade, type BrowserRecommender, type OpenOptions } from './facade.ts';
 import { createRoom } from './room.ts';
 
 /**
@@ -7,6 +7,5 @@ import { createRoom } from './room.ts';
  * @throws {UsageError} for an option that is not what it must be.
  */
 export async function openRecommender(options: OpenOptions): Promise<BrowserRecommender> {
-  checkOptions(options);
   return openFacade(options, { room: createRoom(), carry: (callback) => callback, end: () => undefined });
 }

@@ -1,6 +1,6 @@
 import { proxy, releaseProxy, wrap } from 'comlink';
 import { EnvironmentError } from '@tutti/base';
-import { checkOptions, openFacade, type BrowserRecommender, type Link, type OpenOptions } from './facade.ts';
+import { openFacade, type BrowserRecommender, type Link, type OpenOptions } from './facade.ts';
 import type { Room } from './room.ts';
 
 /** What a page opens a recommender with. */
@@ -22,7 +22,6 @@ const READY = 'tutti-ready';
  * @throws {UsageError} for an option that is not what it must be.
  */
 export async function openRecommender(options: RecommenderOptions): Promise<BrowserRecommender> {
-  checkOptions(options);
   try {
     const worker = await startedWorker(options.worker ?? ownWorker, options.signal);
     return await openFacade(options, linkTo(worker));
@@ -42,10 +41,10 @@ function startedWorker(start: () => Worker, signal: AbortSignal | undefined): Pr
   return new Promise((resolve, reject) => {
     let worker: Worker;
     const over = new AbortController();
-    const fail = (error: unknown): void => {
+    const fail = (error: Error): void => {
       over.abort();
       worker?.terminate();
-      reject(error as Error);
+      reject(error);
     };
     try {
       worker = start();
@@ -55,7 +54,7 @@ function startedWorker(start: () => Worker, signal: AbortSignal | undefined): Pr
     const timer = setTimeout(() => fail(new WorkerBlocked(`it did not start in ${WORKER_MS} ms`)), WORKER_MS);
     const whileOpening = { signal: over.signal };
     over.signal.addEventListener('abort', () => clearTimeout(timer));
-    signal?.addEventListener('abort', () => fail(signal.reason), whileOpening);
+    signal?.addEventListener('abort', () => fail(signal.reason as Error), whileOpening);
     worker.addEventListener(
       'error',
       ({ message }) => fail(new WorkerBlocked(message || 'its script was refused')),
@@ -76,7 +75,7 @@ function startedWorker(start: () => Worker, signal: AbortSignal | undefined): Pr
 function linkTo(worker: Worker): Link {
   const remote = wrap<Room>(worker);
   return {
-    room: remote as unknown as Room,
+    room: remote,
     carry: proxy,
     end() {
       remote[releaseProxy]();
