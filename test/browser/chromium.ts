@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
 import type { BrowserRecommender, RecommenderOptions, Warning } from '@tutti/client-browser';
 
 /** Real pages in the system's Chromium: the SDK bundled from its sources, served by a small web server. */

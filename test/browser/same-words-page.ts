@@ -1,0 +1,2 @@
+export { portableCrypto } from '@tutti/secure-aggregation';
+export { maskedVectors } from './same-words.ts';
