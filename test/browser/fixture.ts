@@ -57,9 +57,9 @@ export function useStage(
   });
   beforeEach(async (ctx) => {
     if (browser === undefined) return ctx.skip(NO_CHROMIUM);
-    const deadlines = { trainMs: 5_000, shareKeysMs: 1_000, maskedInputMs: 1_000, unmaskMs: 1_000 };
-    const round = { cohort: 6, smallestCohort: 3, overselection: 1, selectionMs: 200, deadlines };
-    federation = await openWireFederation(wireConfig({ rounds: 1_000, round }));
+    const deadlines = { trainMs: 2_000, shareKeysMs: 700, maskedInputMs: 700, unmaskMs: 700 };
+    const round = { cohort: 4, smallestCohort: 3, overselection: 1, selectionMs: 150, deadlines };
+    federation = await openWireFederation(wireConfig({ rounds: 1_000, round }), { engine: 'auto' });
     context = await browser.newContext();
   });
   afterEach(async () => {

@@ -57,7 +57,10 @@ export interface WireFederation {
 }
 
 /** Opens a coordinator on a free port. */
-export async function openWireFederation(config = wireConfig()): Promise<WireFederation> {
+export async function openWireFederation(
+  config = wireConfig(),
+  trainedBy: Parameters<typeof createSharedEngine>[0] = { backend: 'wasm' },
+): Promise<WireFederation> {
   const folder = mkdtempSync(join(tmpdir(), 'tutti-wire-'));
   const coordinator = await createCoordinator({
     config,
@@ -65,7 +68,7 @@ export async function openWireFederation(config = wireConfig()): Promise<WireFed
     blobs: memoryBlobs(nodeCrypto),
   });
   const url = await coordinator.listen();
-  const engine = await createSharedEngine({ backend: 'wasm' });
+  const engine = await createSharedEngine(trainedBy);
   const events: CoordinationEvent[] = [];
   coordinator.coordination.subscribe((event) => void (event.type !== 'progress' && events.push(event)));
   const open: Client[] = [];
