@@ -356,7 +356,7 @@ describe('tutti start', () => {
     expect(resumed.code).toBe(0);
     const result = JSON.parse(resumed.stdout) as {
       methods: Record<string, { hr10: number }>;
-      lists: { recommended: string[] }[];
+      lists: { recommended: string[]; because: (string | null)[]; liked: string[] }[];
     };
     expect(Object.keys(result.methods)).toEqual([
       'popularity',
@@ -365,6 +365,11 @@ describe('tutti start', () => {
       'trained centrally',
     ]);
     expect(result.lists.map(({ recommended }) => recommended.length)).toEqual([10, 10, 10]);
+    for (const { because, recommended } of result.lists) {
+      expect(because.length).toBe(10);
+      expect(because.filter((title) => title !== null).length).toBeGreaterThan(5);
+      for (const title of because) expect(recommended).not.toContain(title);
+    }
     expect(left()).toContain('report.html');
   }, 120_000);
 

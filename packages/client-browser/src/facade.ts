@@ -10,6 +10,7 @@ import {
   type RecommenderEvent,
   type RecommenderEvents,
   type RecommendOptions,
+  type SimilarOptions,
 } from '@tutti/client/sdk';
 import { DEFAULT_ELIGIBILITY, watchPage, type Eligibility, type PageState } from './conditions.ts';
 import { revivedError } from './errors.ts';
@@ -70,6 +71,8 @@ export interface BrowserRecommender extends AsyncDisposable {
    * @throws {EnvironmentError} where no model was ever fetched and there is no network.
    */
   recommend(options?: RecommendOptions & Waiting): Promise<readonly Recommendation[]>;
+  /** Items that are like one, the most alike first; none where the task does not know it. Computed here as well. */
+  similar(item: string, options?: SimilarOptions & Waiting): Promise<readonly Recommendation[]>;
   /** Fetches the newest model, so that recommendations use it. */
   refresh(options?: Waiting): Promise<void>;
   /** What taking part has cost this device so far, by its own count, and what its policy allows. */
@@ -154,6 +157,8 @@ class Facade implements BrowserRecommender {
   knows: BrowserRecommender['knows'] = (item, waiting) => this.#ask('knows', item, waiting);
   recommend: BrowserRecommender['recommend'] = ({ signal, ...asked } = {}) =>
     this.#ask('recommend', asked, signal && { signal });
+  similar: BrowserRecommender['similar'] = (item, { signal, ...asked } = {}) =>
+    this.#ask('similar', { ...asked, item }, signal && { signal });
   refresh: BrowserRecommender['refresh'] = (waiting) => this.#ask('refresh', undefined, waiting);
   privacy: BrowserRecommender['privacy'] = (waiting) => this.#ask('privacy', undefined, waiting);
   receipts: BrowserRecommender['receipts'] = (waiting) => this.#ask('receipts', undefined, waiting);

@@ -121,6 +121,7 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
       history: () => open().history.all(),
       knows: async (item) => (await open().know()).catalogue.indexOf(item) !== undefined,
       recommend: (options) => open().recommend(options),
+      similar: ({ item, ...options }) => open().similar(item, options),
       refresh: (_, signal) => open().refresh({ signal }),
       privacy: () => open().privacy(),
       receipts: () => open().receipts(),

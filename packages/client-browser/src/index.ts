@@ -18,9 +18,11 @@ export type {
   Interaction,
   Receipt,
   Receipts,
+  Reason,
   Recommendation,
   RecommenderEvents,
   RecommendOptions,
+  SimilarOptions,
 } from '@tutti/client/sdk';
 export { DEFAULT_ELIGIBILITY } from './conditions.ts';
 export type { Eligibility } from './conditions.ts';

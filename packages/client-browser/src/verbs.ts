@@ -6,6 +6,7 @@ import type {
   Recommendation,
   RecommenderOptions,
   RecommendOptions,
+  SimilarOptions,
 } from '@tutti/client/sdk';
 import type { Eligibility, PageState } from './conditions.ts';
 
@@ -29,6 +30,10 @@ export interface Verbs {
   history(asked: undefined, signal: AbortSignal): Promise<readonly Interaction[]>;
   knows(item: string, signal: AbortSignal): Promise<boolean>;
   recommend(options: RecommendOptions, signal: AbortSignal): Promise<readonly Recommendation[]>;
+  similar(
+    asked: { readonly item: string } & SimilarOptions,
+    signal: AbortSignal,
+  ): Promise<readonly Recommendation[]>;
   refresh(asked: undefined, signal: AbortSignal): Promise<void>;
   privacy(asked: undefined, signal: AbortSignal): Promise<DevicePrivacy>;
   receipts(asked: undefined, signal: AbortSignal): Promise<Receipts>;

@@ -14,6 +14,7 @@ import {
   type RecommenderEvents,
   type RecommendOptions,
   type SharedEngine,
+  type SimilarOptions,
 } from '@tutti/client/sdk';
 import type { ClientId, KeyPair } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -75,6 +76,8 @@ export interface Client extends AsyncDisposable {
    * travels in slices, items count that this device knows: those of the slices it took part with, and all after {@link Client.refresh}.
    */
   recommend(options?: RecommendOptions): Promise<readonly Recommendation[]>;
+  /** Items that are like one, the most alike first; none where the task does not know it. Computed here as well. */
+  similar(item: string, options?: SimilarOptions): Promise<readonly Recommendation[]>;
   /** Fetches the newest model, the whole of it, so that recommendations use it. */
   refresh(options?: { signal?: AbortSignal }): Promise<void>;
   /** What taking part has cost this device so far, by its own count, and what its policy allows. */
@@ -151,6 +154,7 @@ async function openClient(options: ClientOptions, store: ClientStore): Promise<C
     history: () => core.history.all(),
     knows: (item) => catalogue.indexOf(item) !== undefined,
     recommend: (asked) => core.recommend(asked),
+    similar: (item, asked) => core.similar(item, asked),
     refresh: (asked) => core.refresh(asked),
     privacy: () => core.privacy(),
     receipts: () => core.receipts(),

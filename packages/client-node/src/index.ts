@@ -19,8 +19,10 @@ export type {
   Interaction,
   Receipt,
   Receipts,
+  Reason,
   Recommendation,
   RecommendOptions,
+  SimilarOptions,
   SharedEngine,
 } from '@tutti/client/sdk';
 export { createClient } from './create-client.ts';

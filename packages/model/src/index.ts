@@ -45,6 +45,12 @@ export type { FastestBackend } from './rehearsal.ts';
 export { useBackend } from './tensorflow.ts';
 export { towerShape } from './tower-shape.ts';
 export type { DeepTower, TowerShape } from './tower-shape.ts';
+export { diverse } from './diversity.ts';
+export { itemVectors, productOf, unitVectors } from './item-vectors.ts';
+export type { ItemVectors } from './item-vectors.ts';
+export { averageScores, blended } from './newcomers.ts';
+export { reasonsFor } from './reasons.ts';
+export type { ReasonsOptions } from './reasons.ts';
 export { bestOf, checkRankOptions } from './ranking.ts';
 export { BACKEND_NAMES, ENGINE_NAMES, MODEL_FAMILIES } from './types.ts';
 export type {

@@ -8,6 +8,7 @@ import {
   type ClientOptions,
   type DevicePrivacy,
   type Interaction,
+  type Reason,
 } from '@tutti/client-node';
 import { loadDataset } from '@tutti/datasets/node';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
@@ -15,6 +16,7 @@ import { CommandError } from '../exit-codes.ts';
 import { wrongFile } from '../data.ts';
 import { httpUrl, publicKey, realNumber, wholeNumber } from '../parse.ts';
 import { abortOnSignals } from '../signals.ts';
+import { listLine } from '../start/closing.ts';
 import { counted, openScreen } from '../ui/screen.ts';
 
 interface ClientFlags extends EngineFlags {
@@ -27,6 +29,8 @@ interface ClientFlags extends EngineFlags {
   person: number;
   rounds?: number;
   recommend?: number;
+  explain?: boolean;
+  diversity: number;
   maxEpsilon?: number;
   maxParticipations?: number;
   localNoise?: number;
@@ -39,6 +43,7 @@ Examples:
   tutti client --ratings my-ratings.csv --store ./my-device            take part until Ctrl-C
   tutti client --ratings ml-100k --person 7 --rounds 3                 three rounds, then the list and an end
   tutti client --store ./my-device --rounds 0 --recommend 10 --json    only a list, from what the device knows
+  tutti client --store ./my-device --rounds 0 --recommend 10 --explain --diversity 0.3
   tutti client --store ./my-device --authority 3b6a… --token token.txt    where clients must be enrolled`;
 
 export function clientCommand(): Command {
@@ -53,6 +58,13 @@ export function clientCommand(): Command {
     .option('--person <n>', 'which person of the ratings this device belongs to, from 0', wholeNumber(0), 0)
     .option('--rounds <n>', 'end after taking part in so many committed rounds (0: none)', wholeNumber(0))
     .option('--recommend <k>', 'print a list of k items at the end', wholeNumber(1, 10_000))
+    .option('--explain', 'say which of the person’s own items speak for each item of the list')
+    .option(
+      '--diversity <x>',
+      '0: the best items, however alike; 1: as unlike as can be',
+      realNumber(0, 1),
+      0,
+    )
     .option('--max-epsilon <e>', 'ε that this device spends at most, by its own count', realNumber(1e-3, 1e6))
     .option('--max-participations <k>', 'attempts that this device sends an input to at most', wholeNumber(0))
     .option(
@@ -89,16 +101,21 @@ async function runClient(flags: ClientFlags): Promise<void> {
   const committed =
     flags.rounds === 0 ? 0 : await takePart(client, flags, signal, (line) => screen.line(line));
   screen.line(privacyLine(await client.privacy()));
-  const list = flags.recommend === undefined ? undefined : await client.recommend({ k: flags.recommend });
+  const { recommend: k, explain = false, diversity } = flags;
+  const list = k === undefined ? undefined : await client.recommend({ k, explain, diversity });
   if (flags.json === true)
     process.stdout.write(
       `${JSON.stringify({ client: client.id, rounds: committed, recommendations: list ?? null, privacy: await client.privacy() })}\n`,
     );
   else
-    for (const [place, { item, title }] of (list ?? []).entries())
-      process.stdout.write(`${String(place + 1).padStart(3)} ${title ?? item}\n`);
+    for (const [place, { item, title, because = [] }] of (list ?? []).entries())
+      process.stdout.write(`${listLine(place + 1, title ?? item, reasonText(because))}\n`);
   engine.close();
 }
+
+/** The person's items that speak for a recommended one, the most important first. */
+const reasonText = (because: readonly Reason[]): string | null =>
+  because.length === 0 ? null : because.map(({ item, title }) => title ?? item).join(', ');
 
 /** What the flags ask of a round beyond the defaults. */
 function policyOf(flags: ClientFlags): NonNullable<ClientOptions['policy']> {

@@ -25,14 +25,20 @@ export function closingLines(result: FederationResult): string[] {
     ...Object.entries(result.methods).map(([name, { hr10, ndcg10 }]) =>
       cellsLine(COLUMNS, [name, figure(hr10), figure(ndcg10), REMARKS[name] ?? '']),
     ),
-    ...result.lists.flatMap(({ person, liked, recommended }) => [
+    ...result.lists.flatMap(({ person, liked, recommended, because }) => [
       '',
       `${person}, who liked ${liked.join(', ')} …, would get`,
-      ...recommended.map((title, index) => `${String(index + 1).padStart(3)} ${title}`),
+      ...recommended.map((title, index) => listLine(index + 1, title, because[index])),
     ]),
     '',
     `What left the devices: masked words, keys and sizes (${result.uploads} uploads, ${bytes(result.bytes.up)} up, ${bytes(result.bytes.down)} down, ${duration(result.seconds)}).`,
   ];
+}
+
+/** One line of a list: place, title, and what the person liked that speaks for it. */
+export function listLine(place: number, title: string, because: string | null | undefined): string {
+  const line = `${String(place).padStart(3)} ${title}`;
+  return because === null || because === undefined ? line : `${line.padEnd(34)} because of ${because}`;
 }
 
 /** Writes the report page of the main job. */

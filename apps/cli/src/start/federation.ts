@@ -21,6 +21,8 @@ export interface PersonList {
   readonly person: string;
   readonly liked: readonly string[];
   readonly recommended: readonly string[];
+  /** For each of them the own film that speaks for it most; null where none does. */
+  readonly because: readonly (string | null)[];
 }
 
 /** What the main job ends with. */
@@ -47,6 +49,9 @@ export interface Federation {
   readonly screen: Screen;
   readonly signal: AbortSignal;
 }
+
+/** Films that stand for what somebody likes. */
+const SHOWN_LIKES = 3;
 
 /** People whose lists are shown at the end. */
 const SHOWN_PEOPLE = 3;
@@ -165,13 +170,20 @@ async function personLists({ population, data, people }: Federation): Promise<Pe
   const title = new Map(data.catalogue.ids.map((id, index) => [id, data.catalogue.titles?.[index] ?? id]));
   const shown = Array.from({ length: Math.min(SHOWN_PEOPLE, people) }, (_, index) => index);
   return Promise.all(
-    shown.map(async (user) => ({
-      person: data.userNames?.[user] ?? `person ${user}`,
-      liked: Array.from(
-        data.train.values.subarray(data.train.offsets[user], (data.train.offsets[user] as number) + 3),
-        (item) => data.catalogue.titles?.[item] ?? (data.catalogue.ids[item] as string),
-      ),
-      recommended: (await population.recommend(user, LIST_LENGTH)).map((id) => title.get(id) ?? id),
-    })),
+    shown.map(async (user) => {
+      const list = await population.recommend(user, LIST_LENGTH);
+      return {
+        person: data.userNames?.[user] ?? `person ${user}`,
+        liked: Array.from(
+          data.train.values.subarray(
+            data.train.offsets[user],
+            (data.train.offsets[user] as number) + SHOWN_LIKES,
+          ),
+          (item) => data.catalogue.titles?.[item] ?? (data.catalogue.ids[item] as string),
+        ),
+        recommended: list.map(({ item }) => title.get(item) ?? item),
+        because: list.map(({ because }) => (because === undefined ? null : (title.get(because) ?? because))),
+      };
+    }),
   );
 }

@@ -6,11 +6,17 @@ export type ToPopulation =
   | { readonly kind: 'recommend'; readonly id: number; readonly user: number; readonly k: number }
   | { readonly kind: 'stop' };
 
+/** A recommended item, and the own one that speaks for it most, if any does. */
+export interface Listed {
+  readonly item: string;
+  readonly because: string | undefined;
+}
+
 /** What a population process says. */
 export type FromPopulation =
   | { readonly kind: 'ready'; readonly backend: string; readonly notes: readonly string[] }
   | { readonly kind: 'preparing'; readonly done: number; readonly total: number }
-  | { readonly kind: 'recommended'; readonly id: number; readonly items: readonly string[] }
+  | { readonly kind: 'recommended'; readonly id: number; readonly list: readonly Listed[] }
   | { readonly kind: 'failed'; readonly message: string };
 
 /** Which people a process hosts, and where. Interactions are never passed: each process reads its own people's slices. */

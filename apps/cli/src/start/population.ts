@@ -54,8 +54,12 @@ async function openPerson(
 }
 
 async function recommend(id: number, user: number, k: number): Promise<void> {
-  const items = await clients.get(user)?.recommend({ k });
-  tell({ kind: 'recommended', id, items: (items ?? []).map(({ item }) => item) });
+  const list = (await clients.get(user)?.recommend({ k, explain: true })) ?? [];
+  tell({
+    kind: 'recommended',
+    id,
+    list: list.map(({ item, because }) => ({ item, because: because?.[0]?.item })),
+  });
 }
 
 async function stop(): Promise<void> {

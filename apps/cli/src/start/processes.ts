@@ -2,14 +2,14 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { unlessAborted } from '../signals.ts';
-import type { FromPopulation, PopulationSetup, ToPopulation } from './ipc.ts';
+import type { FromPopulation, Listed, PopulationSetup, ToPopulation } from './ipc.ts';
 
 /** The population's processes, seen from the main process. */
 export interface PopulationProcesses {
   readonly backend: string;
   readonly notes: readonly string[];
   /** Item ids for person `user`, computed on that person's client. */
-  recommend(user: number, k: number): Promise<readonly string[]>;
+  recommend(user: number, k: number): Promise<readonly Listed[]>;
   /** Rejects if a process ends before it is told to. */
   readonly failed: Promise<never>;
   stop(): Promise<void>;
@@ -76,7 +76,7 @@ export async function startPopulation(
         const id = nextId++;
         const answer = messages.next('recommended', (message) => message.id === id);
         child.send({ kind: 'recommend', id, user, k } satisfies ToPopulation);
-        return (await Promise.race([answer, failed])).items;
+        return (await Promise.race([answer, failed])).list;
       },
     };
   } catch (error) {

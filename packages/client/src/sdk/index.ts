@@ -21,15 +21,11 @@ export type { History } from './history.ts';
 export { addressOf, openDownloads } from './http.ts';
 export type { Downloads, Fetch } from './http.ts';
 export type { Interaction } from './interactions.ts';
+export type { Reason, Recommendation, RecommendOptions, SimilarOptions } from './lists.ts';
 export { checkCommonOptions } from './options.ts';
 export { receiptText, sizeText } from './receipts.ts';
 export type { Receipt, ReceiptOutcome, Receipts } from './receipts.ts';
 export { Recommender } from './recommender.ts';
-export type {
-  Recommendation,
-  RecommenderEvent,
-  RecommenderOptions,
-  RecommendOptions,
-} from './recommender.ts';
+export type { RecommenderEvent, RecommenderOptions } from './recommender.ts';
 export { shareEngine } from './shared-engine.ts';
 export type { OpenedEngine, SharedEngine } from './shared-engine.ts';

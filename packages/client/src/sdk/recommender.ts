@@ -1,15 +1,21 @@
-import { keepLocal, secureWords, seededRandom, systemRandom, toHex, UsageError } from '@tutti/base';
+import { secureWords, seededRandom, systemRandom, toHex, UsageError } from '@tutti/base';
 import { clientIdOf, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
 import { createDevice, type Device, type DevicePrivacy } from '../device.ts';
 import { createParticipation, type ParticipationEvent } from '../participation.ts';
 import { resolvePolicy, type Policy } from '../policy.ts';
 import type { ClientClock, ClientStore, Conditions, TokenSource, Transport } from '../ports.ts';
-import { itemOf } from '../slice.ts';
 import { openConsent, withConsent, type Consent, type ConsentState } from './consent.ts';
 import { examplesOf, type HeldOut } from './examples.ts';
 import { openHistory, type History } from './history.ts';
 import type { Downloads } from './http.ts';
 import { checkPinned, keptIdentity, learn, type Learned } from './learn.ts';
+import {
+  checkListOptions,
+  openLists,
+  type Recommendation,
+  type RecommendOptions,
+  type SimilarOptions,
+} from './lists.ts';
 import { coordinatorProofs } from './log-proofs.ts';
 import { openReceiptBook, receiptText, type Receipt, type ReceiptBook, type Receipts } from './receipts.ts';
 import type { SharedEngine } from './shared-engine.ts';
@@ -25,21 +31,6 @@ export type RecommenderEvent =
   | { readonly type: 'receipt'; readonly receipt: Receipt & { readonly text: string } }
   /** Something is not as it should be, and what is done about it. `code` is stable. */
   | { readonly type: 'warning'; readonly code: string; readonly message: string };
-
-/** One recommended item. */
-export interface Recommendation {
-  readonly item: string;
-  readonly score: number;
-  readonly title?: string;
-}
-
-/** How a list is asked for. */
-export interface RecommendOptions {
-  /** Length of the list, 1 to 10,000; default 10. */
-  readonly k?: number;
-  /** Items that are not to be in it, beside those that the person touched. */
-  readonly exclude?: readonly string[];
-}
 
 /** A person's recommender in one runtime, made of what that runtime passes in. */
 export interface RecommenderOptions {
@@ -82,6 +73,7 @@ export class Recommender {
   readonly consent: Consent;
   readonly history: History;
   readonly #receipts: ReceiptBook;
+  readonly #lists = openLists();
   #known: Promise<Known> | undefined;
   #running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
   #device: Device | undefined;
@@ -128,26 +120,23 @@ export class Recommender {
     await this.history.record(...args);
   }
 
-  async recommend({ k = 10, exclude = [] }: RecommendOptions = {}): Promise<readonly Recommendation[]> {
-    if (!Number.isInteger(k) || k < 1 || k > 10_000)
-      throw new UsageError(`k is ${k}; a whole number from 1 to 10000 is needed`);
-    if (typeof exclude === 'string') throw new UsageError('exclude: a list of item ids is needed');
+  async recommend(options: RecommendOptions = {}): Promise<readonly Recommendation[]> {
+    checkListOptions(options);
     const known = await this.know();
-    const { catalogue, tables, task } = known;
+    const { catalogue, tables, task, id } = known;
     const table = await tables.newest(task.modelHash);
-    const touched = [...(await this.history.all()).map(({ item }) => item), ...exclude];
-    const left = Int32Array.from(touched.flatMap((item) => itemOf(table, catalogue.indexOf(item)) ?? []));
+    const history = await this.history.all();
     const vector = await this.#deviceOf(known).vector(table);
-    const { items, scores } = await table.loaded.rank(vector, { k, exclude: keepLocal(left) });
-    return Array.from(items, (item, place) => {
-      const row = table.rows?.[item] ?? item;
-      const title = catalogue.titles?.[row];
-      return {
-        item: catalogue.ids[row] as string,
-        score: scores[place] as number,
-        ...(title === undefined ? {} : { title }),
-      };
-    });
+    const { positives } = examplesOf(history, catalogue, id, this.options.heldOut);
+    const seen = history.map(({ item }) => item);
+    return this.#lists.recommend({ table, catalogue, vector, positives, seen }, options);
+  }
+
+  /** Items that are like `item`, the most alike first, by what the model learned; none where it does not know `item`. */
+  async similar(item: string, options: SimilarOptions = {}): Promise<readonly Recommendation[]> {
+    checkListOptions(options);
+    const { catalogue, tables, task } = await this.know();
+    return this.#lists.similar(item, { table: await tables.newest(task.modelHash), catalogue }, options);
   }
 
   async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {

@@ -16,7 +16,17 @@ const ROWS = 'rows';
 export interface Tables extends Models {
   open(modelHash: string, signal?: AbortSignal): Promise<LoadedModel>;
   /** The newest of what is here; the checkpoint `otherwise` where nothing is. What is fetched never depends on the person. */
-  newest(otherwise: string): Promise<OpenTable>;
+  newest(otherwise: string): Promise<KnownTable>;
+}
+
+/** A table, and the numbers in it. */
+export interface KnownTable extends OpenTable {
+  /** What is in it: equal names stand for equal weights. */
+  readonly name: string;
+  /** The task's model, or the part of it whose rows are known. */
+  readonly model: Model;
+  /** Its weights, in the layout of `model`. */
+  shared(): Promise<Float32Array>;
 }
 
 /** What the tables of a device are made of. */
@@ -100,17 +110,22 @@ export function openTables(options: TablesOptions): Tables {
       const kept = await keptCheckpoint(store);
       const bytes = await store.get(ROWS);
       const known = decodeKnownRows(bytes, model);
-      if (bytes === undefined || known === undefined)
-        return { loaded: await open(unkept?.hash ?? kept?.hash ?? otherwise) };
+      if (bytes === undefined || known === undefined) {
+        const name = unkept?.hash ?? kept?.hash ?? otherwise;
+        const shared = async (): Promise<Float32Array> =>
+          decodeCheckpoint(await fetched(name), model.layout).shared;
+        return { loaded: await open(name), name, model, shared };
+      }
       const name = `${kept?.hash ?? 'rows'}+${toHex(crypto.digest('rows', bytes))}`;
       if (kept !== undefined) {
         const { shared } = decodeCheckpoint(kept.bytes, model.layout);
         putRowsInPlace(model, shared, known.rows, known.shared);
-        return { loaded: await engine.open({ model, layoutHash, name, weights: async () => ({ shared }) }) };
+        const loaded = await engine.open({ model, layoutHash, name, weights: async () => ({ shared }) });
+        return { loaded, name, model, shared: async () => shared };
       }
       const part = modelOfRows(model, known.rows.length);
       const loaded = await engine.open({ model: part, layoutHash, name, weights: async () => known });
-      return { rows: known.rows, loaded };
+      return { rows: known.rows, loaded, name, model: part, shared: async () => known.shared };
     },
   };
 }
