@@ -36,7 +36,7 @@ const damage = (page: Page, which: string) =>
     const opened = <T>(request: IDBRequest<T>): Promise<T> =>
       new Promise((resolve, reject) => {
         request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
+        request.onerror = () => reject(new Error('the database does not answer'));
       });
     const database = await opened(indexedDB.open(name!));
     const store = database.transaction('values', 'readwrite').objectStore('values');

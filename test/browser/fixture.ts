@@ -61,6 +61,7 @@ export function useStage(
     const round = { cohort: 4, smallestCohort: 3, overselection: 1, selectionMs: 150, deadlines };
     federation = await openWireFederation(wireConfig({ rounds: 1_000, round }), { engine: 'auto' });
     context = await browser.newContext();
+    context.setDefaultTimeout(10_000);
   });
   afterEach(async () => {
     await context?.close();

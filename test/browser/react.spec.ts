@@ -1,0 +1,38 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { openPage } from './chromium.ts';
+import { asked, meanwhile, useStage } from './fixture.ts';
+
+describe('a React app', () => {
+  const stage = useStage(undefined, { shelf: fileURLToPath(new URL('./shelf.ts', import.meta.url)) });
+
+  it('recommends, takes part once its person agrees, shows what left, and closes what it opened', async () => {
+    const { context, federation, nodes, site } = stage;
+    const page = await openPage(context, site.url);
+    const options = JSON.stringify(asked(federation.url));
+    await page.evaluate(`import('/sdk/shelf.js').then(({ draw }) => draw(${options}))`);
+    const films = page.locator('button.film');
+    await expect.poll(() => films.count()).toBe(3);
+    const first = (await films.first().textContent())!;
+    await films.first().click();
+    await expect.poll(() => films.allTextContents()).not.toContain(first);
+    const panel = page.getByRole('region', { name: 'What left this device' });
+    const status = panel.getByRole('status');
+    await expect.poll(() => status.textContent()).toBe('Nothing that you did here has left this device.');
+    await page.locator('#join').click();
+    await meanwhile(federation, await nodes(3), async () => {
+      const receipt = panel.getByRole('listitem').first();
+      await expect.poll(() => receipt.textContent(), { timeout: 10_000 }).toMatch(/all masked/);
+    });
+    expect(await status.textContent()).toMatch(/^This device took part/);
+    await expect.poll(() => page.locator('main main').getAttribute('data-consent')).toBe('granted');
+
+    // The lock is given back when the component goes: nothing takes part behind its back.
+    const held = () => page.evaluate(async () => (await navigator.locks.query()).held?.length);
+    expect(await held()).toBe(1);
+    await page.locator('#toggle').click();
+    await expect.poll(held).toBe(0);
+    await page.locator('#toggle').click();
+    await expect.poll(() => films.count()).toBe(3);
+  });
+});
