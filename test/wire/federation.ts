@@ -9,7 +9,13 @@ import {
   type ClientOptions,
   type SharedEngine,
 } from '@tutti/client-node';
-import { memoryBlobs, memoryStore, type CoordinationEvent } from '@tutti/coordination';
+import {
+  memoryBlobs,
+  memoryStore,
+  type Blobs,
+  type CoordinationEvent,
+  type Store,
+} from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, type Coordinator, type CoordinatorConfigInput } from '@tutti/server';
 
@@ -60,13 +66,10 @@ export interface WireFederation {
 export async function openWireFederation(
   config = wireConfig(),
   trainedBy: Parameters<typeof createSharedEngine>[0] = { backend: 'wasm' },
+  storage: { store: Store; blobs: Blobs } = { store: memoryStore(), blobs: memoryBlobs(nodeCrypto) },
 ): Promise<WireFederation> {
   const folder = mkdtempSync(join(tmpdir(), 'tutti-wire-'));
-  const coordinator = await createCoordinator({
-    config,
-    store: memoryStore(),
-    blobs: memoryBlobs(nodeCrypto),
-  });
+  const coordinator = await createCoordinator({ config, ...storage });
   const url = await coordinator.listen();
   const engine = await createSharedEngine(trainedBy);
   const events: CoordinationEvent[] = [];

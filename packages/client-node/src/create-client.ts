@@ -141,7 +141,7 @@ async function openClient(options: ClientOptions, store: ClientStore): Promise<C
     consentNeeded: options.consent === 'ask',
     onEvent: listeners.emit,
   });
-  const { id, catalogue } = await core.know();
+  const { id } = await core.know();
   const close = async (): Promise<void> => {
     await core.stop();
     await store.close();
@@ -152,7 +152,7 @@ async function openClient(options: ClientOptions, store: ClientStore): Promise<C
     consent: core.consent,
     record: (interactions) => core.record(interactions),
     history: () => core.history.all(),
-    knows: (item) => catalogue.indexOf(item) !== undefined,
+    knows: (item) => core.knows(item),
     recommend: (asked) => core.recommend(asked),
     similar: (item, asked) => core.similar(item, asked),
     refresh: (asked) => core.refresh(asked),

@@ -272,8 +272,6 @@ async function send(
   signal: AbortSignal,
 ): Promise<void> {
   if (message.type === 'masked-input') return sendFrames(options, connection, message, signal);
-  if (message.type === 'decline')
-    options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
   let reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
   for (let again = 0; isBusy(reply) && again < MOST_RESENDS; again++) {
     await options.clock.sleep(BUSY_MS * 2 ** again, signal);
@@ -281,6 +279,9 @@ async function send(
   }
   if (reply.type === 'refused')
     options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
+  // Told once the coordinator knows: who hears it may end the connection.
+  if (message.type === 'decline')
+    options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
 }
 
 const isBusy = (reply: Reply): boolean => reply.type === 'refused' && reply.reason === 'too-busy';

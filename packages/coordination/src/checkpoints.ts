@@ -31,9 +31,11 @@ export async function pruneCheckpoints(
     await blobs.delete(before.strategyHash);
   if (before.sliceHash !== undefined && before.sliceHash !== now.sliceHash)
     await blobs.delete(before.sliceHash);
-  const { rounds, created } = now;
+  const { rounds, created, grown } = now;
   const kept = new Set(rounds.slice(-keep).map(({ modelHash }) => modelHash));
   const outdated = rounds.at(-1 - keep)?.modelHash;
   const gone = outdated ?? (rounds.length === keep ? created?.modelHash : undefined);
   if (gone !== undefined && !kept.has(gone)) await blobs.delete(gone);
+  for (const { modelHash, round } of grown)
+    if (now.round === round + keep && !kept.has(modelHash)) await blobs.delete(modelHash);
 }

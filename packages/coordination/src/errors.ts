@@ -5,9 +5,15 @@ export class StaleTaskError extends FederatedError {
   override readonly name = 'StaleTaskError';
   readonly code = 'coordination/other-task';
   readonly fault = 'caller' as const;
-  constructor(readonly task: string) {
+  constructor(
+    readonly task: string,
+    /** Why its catalogue may not change, where that is what is asked for. */
+    reason?: string,
+  ) {
     super(
-      `the store holds a task ${task} with another model or catalogue; use another name, or another folder`,
+      reason === undefined
+        ? `the store holds a task ${task} with another model or catalogue; use another name, or another folder`
+        : `the catalogue of task ${task} cannot change: ${reason}; use another name, or another folder`,
     );
   }
 }

@@ -15,6 +15,8 @@ export type { NoiseTarget } from './calibrate.ts';
 export { createCoordination } from './coordination.ts';
 export type { Coordination, CoordinationOptions } from './coordination.ts';
 export { LARGEST_LOSS, METRICS } from './lanes.ts';
+export { changedCatalogue, knownCatalogue } from './catalogue.ts';
+export type { TaskCatalogue } from './catalogue.ts';
 export { JournalWriteError, MissingBlobError, StaleTaskError, TaskStoppedError } from './errors.ts';
 export type { CoordinationEvent, TaskStatus } from './events.ts';
 export { applyEntry, decodeJournalEntry, EMPTY_HISTORY, JOURNAL_VERSION } from './journal.ts';

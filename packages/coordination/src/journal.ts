@@ -69,6 +69,17 @@ const entry = z.discriminatedUnion('type', [
     catalogueHash: hash,
     modelHash: hash,
   }),
+  /** Items came or went: rows stay where they are, new ones come behind them. */
+  z.strictObject({
+    ...version,
+    type: z.literal('catalogue-changed'),
+    atMs: z.number(),
+    layoutHash: hash,
+    catalogueHash: hash,
+    modelHash: hash,
+    strategyHash: z.optional(hash),
+    sliceHash: z.optional(hash),
+  }),
   z.strictObject({
     ...version,
     type: z.literal('attempt-opened'),
@@ -136,6 +147,10 @@ export function decodeJournalEntry(value: unknown): JournalEntry {
 export interface TaskHistory {
   readonly length: number;
   readonly created: Extract<JournalEntry, { type: 'task-created' }> | undefined;
+  /** The layout and the catalogue now; undefined before the task was created. */
+  readonly hashes: { readonly layoutHash: string; readonly catalogueHash: string } | undefined;
+  /** Models that a change of the catalogue made, and how many rounds had been made then. */
+  readonly grown: readonly { readonly modelHash: string; readonly round: number }[];
   /** Updates made. */
   readonly round: number;
   /** Number of the last attempt that was opened; never used again. */
@@ -161,6 +176,8 @@ export interface TaskHistory {
 export const EMPTY_HISTORY: TaskHistory = {
   length: 0,
   created: undefined,
+  hashes: undefined,
+  grown: [],
   round: 0,
   attempt: 0,
   previousDigest: '0'.repeat(64),
@@ -181,7 +198,16 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
   const grown = { ...history, length: history.length + 1 };
   switch (next.type) {
     case 'task-created':
-      return { ...grown, created: next, modelHash: next.modelHash };
+      return { ...grown, created: next, hashes: next, modelHash: next.modelHash };
+    case 'catalogue-changed':
+      return {
+        ...grown,
+        hashes: next,
+        grown: [...history.grown, { modelHash: next.modelHash, round: history.round }],
+        modelHash: next.modelHash,
+        strategyHash: next.strategyHash,
+        sliceHash: next.sliceHash,
+      };
     case 'attempt-opened':
       return { ...grown, attempt: next.attempt, previousDigest: next.digest, open: next };
     case 'unmask-asked':

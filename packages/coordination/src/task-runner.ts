@@ -32,10 +32,12 @@ import {
   type Summed,
 } from './commit.ts';
 import { checkNoiseHistory } from './noise-history.ts';
+import { decodeTaskCatalogue } from './catalogue.ts';
 import { describeAttempt, layoutHashOf } from './describe.ts';
 import { JournalWriteError, StaleTaskError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
+import { growTask } from './growth.ts';
 import { memberCheck, OPEN } from './identity.ts';
 import {
   JOURNAL_VERSION,
@@ -46,7 +48,7 @@ import {
   type RoundRecord,
 } from './journal.ts';
 import { Lobby } from './lobby.ts';
-import { blobHash, type RunnerPorts, type Traffic } from './ports.ts';
+import { blobHash, fetchBlob, type RunnerPorts, type Traffic } from './ports.ts';
 import { Post } from './post.ts';
 import { fewestOf } from './noise-plan.ts';
 import { funnelOf } from './record.ts';
@@ -129,15 +131,32 @@ export class TaskRunner {
     const { blobs, clock } = this.ports;
     await this.#log.replay();
     await blobs.put(this.config.catalogue);
-    const created = this.#log.history.created ?? (await this.#create());
-    if (created.layoutHash !== this.#layoutHash || created.catalogueHash !== this.#catalogueHash)
-      throw new StaleTaskError(this.config.name);
-    checkNoiseHistory(this.config, this.#log.history);
-    const { rounds } = this.#log.history;
+    if (this.#log.history.created === undefined) await this.#create();
     const restarted = restartEntry(this.#log.history, clock.now());
     if (restarted !== undefined) await this.#log.append(restarted);
+    await this.#followCatalogue();
+    checkNoiseHistory(this.config, this.#log.history);
+    const { rounds } = this.#log.history;
     for (const { durationMs } of rounds.slice(-REMEMBERED_ROUNDS)) this.#lobby.observeRound(durationMs);
     this.#stopIfSpent();
+  }
+
+  /** Takes up a catalogue that changed. @throws {StaleTaskError} if that is not all that changed. */
+  async #followCatalogue(): Promise<void> {
+    const { history } = this.#log;
+    const { layoutHash = '', catalogueHash = '' } = history.hashes ?? {};
+    if (catalogueHash === this.#catalogueHash) {
+      if (layoutHash !== this.#layoutHash) throw new StaleTaskError(this.config.name);
+      return;
+    }
+    const { blobs, clock } = this.ports;
+    const from = decodeTaskCatalogue(await fetchBlob(blobs, catalogueHash));
+    const grown = await growTask(this.config, history, from, blobs);
+    const hashes = { layoutHash: this.#layoutHash, catalogueHash: this.#catalogueHash };
+    const atMs = clock.now();
+    await this.#log.append({ v: JOURNAL_VERSION, type: 'catalogue-changed', atMs, ...hashes, ...grown });
+    for (const old of [history.strategyHash, history.sliceHash])
+      if (old !== undefined && old !== grown.strategyHash && old !== grown.sliceHash) await blobs.delete(old);
   }
 
   /** So that a task whose budget is spent says so at once. A round with a slice says so when it would begin. */
@@ -147,7 +166,7 @@ export class TaskRunner {
     this.#wouldOverspend(this.#description('train', planned, undefined));
   }
 
-  async #create(): Promise<{ layoutHash: string; catalogueHash: string }> {
+  async #create(): Promise<void> {
     const { layout } = this.config.model;
     const shared = this.config.model.initialShared(seededRandom(this.config.seed).fork('model'));
     const metadata = { task: this.config.name, round: '0' };
@@ -155,7 +174,6 @@ export class TaskRunner {
     const hashes = { layoutHash: this.#layoutHash, catalogueHash: this.#catalogueHash };
     const atMs = this.ports.clock.now();
     await this.#log.append({ v: JOURNAL_VERSION, type: 'task-created', atMs, ...hashes, modelHash });
-    return hashes;
   }
 
   info(): TaskInfo {

@@ -12,6 +12,7 @@ import { keepLogs, logsOf, readLogs } from './authority-logs.ts';
 import { decodeConfig, tasksOf, type CoordinatorConfigInput } from './config.ts';
 import { PortTakenError } from './errors.ts';
 import { openHttp } from './http.ts';
+import { withKnownCatalogues } from './known-catalogues.ts';
 import { openSockets, type SocketLimits } from './sockets.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -46,7 +47,7 @@ export interface Coordinator extends AsyncDisposable {
  * @throws {EnvironmentError} if the authority of a transparent task does not answer.
  */
 export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const config = decodeConfig(options.config);
+  const config = await withKnownCatalogues(decodeConfig(options.config), options);
   const tasks = tasksOf(config);
   const logs = logsOf(config, tasks);
   await readLogs(logs);

@@ -84,11 +84,11 @@ export function coordinatorCommand(): Command {
 const BUDGET_SPENT = 'its privacy budget is spent, so no further round is made (docs/choosing-epsilon.md)';
 
 /** What a task comes back with. */
-function taskLine({ task, round, identity, phase }: TaskStatus): string {
+function taskLine({ task, round, identity, phase }: TaskStatus, items: number): string {
   const open =
     identity === 'open' ? ', so clients must trust you not to invent others (docs/identity.md)' : '';
   const spent = phase === 'budget-spent' ? `; ${BUDGET_SPENT}` : '';
-  return `task ${task}: ${round} rounds done; identity ${identity}${open}${spent}`;
+  return `task ${task}: ${items} items; ${round} rounds done; identity ${identity}${open}${spent}`;
 }
 
 async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
@@ -118,7 +118,8 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
     screen.line(`Tutti coordinator at ${url}, everything kept in ${folder}; Ctrl-C stops it`);
     for (const task of server.coordination.taskNames) {
       const status = server.coordination.status(task);
-      if (status !== undefined) screen.line(taskLine(status));
+      const { items = 0 } = server.coordination.taskInfo(task) ?? {};
+      if (status !== undefined) screen.line(taskLine(status, items));
     }
     screen.line(headingLine(columns));
     await new Promise<void>((done, fail) => {

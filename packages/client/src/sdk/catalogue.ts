@@ -4,6 +4,8 @@ import { DecodeError } from '@tutti/base';
 export interface Catalogue {
   readonly ids: readonly string[];
   readonly titles: readonly string[] | undefined;
+  /** Rows of items that the app no longer has: they are trained on, and recommended to nobody. */
+  readonly retired: ReadonlySet<number>;
   indexOf(id: string): number | undefined;
 }
 
@@ -21,11 +23,18 @@ export function decodeCatalogue(bytes: Uint8Array, items: number): Catalogue {
     throw new DecodeError('catalogue.ids', `has ${ids.length} entries; the model has ${items} rows`);
   const titles = record['titles'] === undefined ? undefined : texts(record['titles'], 'catalogue.titles');
   const index = new Map(ids.map((id, position) => [id, position]));
-  return { ids, titles, indexOf: (id) => index.get(id) };
+  return { ids, titles, retired: rowsOf(record['retired'], items), indexOf: (id) => index.get(id) };
 }
 
 function texts(value: unknown, field: string): string[] {
   if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string'))
     throw new DecodeError(field, 'is not a list of texts');
   return value;
+}
+
+function rowsOf(value: unknown, items: number): ReadonlySet<number> {
+  if (value === undefined) return new Set();
+  if (!Array.isArray(value) || !value.every((row) => Number.isInteger(row) && row >= 0 && row < items))
+    throw new DecodeError('catalogue.retired', `is not a list of rows below ${items}`);
+  return new Set(value as number[]);
 }

@@ -37,8 +37,11 @@ export function addressOf(coordinator: string): string {
 /** @param coordinator as {@link addressOf} gives it. */
 export function openDownloads(coordinator: string, fetch: Fetch, crypto: CryptoSuite): Downloads {
   async function get(path: string, signal: AbortSignal | undefined): Promise<Response> {
+    const within = deadlineSignal(FETCH_TIMEOUT_MS, signal);
+    const ask = (): Promise<Response> => fetch(coordinator + path, { signal: within });
     try {
-      return await fetch(coordinator + path, { signal: deadlineSignal(FETCH_TIMEOUT_MS, signal) });
+      // A connection that was kept open may have ended at the other side, which shows only when it is used: once more.
+      return await ask().catch((error: unknown) => (within.aborted ? Promise.reject(error) : ask()));
     } catch (cause) {
       throw new EnvironmentError(`${new URL(coordinator).origin} does not answer`, { cause });
     }

@@ -13,7 +13,12 @@ const lengthOf = (item: number): number => 1 - item / 24 + (item % 2 === 1 ? 0.2
 const catalogueOf = (items: number): Catalogue => {
   const ids = Array.from({ length: items }, (_, item) => `film ${item}`);
   const titles = ids.map((id) => id.toUpperCase());
-  return { ids, titles, indexOf: (id) => (ids.includes(id) ? ids.indexOf(id) : undefined) };
+  return {
+    ids,
+    titles,
+    retired: new Set(),
+    indexOf: (id) => (ids.includes(id) ? ids.indexOf(id) : undefined),
+  };
 };
 
 async function person(

@@ -122,7 +122,7 @@ export function openLists(): {
     const { table, catalogue, vector, positives, seen } = from;
     const { k = USUAL_LIST, exclude = [], includeSeen = false, diversity = 0 } = options;
     const { popularityWeight = POPULARITY_WEIGHT } = options;
-    const out = keepLocal(indexes([...(includeSeen ? [] : seen), ...exclude], table, catalogue));
+    const out = keepLocal(leftOut([...(includeSeen ? [] : seen), ...exclude], table, catalogue));
     const pool = { k: diversity > 0 ? Math.max(SMALLEST_POOL, POOL * k) : k, exclude: out };
     const { loaded } = table;
     const known = positives.length;
@@ -156,7 +156,7 @@ export function openLists(): {
       const cosines = Float32Array.from({ length: unit.values.length / unit.dimension }, (_, other) =>
         productOf(unit, own, other),
       );
-      const out = indexes([item, ...(options.exclude ?? [])], table, catalogue);
+      const out = leftOut([item, ...(options.exclude ?? [])], table, catalogue);
       const { items, scores } = bestOf(cosines, { k: options.k ?? USUAL_LIST, exclude: keepLocal(out) });
       return Array.from(items, (other, place) => ({
         ...named(other, from),
@@ -185,8 +185,11 @@ function tableFacts({ name, model, loaded, shared }: KnownTable): TableFacts {
   };
 }
 
-const indexes = (items: readonly string[], table: KnownTable, catalogue: Catalogue): Int32Array =>
-  Int32Array.from(items.flatMap((item) => itemOf(table, catalogue.indexOf(item)) ?? []));
+/** Places in the table that are not to be listed: those of `items`, and of all that are retired. */
+function leftOut(items: readonly string[], table: KnownTable, catalogue: Catalogue): Int32Array {
+  const rows = [...items.map((item) => catalogue.indexOf(item)), ...catalogue.retired];
+  return Int32Array.from(rows.flatMap((row) => itemOf(table, row) ?? []));
+}
 
 function named(
   item: number,

@@ -75,6 +75,7 @@ export class Recommender {
   readonly #receipts: ReceiptBook;
   readonly #lists = openLists();
   #known: Promise<Known> | undefined;
+  #latest: Known | undefined;
   #running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
   #device: Device | undefined;
   #leave: () => void = () => undefined;
@@ -112,7 +113,8 @@ export class Recommender {
     await engine.prepare(model, task.layoutHash);
     const unkept = onUnkept === undefined ? {} : { onUnkept };
     const tables = openTables({ downloads, crypto, task, model, store, engine, ...unkept });
-    return { ...learned, identity, id: clientIdOf(identity.publicKey, crypto), tables };
+    this.#latest = { ...learned, identity, id: clientIdOf(identity.publicKey, crypto), tables };
+    return this.#latest;
   }
 
   async record(...args: Parameters<History['record']>): Promise<void> {
@@ -143,7 +145,20 @@ export class Recommender {
     const { task, tables } = await this.know();
     const info = await this.options.downloads.task(task.task, signal);
     checkPinned(info, task.coordinatorKey);
-    await tables.open(info.modelHash, signal);
+    if (info.catalogueHash === task.catalogueHash) await tables.open(info.modelHash, signal);
+    else await this.#knowAgain(signal);
+  }
+
+  /** Whether the catalogue has an item, as far as is known; nothing is asked for. */
+  knows(item: string): boolean {
+    return this.#latest?.catalogue.indexOf(item) !== undefined;
+  }
+
+  /** The coordinator's catalogue changed: learns the task anew, with its newest model. */
+  async #knowAgain(signal?: AbortSignal): Promise<void> {
+    this.#known = undefined;
+    const { task, tables } = await this.know();
+    await tables.open(task.modelHash, signal);
   }
 
   async privacy(): Promise<DevicePrivacy> {
@@ -246,8 +261,15 @@ export class Recommender {
     });
   }
 
+  /** A round is of another catalogue: the next turn begins with learning the task anew. */
+  #changed(): void {
+    this.#known = undefined;
+    this.#leave();
+  }
+
   #hear(event: ParticipationEvent, device: Device): void {
     this.options.onEvent(event);
+    if (event.type === 'declined' && event.reason === 'wrong-model') this.#changed();
     if (event.type === 'round' || event.type === 'declined')
       void this.#closeReceipt(event, device).catch(() => undefined);
   }

@@ -11,6 +11,8 @@ import type { SharedEngine } from './shared-engine.ts';
 /** Keys in the store. */
 const CHECKPOINT = 'checkpoint';
 const ROWS = 'rows';
+/** Of the checkpoint. Written last: without it, or with another one, the checkpoint is of a catalogue before the one now. */
+const LAYOUT = 'checkpoint-layout';
 
 /** The checkpoints and slices of one device: fetched, kept in its store so that they are here without a network, loaded. */
 export interface Tables extends Models {
@@ -54,13 +56,14 @@ export function openTables(options: TablesOptions): Tables {
 
   async function fetched(hash: string, signal?: AbortSignal): Promise<Uint8Array> {
     if (unkept?.hash === hash) return unkept.bytes;
-    const kept = await keptCheckpoint(store);
+    const kept = await keptCheckpoint(store, layoutHash);
     if (kept?.hash === hash) return kept.bytes;
     const bytes = await downloads.blob(hash, signal === undefined ? {} : { signal });
     try {
       // In this order: a crash between the two leaves an older table, never older rows over a newer one.
       await store.set(ROWS, NO_ROWS);
       await store.set(CHECKPOINT, concatenated(fromHex(hash), bytes));
+      await store.set(LAYOUT, fromHex(layoutHash));
       unkept = undefined;
     } catch (error) {
       if (options.onUnkept === undefined) throw error;
@@ -107,7 +110,7 @@ export function openTables(options: TablesOptions): Tables {
       };
     },
     async newest(otherwise) {
-      const kept = await keptCheckpoint(store);
+      const kept = await keptCheckpoint(store, layoutHash);
       const bytes = await store.get(ROWS);
       const known = decodeKnownRows(bytes, model);
       if (bytes === undefined || known === undefined) {
@@ -142,7 +145,10 @@ interface Checkpoint {
   readonly bytes: Uint8Array;
 }
 
-async function keptCheckpoint(store: ClientStore): Promise<Checkpoint | undefined> {
+/** The checkpoint that is kept; none where it is of another layout. Stores of 0.1.0 do not name one: theirs never changed. */
+async function keptCheckpoint(store: ClientStore, layoutHash: string): Promise<Checkpoint | undefined> {
   const value = await store.get(CHECKPOINT);
-  return value === undefined ? undefined : { hash: toHex(value.subarray(0, 32)), bytes: value.slice(32) };
+  const layout = await store.get(LAYOUT);
+  if (value === undefined || (layout !== undefined && toHex(layout) !== layoutHash)) return undefined;
+  return { hash: toHex(value.subarray(0, 32)), bytes: value.slice(32) };
 }
