@@ -5,8 +5,8 @@ export {
   width, row, productSize, productPadded, deepSize, deepPadded, deepDense, deepFrom, products, layers,
   table, biases, layerRecords, weights, gradients, starts, denseFloats,
   personKernel, itemKernel, productsKernel, firstBias, productHead, outputKernel, outputBias,
-  person, head, personGradient, productSums, firstMoments, secondMoments, batchRows, rowGradients, logits, slopes, compact,
-  setPerson, getPerson, gatherCompact, fitPerson, resetWeights, descend,
+  person, head, productSums, batchRows, rowGradients, logits, slopes, compact,
+  setPerson, getPerson, gatherCompact, resetWeights, descend,
   packRowDeltas, writeLayerDelta, beginScores, scoreRange, scoreItems,
 } from './tower';
 export {

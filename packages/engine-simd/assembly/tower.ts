@@ -42,13 +42,10 @@ export let firstBias: usize = 0;
 export let productHead: usize = 0;
 export let outputKernel: usize = 0;
 export let outputBias: usize = 0;
-/** Scratch: the person, p ∘ k, the person's gradient, Adam's moments (float64), a batch of rows, of gradients, of numbers. */
+/** Scratch: the person, p ∘ k, Σ slope·row, a batch of rows, of gradients, of numbers. */
 export let person: usize = 0;
 export let head: usize = 0;
-export let personGradient: usize = 0;
 export let productSums: usize = 0;
-export let firstMoments: usize = 0;
-export let secondMoments: usize = 0;
 export let batchRows: usize = 0;
 export let rowGradients: usize = 0;
 export let logits: usize = 0;
@@ -67,11 +64,6 @@ const SLOPE: i32 = 6;
 const TRANSPOSED: i32 = 7;
 const KERNEL_GRADIENT: i32 = 8;
 const BIAS_GRADIENT: i32 = 9;
-
-/** Decay of the moments with which a person's vector is fitted (Adam), and what is added to their spread. */
-const FIRST_DECAY: f64 = 0.9;
-const SECOND_DECAY: f64 = 0.99;
-const SMALLEST_SPREAD: f64 = 1e-4;
 
 // @ts-ignore: decorator
 @inline
@@ -190,10 +182,10 @@ function crossEntropy(labels: usize, count: i32): f64 {
   return total;
 }
 
-/** to (+)= Σ_i scale_i · rows_i over `vectors` vectors. */
-function weightedSum(to: usize, rows: usize, stride: usize, scales: usize, vectors: i32, count: i32, mode: i32): void {
+/** to = Σ_i scale_i · rows_i over `vectors` vectors. */
+function weightedSum(to: usize, rows: usize, stride: usize, scales: usize, vectors: i32, count: i32): void {
   for (let j = 0; j < vectors; j++) {
-    let sum = mode == ADD ? v128.load(to) : f32x4.splat(0);
+    let sum = f32x4.splat(0);
     let at = rows;
     for (let i = 0; i < count; i++) {
       sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(scales + bytesOf(i)), v128.load(at)));
@@ -205,10 +197,10 @@ function weightedSum(to: usize, rows: usize, stride: usize, scales: usize, vecto
   }
 }
 
-/** to (+)= Σ_i rows_i. */
-function columnSums(to: usize, rows: usize, stride: usize, vectors: i32, count: i32, mode: i32): void {
+/** to = Σ_i rows_i. */
+function columnSums(to: usize, rows: usize, stride: usize, vectors: i32, count: i32): void {
   for (let j = 0; j < vectors; j++) {
-    let sum = mode == ADD ? v128.load(to) : f32x4.splat(0);
+    let sum = f32x4.splat(0);
     let at = rows;
     for (let i = 0; i < count; i++) {
       sum = f32x4.add(sum, v128.load(at));
@@ -258,100 +250,26 @@ function passDown(l: i32, count: i32): void {
 }
 
 /** Gradient of layer l's kernel and bias; for the first layer, of the merged kernel. */
-function layerGradient(l: i32, input: usize, inputStride: usize, count: i32, mode: i32): void {
+function layerGradient(l: i32, input: usize, inputStride: usize, count: i32): void {
   const columns = layer(l, PADDED);
   const slope = <usize>layer(l, SLOPE);
-  columnSums(layer(l, BIAS_GRADIENT), slope, bytesOf(columns), columns >> 2, count, mode);
-  multiply(input, 4, inputStride, slope, bytesOf(columns), layer(l, KERNEL_GRADIENT), bytesOf(columns), layer(l, INPUTS), columns >> 2, count, mode, 0);
+  columnSums(layer(l, BIAS_GRADIENT), slope, bytesOf(columns), columns >> 2, count);
+  multiply(input, 4, inputStride, slope, bytesOf(columns), layer(l, KERNEL_GRADIENT), bytesOf(columns), layer(l, INPUTS), columns >> 2, count, SET, 0);
 }
 
-/** Everything below the logits that does not belong to an item row, for a batch in `batchRows`; `all`: the upper layers too. */
-function backward(count: i32, mode: i32, all: bool): void {
-  weightedSum(productSums, batchRows, bytesOf(row), slopes, productPadded >> 2, count, mode);
+/** Everything below the logits that does not belong to an item row, for a batch in `batchRows`. */
+function backward(count: i32): void {
+  weightedSum(productSums, batchRows, bytesOf(row), slopes, productPadded >> 2, count);
   if (layers == 0) return;
   outputSlopes(count);
-  if (all) {
-    const last = layers - 1;
-    const columns = layer(last, PADDED);
-    weightedSum(gradients + outputKernel, layer(last, ACTIVATION), bytesOf(columns), slopes, columns >> 2, count, mode);
-  }
-  for (let l = layers - 1; l > 0; l--) {
-    if (all) layerGradient(l, layer(l - 1, ACTIVATION), bytesOf(layer(l - 1, PADDED)), count, mode);
+  const last = layers - 1;
+  const columns = layer(last, PADDED);
+  weightedSum(gradients + outputKernel, layer(last, ACTIVATION), bytesOf(columns), slopes, columns >> 2, count);
+  for (let l = last; l > 0; l--) {
+    layerGradient(l, layer(l - 1, ACTIVATION), bytesOf(layer(l - 1, PADDED)), count);
     passDown(l, count);
   }
-  layerGradient(0, batchRows + bytesOf(deepFrom), bytesOf(row), count, mode);
-}
-
-/** Gradient of the person's vector, from the sums that `backward` left. */
-function personSlopes(): void {
-  for (let j = 0; j < row; j += 4) v128.store(personGradient + bytesOf(j), f32x4.splat(0));
-  for (let j = 0; j < productPadded; j += 4) {
-    const at = bytesOf(j);
-    v128.store(personGradient + at, f32x4.mul(v128.load(weights + productHead + at), v128.load(productSums + at)));
-  }
-  if (layers == 0) return;
-  const columns = layer(0, PADDED);
-  const biasGradient = <usize>layer(0, BIAS_GRADIENT);
-  let merged = <usize>layer(0, KERNEL_GRADIENT);
-  let own = weights + personKernel;
-  let both = weights + productsKernel;
-  for (let i = 0; i < deepSize; i++) {
-    let sum = f32x4.splat(0);
-    for (let j = 0; j < columns; j += 4) {
-      const at = bytesOf(j);
-      sum = f32x4.add(sum, f32x4.mul(v128.load(own + at), v128.load(biasGradient + at)));
-      if (products != 0) sum = f32x4.add(sum, f32x4.mul(v128.load(both + at), v128.load(merged + at)));
-    }
-    const at = personGradient + bytesOf(deepFrom + i);
-    store<f32>(at, load<f32>(at) + sumOf(sum));
-    own += bytesOf(columns);
-    both += bytesOf(columns);
-    merged += bytesOf(columns);
-  }
-}
-
-/**
- * Fits the person's vector by `steps` steps of Adam on the mean cross-entropy of `batch` examples each, with everything
- * shared as it is; `chunk` examples are held at a time.
- */
-export function fitPerson(items: usize, labels: usize, count: i32, steps: i32, batch: i32, chunk: i32, rate: f64, l2: f64): void {
-  memory.fill(firstMoments, 0, <usize>row << 3);
-  memory.fill(secondMoments, 0, <usize>row << 3);
-  memory.copy(weights, starts, bytesOf(denseFloats));
-  let firstLeft: f64 = 1;
-  let secondLeft: f64 = 1;
-  let from = 0;
-  for (let step = 0; step < steps; step++) {
-    const end = min(from + batch, count);
-    prepare();
-    for (let at = from; at < end; at += chunk) {
-      const part = min(chunk, end - at);
-      gatherShared(items + bytesOf(at), part, batchRows);
-      forward(batchRows, bytesOf(row), bytesOf(deepFrom), batchRows + biasSlot(), bytesOf(row), part);
-      crossEntropy(labels + bytesOf(at), part);
-      backward(part, at == from ? SET : ADD, false);
-    }
-    personSlopes();
-    firstLeft *= FIRST_DECAY;
-    secondLeft *= SECOND_DECAY;
-    adamStep(end - from, rate, l2, 1 - firstLeft, 1 - secondLeft);
-    from = end == count ? 0 : end;
-  }
-}
-
-function adamStep(examples: i32, rate: f64, l2: f64, firstShare: f64, secondShare: f64): void {
-  for (let i = 0; i < row - 4; i++) {
-    const value = <f64>getF32(person, i);
-    const gradient = <f64>getF32(personGradient, i) / <f64>examples + l2 * value;
-    const firstAt = firstMoments + (<usize>i << 3);
-    const secondAt = secondMoments + (<usize>i << 3);
-    const first = FIRST_DECAY * load<f64>(firstAt) + (1 - FIRST_DECAY) * gradient;
-    const second = SECOND_DECAY * load<f64>(secondAt) + (1 - SECOND_DECAY) * gradient * gradient;
-    store<f64>(firstAt, first);
-    store<f64>(secondAt, second);
-    const spread = Math.sqrt(second / secondShare) + SMALLEST_SPREAD;
-    setF32(person, i, <f32>(value - (rate * (first / firstShare)) / spread));
-  }
+  layerGradient(0, batchRows + bytesOf(deepFrom), bytesOf(row), count);
 }
 
 /** Begins training: the layers as the checkpoint has them. */
@@ -372,7 +290,7 @@ export function descend(positions: usize, labels: usize, count: i32, batch: i32,
     prepare();
     forward(batchRows, bytesOf(row), bytesOf(deepFrom), batchRows + biasSlot(), bytesOf(row), part);
     total += crossEntropy(labels + bytesOf(from), part);
-    backward(part, SET, true);
+    backward(part);
     firstLayerGradients(part);
     if (layers > 0) passToRows(part);
     if (proximal > 0) pullRows(rows, touched, rate * proximal);

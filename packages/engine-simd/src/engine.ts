@@ -89,7 +89,7 @@ function loadInKernel(open: OpenKernel, model: Model, shared: Float32Array, whol
     throw new UsageError(`${shared.length} weights; the layout has ${layout.length}`);
   return config.family === 'mf'
     ? loadFactorization(open, { config, items }, shared, whole)
-    : loadTower(open, { shape: towerShape(config), training: config, layout, items }, shared);
+    : loadTower(open, { shape: towerShape(config), training: config, layout, items }, shared, whole);
 }
 
 /** Backends that a wide model may be faster on than in the kernel. */

@@ -1,4 +1,4 @@
-import { InternalError, keepLocal, type LocalOnly } from '@tutti/base';
+import { keepLocal, type LocalOnly } from '@tutti/base';
 import {
   checkItems,
   type LoadedModel,
@@ -12,12 +12,8 @@ import {
 import { arena, padded } from './arena.ts';
 import type { Address, Kernel, OpenKernel } from './kernel.ts';
 import { rankInKernel } from './kernel-ranking.ts';
-
-/** Rows of a block (assembly/factorization.ts). */
-const BLOCK = 256;
-
-/** Keeps the system regular where somebody has no interactions and nothing regularises. */
-const SMALLEST_RIDGE = 1e-9;
+import { solveInKernel } from './kernel-solve.ts';
+import { BLOCK } from './tower-memory.ts';
 
 /**
  * Loads an item table into a kernel of its own.
@@ -144,20 +140,15 @@ class KernelFactorization implements LoadedModel {
 
   #solve(positives: Int32Array): void {
     checkItems(positives, this.items);
-    const { unobservedWeight: a0, regularization } = this.config;
     const named = arena(this.#free).take(positives.length);
     this.#kernel.reserve(named + 4 * positives.length + 16);
     this.#kernel.integers.set(positives, named / 4);
-    const ridge = regularization * (positives.length + a0 * this.whole.items) + SMALLEST_RIDGE;
-    const solved = this.#kernel.call.solveVector(
-      named,
-      positives.length,
-      this.#gram,
-      a0,
-      ridge,
-      this.#left,
-      this.#right,
-    );
-    if (solved === 0) throw new InternalError('the matrix is not positive definite');
+    solveInKernel(this.#kernel, this.config, this.whole.items, {
+      positives: named,
+      count: positives.length,
+      gram: this.#gram,
+      left: this.#left,
+      right: this.#right,
+    });
   }
 }

@@ -7,18 +7,26 @@ import {
   type LocalUpdate,
   type Ranking,
   type RankOptions,
+  type WholeTable,
 } from '@tutti/model';
 import { arena } from './arena.ts';
 import type { Address, Kernel, OpenKernel } from './kernel.ts';
 import { rankInKernel } from './kernel-ranking.ts';
+import { solveInKernel } from './kernel-solve.ts';
 import { CHUNK, placeTower, type TowerModel, type TowerPlaces } from './tower-memory.ts';
 
-/** Spread of the numbers that a vector begins with. */
-const INITIAL_SPREAD = 0.1;
-
-/** Loads a checkpoint into a kernel of its own. @param shared in the model's layout; copied. */
-export function loadTower(open: OpenKernel, model: TowerModel, shared: Float32Array): LoadedModel {
-  return new KernelTower(open, model, shared);
+/**
+ * Loads a checkpoint into a kernel of its own.
+ * @param shared in the model's layout; copied.
+ * @param whole the catalogue that these rows are a slice of.
+ */
+export function loadTower(
+  open: OpenKernel,
+  model: TowerModel,
+  shared: Float32Array,
+  whole: WholeTable = { items: model.items },
+): LoadedModel {
+  return new KernelTower(open, model, shared, whole);
 }
 
 /** Places behind the model's own for what one person needs; they move when a longer history comes. */
@@ -41,6 +49,7 @@ class KernelTower implements LoadedModel {
     open: OpenKernel,
     private readonly model: TowerModel,
     shared: Float32Array,
+    private readonly whole: WholeTable,
   ) {
     this.#places = placeTower(model);
     const { settings, records, blocks, starts, end } = this.#places;
@@ -55,14 +64,15 @@ class KernelTower implements LoadedModel {
           shared.subarray(offset + row * columns, offset + (row + 1) * columns),
           (starts + within) / 4 + row * padded,
         );
+    if (whole.gram === undefined) this.#kernel.call.gramOf(model.items, this.#places.gram);
+    else this.#kernel.doubles.set(whole.gram, this.#places.gram / 8);
   }
 
   async personalize(
-    local: LocalOnly<Float32Array> | undefined,
+    _local: LocalOnly<Float32Array> | undefined,
     { positives }: LocalData,
-    random: SeededRandom,
   ): Promise<LocalOnly<Float32Array>> {
-    this.#fit(local, this.#admit(positives), positives, random);
+    this.#solve(this.#admit(positives), positives.length);
     return this.#person();
   }
 
@@ -73,7 +83,7 @@ class KernelTower implements LoadedModel {
   ): Promise<LocalUpdate> {
     const { call } = this.#kernel;
     const own = this.#admit(positives);
-    if (local === undefined) this.#fit(undefined, own, positives, random);
+    if (local === undefined) this.#solve(own, positives.length);
     else this.#setPerson(local);
     const counts = this.#drawEpochs(own, positives.length, random);
     const all = counts.reduce((sum, count) => sum + count, 0);
@@ -192,28 +202,15 @@ class KernelTower implements LoadedModel {
     );
   }
 
-  #fit(
-    start: Float32Array | undefined,
-    own: PersonPlaces,
-    positives: Int32Array,
-    random: SeededRandom,
-  ): void {
+  /** The person's vector in closed form, scaled to logits. */
+  #solve({ positives }: PersonPlaces, count: number): void {
     const { training, shape } = this.model;
-    this.#setPerson(
-      start ?? Float32Array.from({ length: shape.width }, () => INITIAL_SPREAD * random.normal()),
-    );
-    if (positives.length === 0) return;
-    const count = this.#draw(own, positives.length, 0, random);
-    this.#kernel.call.fitPerson(
-      own.items,
-      own.labels,
-      count,
-      training.personalSteps,
-      training.personalBatchSize,
-      CHUNK,
-      training.localLearningRate,
-      training.l2,
-    );
+    const { vector, gram, left, right } = this.#places;
+    solveInKernel(this.#kernel, training, this.whole.items, { positives, count, gram, left, right });
+    const { floats, call } = this.#kernel;
+    for (let i = vector / 4; i < vector / 4 + shape.width; i++)
+      floats[i] = training.personScale * (floats[i] as number);
+    call.setPerson(vector);
   }
 
   /** Draws the examples of every epoch, one behind the other. */

@@ -29,10 +29,7 @@ export const SETTINGS = [
   'outputBias',
   'person',
   'head',
-  'personGradient',
   'productSums',
-  'firstMoments',
-  'secondMoments',
   'batchRows',
   'rowGradients',
   'logits',
@@ -69,16 +66,6 @@ export interface KernelFunctions {
   setPerson(from: Address): void;
   getPerson(to: Address): void;
   gatherCompact(rows: Address, count: number): void;
-  fitPerson(
-    items: Address,
-    labels: Address,
-    count: number,
-    steps: number,
-    batch: number,
-    chunk: number,
-    rate: number,
-    l2: number,
-  ): void;
   resetWeights(): void;
   descend(
     positions: Address,

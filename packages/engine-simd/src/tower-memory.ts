@@ -31,6 +31,10 @@ export interface TowerPlaces {
   readonly marks: Address;
   /** A vector or a row as the shared table has it. */
   readonly vector: Address;
+  /** HᵀH of the item rows, and scratch of the closed form, in float64. */
+  readonly gram: Address;
+  readonly left: Address;
+  readonly right: Address;
   readonly named: Address;
   readonly starts: Address;
   readonly logits: Address;
@@ -45,6 +49,9 @@ export interface TowerPlaces {
 
 /** Examples held at once where nothing but their sum is needed. */
 export const CHUNK = 64;
+
+/** Rows of a block (assembly/factorization.ts). */
+export const BLOCK = 256;
 
 /** Numbers of a layer's record (assembly/tower.ts). */
 const RECORD = 10;
@@ -92,16 +99,25 @@ export function placeTower(model: TowerModel): TowerPlaces {
     ...within.named,
     person: line(),
     head: line(),
-    personGradient: line(),
     productSums: line(),
-    firstMoments: room.take(row, 8),
-    secondMoments: room.take(row, 8),
     batchRows: batch(row),
     rowGradients: batch(deepPadded),
     logits,
     slopes: batch(1),
+    // The closed form of the person's vector, over the same rows (assembly/factorization.ts).
+    dimension: width,
+    padded: padded(width),
+    factors: shared + 4 * table,
+    block: room.take(BLOCK * padded(width)),
+    product: room.take(width * padded(width)),
+    vector: room.take(padded(width)),
   };
-  const rest = { marks: room.take(items), vector: room.take(width), named: room.take(CHUNK) };
+  const systems = {
+    gram: room.take(width * width, 8),
+    left: room.take(width * width, 8),
+    right: room.take(width, 8),
+  };
+  const rest = { marks: room.take(items), named: room.take(CHUNK) };
   return {
     settings,
     records,
@@ -113,6 +129,8 @@ export function placeTower(model: TowerModel): TowerPlaces {
     table,
     biases,
     dense: biases + items,
+    vector: settings.vector,
+    ...systems,
     ...rest,
     end: room.end,
   };

@@ -13,7 +13,7 @@ import {
 export const FAMILIES: readonly (readonly [string, ModelInput])[] = [
   ['mf d=8', { family: 'mf', dimension: 8 }],
   ['mf d=7', { family: 'mf', dimension: 7 }],
-  ['gmf d=6', { family: 'gmf', dimension: 6, batchSize: 16, personalBatchSize: 20 }],
+  ['gmf d=6', { family: 'gmf', dimension: 6, batchSize: 16 }],
   ['mlp d=8 12-8', { family: 'mlp', dimension: 8, hidden: [12, 8], batchSize: 32 }],
   ['mlp d=7 9, proximal', { family: 'mlp', dimension: 7, hidden: [9], batchSize: 50, proximal: 0.2 }],
   ['neumf d=8 16-8', { family: 'neumf', dimension: 8, hidden: [16, 8], batchSize: 32 }],

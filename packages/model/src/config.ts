@@ -1,7 +1,7 @@
 import { assertNever, canonicalJson, DecodeError, UsageError } from '@tutti/base';
 import {
   MODEL_FAMILIES,
-  type MfConfig,
+  type LocalSolve,
   type Model,
   type ModelConfig,
   type ModelFamily,
@@ -22,11 +22,9 @@ const UNOBSERVED_FACTOR = 10;
 /** Largest λ of the rule λ ≈ min(.03, 1/n̄). */
 const LARGEST_REGULARIZATION = 0.03;
 
-/** Defaults of implicit matrix factorisation, from the data. */
-function mfDefaults({ items, meanHistory }: DataFacts): MfConfig {
+/** Defaults of the closed form of a person's vector, from the data. */
+function solveDefaults({ items, meanHistory }: DataFacts): LocalSolve {
   return {
-    family: 'mf',
-    dimension: 64,
     unobservedWeight: Math.min(1, (UNOBSERVED_FACTOR * meanHistory) / items),
     regularization: Math.min(LARGEST_REGULARIZATION, 1 / Math.max(1, meanHistory)),
   };
@@ -36,14 +34,12 @@ function mfDefaults({ items, meanHistory }: DataFacts): MfConfig {
  * How the neural families train unless told otherwise: one pass over few negatives, for what a client computes is spent again in every
  * round; the server's steps make up for it (bench/results.md).
  */
-const TOWER_TRAINING: TowerTraining = {
+const TOWER_TRAINING: Omit<TowerTraining, keyof LocalSolve> = {
+  personScale: 9,
   epochs: 1,
   batchSize: 64,
   learningRate: 0.05,
   tableLearningRate: 0.3,
-  localLearningRate: 0.1,
-  personalSteps: 10,
-  personalBatchSize: 64,
   negatives: 2,
   l2: 0.03,
   proximal: 0,
@@ -53,15 +49,16 @@ const HIDDEN = [32, 16];
 
 /** Every field of a family with its default. */
 function defaultsOf(family: ModelFamily, facts: DataFacts): ModelConfig {
+  const solve = solveDefaults(facts);
   switch (family) {
     case 'mf':
-      return mfDefaults(facts);
+      return { family, dimension: 64, ...solve };
     case 'gmf':
-      return { family, dimension: 32, ...TOWER_TRAINING };
+      return { family, dimension: 32, ...solve, ...TOWER_TRAINING };
     case 'mlp':
-      return { family, dimension: 32, hidden: HIDDEN, ...TOWER_TRAINING };
+      return { family, dimension: 32, hidden: HIDDEN, ...solve, ...TOWER_TRAINING };
     case 'neumf':
-      return { family, dimension: 32, hidden: HIDDEN, ...TOWER_TRAINING };
+      return { family, dimension: 32, hidden: HIDDEN, ...solve, ...TOWER_TRAINING };
     default:
       return assertNever(family);
   }
@@ -77,9 +74,7 @@ const RANGES: Readonly<Record<string, Range>> = {
   batchSize: [1, 65_536, 'whole'],
   learningRate: [0, 10],
   tableLearningRate: [0, 10],
-  localLearningRate: [0, 10],
-  personalSteps: [0, 1_000, 'whole'],
-  personalBatchSize: [1, 65_536, 'whole'],
+  personScale: [0, 100],
   negatives: [1, 100, 'whole'],
   l2: [0, 1],
   proximal: [0, 10],

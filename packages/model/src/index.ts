@@ -60,6 +60,7 @@ export type {
   LoadedModel,
   LocalData,
   LocalUpdate,
+  LocalSolve,
   MfConfig,
   MlpConfig,
   Model,

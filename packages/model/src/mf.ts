@@ -1,6 +1,6 @@
 import { keepLocal, type LocalOnly } from '@tutti/base';
 import { withCheckedItems } from './check-items.ts';
-import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
+import { openLocalSolve } from './local-solve.ts';
 import { bestOf } from './ranking.ts';
 import type {
   BackendName,
@@ -18,8 +18,7 @@ import type {
  * its delta is minus half the gradient of its own loss, c ⊗ w with c = a0·s + 1[i ∈ I_u]·(s − 1), s = H·w.
  * The pull λ·a0·h of each row is the server's (the strategy's weightDecay).
  *
- * Of a slice, H is the slice's rows, while a0·HᵀH and λ·a0·I are those of the whole catalogue: what a person did not touch
- * pulls their vector as if every row were here, and the delta has no part for rows that are not.
+ * Of a slice, H is the slice's rows, and the delta has no part for rows that are not there.
  *
  * @see Hu, Koren, Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008; and
  *   Ammad-ud-din et al., Federated collaborative filtering, 2019.
@@ -36,49 +35,22 @@ export function createMfEngine(
     backend,
     async load(shared, whole = { items: model.items }) {
       const table = tf.tensor2d(shared, [model.items, config.dimension]);
-      const gram = Float64Array.from(whole.gram ?? (await gramOf(tf, table)));
-      return loadedMf(model, config, tf, table, { items: whole.items, gram });
+      const solve = await openLocalSolve(tf, table, config, whole);
+      return loadedMf(model, config, tf, table, async (positives) => keepLocal(await solve(positives)));
     },
   };
 }
 
 type Matrix = ReturnType<Tensorflow['tensor2d']>;
 
-async function gramOf(tf: Tensorflow, table: Matrix): Promise<Float32Array> {
-  const product = tf.tidy(() => tf.matMul(tf.transpose(table), table));
-  const gram = (await product.data()) as Float32Array;
-  product.dispose();
-  return gram;
-}
-
 function loadedMf(
   model: Model,
   config: MfConfig,
   tf: Tensorflow,
   table: Matrix,
-  whole: { readonly items: number; readonly gram: Float64Array },
+  solve: (positives: Int32Array) => Promise<LocalOnly<Float32Array>>,
 ): LoadedModel {
-  const { dimension: d, unobservedWeight: a0, regularization } = config;
-
-  /** w = (HᵤᵀHᵤ + a0·G + λ(|I_u| + a0·I)·1)⁻¹ · Σ h_i over the person's items. */
-  async function solve(positives: Int32Array): Promise<LocalOnly<Float32Array>> {
-    const right = new Float64Array(d);
-    const left = Float64Array.from(whole.gram, (value) => a0 * value);
-    if (positives.length > 0) {
-      const { own, sum } = tf.tidy(() => {
-        const rows = tf.gather(table, tf.tensor1d(positives, 'int32'));
-        return { own: tf.matMul(tf.transpose(rows), rows), sum: tf.sum(rows, 0) };
-      });
-      const [products, sums] = await Promise.all([own.data(), sum.data()]);
-      tf.dispose([own, sum]);
-      for (let i = 0; i < left.length; i++) left[i] = (left[i] as number) + (products[i] as number);
-      for (let i = 0; i < d; i++) right[i] = sums[i] as number;
-    }
-    const ridge = regularization * (positives.length + a0 * whole.items) + 1e-9;
-    for (let i = 0; i < d; i++) left[i * d + i] = (left[i * d + i] as number) + ridge;
-    solvePositiveDefiniteInPlace(left, right);
-    return keepLocal(Float32Array.from(right));
-  }
+  const { dimension: d, unobservedWeight: a0 } = config;
 
   async function scores(local: Float32Array): Promise<Float32Array> {
     const product = tf.tidy(() => tf.matMul(table, tf.tensor2d(local, [d, 1])));

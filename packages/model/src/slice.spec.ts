@@ -153,27 +153,29 @@ describe('training on a slice', () => {
     part.dispose();
   });
 
-  it('has the Gram matrix of every row, not of the slice: without it the vector is another', async () => {
-    const shared = mf.initialShared(seededRandom('weights'));
-    const { gram } = wholeTableOf(mf, shared);
-    for (let i = 0; i < D; i++)
-      for (let j = 0; j < D; j++) {
-        let sum = 0;
-        for (let row = 0; row < ITEMS; row++)
-          sum += (shared[row * D + i] as number) * (shared[row * D + j] as number);
-        expect(gram?.[i * D + j]).toBeCloseTo(sum, 5);
-      }
-    expect(wholeTableOf(mlp, shared)).toEqual({ items: ITEMS });
-    const { all, part } = await loadBoth(mf);
-    const alone = await (
-      await createEngine({ model: modelOfRows(mf, rows.length), tf, backend: 'wasm' })
-    ).load(takeRows(mf, shared, rows));
-    const vector = async (loaded: typeof part) => loaded.personalize(undefined, person, seededRandom(1));
-    expect(Math.abs((await vector(alone))[0] as number)).toBeGreaterThan(
-      1.5 * Math.abs((await vector(part))[0] as number),
-    );
-    for (const loaded of [all, part, alone]) loaded.dispose();
-  });
+  it.each(FAMILIES)(
+    'has the Gram matrix of every row, not of the slice: without it the vector of %s is another',
+    async (_family, family) => {
+      const shared = family.initialShared(seededRandom('weights'));
+      const { gram } = wholeTableOf(family, shared);
+      for (let i = 0; i < D; i++)
+        for (let j = 0; j < D; j++) {
+          let sum = 0;
+          for (let row = 0; row < ITEMS; row++)
+            sum += (shared[row * D + i] as number) * (shared[row * D + j] as number);
+          expect(gram?.[i * D + j]).toBeCloseTo(sum, 5);
+        }
+      const { all, part } = await loadBoth(family);
+      const alone = await (
+        await createEngine({ model: modelOfRows(family, rows.length), tf, backend: 'wasm' })
+      ).load(takeRows(family, shared, rows));
+      const vector = async (loaded: typeof part) => loaded.personalize(undefined, person, seededRandom(1));
+      expect(Math.abs((await vector(alone))[0] as number)).toBeGreaterThan(
+        1.5 * Math.abs((await vector(part))[0] as number),
+      );
+      for (const loaded of [all, part, alone]) loaded.dispose();
+    },
+  );
 
   it('draws the negatives of the mlp from the slice: every delta is of its rows', async () => {
     const { part, all } = await loadBoth(mlp);

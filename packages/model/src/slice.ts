@@ -60,14 +60,12 @@ export function putRowsInPlace(
 }
 
 /**
- * What a device needs of the rows that are not in its slice: how many rows there are in all and, for matrix factorisation, the
+ * What a device needs of the rows that are not in its slice: how many rows there are in all, and the
  * Gram matrix HᵀH of the whole item table (d × d, summed in float64). It says nothing about a person: it is a function of
  * the model, which is public.
  */
 export function wholeTableOf(model: Model, shared: Float32Array): WholeTable {
-  const { config, items } = model;
-  if (config.family !== 'mf') return { items };
-  const d = config.dimension;
+  const { items, localLength: d } = model;
   const gram = new Float64Array(d * d);
   for (let at = 0; at < items * d; at += d) {
     for (let i = 0; i < d; i++) {
@@ -96,7 +94,7 @@ export function encodeSlice(
   rows: number,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const d = model.config.dimension;
+  const d = model.localLength;
   return encodeTensors(
     [
       { name: 'head', dtype: 'U32', shape: [head.length], data: head },
@@ -115,11 +113,14 @@ export function encodeSlice(
  */
 export function decodeSlice(bytes: unknown, model: Model, form: { rows: number; head: number }): PackedSlice {
   const part = modelOfRows(model, form.rows);
-  const { family, dimension: d } = model.config;
-  const gramForms = family === 'mf' ? [{ name: 'gram', dtype: 'F32', shape: [d, d] } as const] : [];
+  const d = model.localLength;
   const tensors = decodeTensors(
     bytes,
-    [{ name: 'head', dtype: 'U32', shape: [form.head] }, ...sharedForms(part.layout), ...gramForms],
+    [
+      { name: 'head', dtype: 'U32', shape: [form.head] },
+      ...sharedForms(part.layout),
+      { name: 'gram', dtype: 'F32', shape: [d, d] },
+    ],
     'slice',
   );
   const head = tensors.words('head');
@@ -127,6 +128,5 @@ export function decodeSlice(bytes: unknown, model: Model, form: { rows: number; 
     throw new DecodeError('slice.head', `is not ascending rows of a catalogue of ${model.items} items`);
   const shared = new Float32Array(part.layout.length);
   for (const { name, offset } of part.layout.parameters) shared.set(tensors.floats(name), offset);
-  const gram = family === 'mf' ? { gram: tensors.floats('gram') } : {};
-  return { head, shared, whole: { items: model.items, ...gram } };
+  return { head, shared, whole: { items: model.items, gram: tensors.floats('gram') } };
 }

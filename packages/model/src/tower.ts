@@ -1,6 +1,7 @@
 import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { withCheckedItems } from './check-items.ts';
 import { compactRows, drawExamples, type Examples } from './examples.ts';
+import { openLocalSolve } from './local-solve.ts';
 import { bestOf } from './ranking.ts';
 import { towerShape, type TowerShape } from './tower-shape.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   Tensorflow,
   TowerConfig,
   TrainingEngine,
+  WholeTable,
 } from './types.ts';
 
 /**
@@ -19,8 +21,8 @@ import type {
  * towers that {@link towerShape} names. The person's vector p is local; item table, item biases, heads and layers are shared.
  * A product head beside the layers is stronger than layers alone (Rendle et al. 2020).
  *
- * A round fits p first, with everything shared frozen, and then takes gradient steps on the shared part with p frozen
- * (Singhal et al. 2021), so a vector that was not trained for many rounds does no harm.
+ * A round solves p first, in closed form from the item rows ({@link openLocalSolve}) and scaled to logits, and then takes gradient
+ * steps on the shared part with p frozen (Singhal et al. 2021): a vector never lags behind the table, and a newcomer needs no training.
  *
  * @see He et al., Neural collaborative filtering, WWW 2017.
  */
@@ -30,20 +32,24 @@ export function createTowerEngine(
   tf: Tensorflow,
   backend: BackendName,
 ): TrainingEngine {
-  return { model, engine: 'tfjs', backend, load: async (shared) => loadTower(model, config, tf, shared) };
+  return {
+    model,
+    engine: 'tfjs',
+    backend,
+    load: (shared, whole) => loadTower(model, config, tf, shared, whole),
+  };
 }
 
 type Tensor = ReturnType<Tensorflow['tensor']>;
 type Tensor2D = ReturnType<Tensorflow['tensor2d']>;
 
-/** Decay of the moments with which a person's vector is fitted. */
-const FIRST_DECAY = 0.9;
-const SECOND_DECAY = 0.99;
-
-/** Spread of the numbers that a vector begins with. */
-const INITIAL_SPREAD = 0.1;
-
-function loadTower(model: Model, config: TowerConfig, tf: Tensorflow, shared: Float32Array): LoadedModel {
+async function loadTower(
+  model: Model,
+  config: TowerConfig,
+  tf: Tensorflow,
+  shared: Float32Array,
+  whole: WholeTable = { items: model.items },
+): Promise<LoadedModel> {
   const shape = towerShape(config);
   const d = shape.width;
   const [tableAt, biasAt, ...denseAt] = model.layout.parameters as [
@@ -56,44 +62,11 @@ function loadTower(model: Model, config: TowerConfig, tf: Tensorflow, shared: Fl
   const table = tensorOf(tableAt) as Tensor2D;
   const bias = tensorOf(biasAt) as Tensor2D;
   const dense = denseAt.map(tensorOf);
+  const solve = await openLocalSolve(tf, table, config, whole);
 
-  async function fit(
-    start: Float32Array | undefined,
-    positives: Int32Array,
-    random: SeededRandom,
-  ): Promise<Float32Array> {
-    const person =
-      start === undefined
-        ? Float32Array.from({ length: d }, () => INITIAL_SPREAD * random.normal())
-        : Float32Array.from(start);
-    if (positives.length > 0)
-      await fitInPlace(person, drawExamples(positives, model.items, config.negatives, random));
-    return person;
-  }
-
-  /** Adam on the mean cross-entropy of a batch; the batches are gone through again and again. */
-  async function fitInPlace(person: Float32Array, { items, labels }: Examples): Promise<void> {
-    const adam = adamOf(d);
-    const [rows, biases, targets] = tf.tidy(() => {
-      const index = tf.tensor1d(items, 'int32');
-      return [tf.gather(table, index), tf.gather(bias, index), tf.tensor2d(labels, [items.length, 1])];
-    });
-    let from = 0;
-    for (let step = 1; step <= config.personalSteps; step++) {
-      const size = Math.min(config.personalBatchSize, items.length - from);
-      const gradient = tf.tidy(() => {
-        const part = (tensor: Tensor2D): Tensor2D => tf.slice(tensor, [from, 0], [size, -1]);
-        const [r, b, y] = [part(rows), part(biases), part(targets)];
-        const gradientOf = tf.grad((p) => crossEntropy(tf, logits(tf, shape, p as Tensor2D, r, b, dense), y));
-        return gradientOf(tf.tensor2d(person, [1, d]));
-      });
-      const values = await gradient.data();
-      gradient.dispose();
-      const mean = Float64Array.from(person, (value, i) => (values[i] as number) / size + config.l2 * value);
-      adam(person, mean, config.localLearningRate);
-      from = from + size === items.length ? 0 : from + size;
-    }
-    tf.dispose([rows, biases, targets]);
+  /** The person's vector as it makes logits. */
+  async function fit(positives: Int32Array): Promise<Float32Array> {
+    return (await solve(positives)).map((value) => config.personScale * value);
   }
 
   /** Gradient steps on the shared part; returns the changed compact rows and layers, and the mean loss of the first epoch. */
@@ -162,7 +135,7 @@ function loadTower(model: Model, config: TowerConfig, tf: Tensorflow, shared: Fl
     positives: Int32Array,
     random: SeededRandom,
   ): Promise<LocalUpdate> {
-    const person = local ?? (await fit(undefined, positives, random));
+    const person = local ?? (await fit(positives));
     const delta = new Float32Array(model.layout.length);
     const epochs = Array.from({ length: config.epochs }, () =>
       drawExamples(positives, model.items, config.negatives, random),
@@ -210,29 +183,11 @@ function loadTower(model: Model, config: TowerConfig, tf: Tensorflow, shared: Fl
 
   return withCheckedItems(model.items, {
     train: (local, { positives }, random) => train(local, positives, random),
-    personalize: async (local, { positives }, random) => keepLocal(await fit(local, positives, random)),
+    personalize: async (_local, { positives }) => keepLocal(await fit(positives)),
     score: async (local, items) => keepLocal(await score(local, items)),
     rank: async (local, options) => keepLocal(bestOf(await score(local), options)),
     dispose: () => tf.dispose([table, bias, ...dense]),
   });
-}
-
-/** Adam on a person's vector (Kingma & Ba 2015), moments in float64. */
-function adamOf(length: number): (vector: Float32Array, gradient: Float64Array, rate: number) => void {
-  const first = new Float64Array(length);
-  const second = new Float64Array(length);
-  let step = 0;
-  return (vector, gradient, rate) => {
-    step++;
-    for (let i = 0; i < length; i++) {
-      const g = gradient[i] as number;
-      first[i] = FIRST_DECAY * (first[i] as number) + (1 - FIRST_DECAY) * g;
-      second[i] = SECOND_DECAY * (second[i] as number) + (1 - SECOND_DECAY) * g * g;
-      const mean = (first[i] as number) / (1 - FIRST_DECAY ** step);
-      const spread = Math.sqrt((second[i] as number) / (1 - SECOND_DECAY ** step));
-      vector[i] = (vector[i] as number) - (rate * mean) / (spread + 1e-4);
-    }
-  };
 }
 
 /** Logits (B × 1) of rows of items (B × d) for one person (1 × d); `weights`: layers, then the heads of the towers there are. */

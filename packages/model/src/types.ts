@@ -11,19 +11,25 @@ export type BackendName = (typeof BACKEND_NAMES)[number];
 export const MODEL_FAMILIES = ['mf', 'gmf', 'mlp', 'neumf'] as const;
 export type ModelFamily = (typeof MODEL_FAMILIES)[number];
 
-/** Implicit matrix factorisation (Hu et al. 2008): the device solves its own vector in closed form. */
-export interface MfConfig {
-  readonly family: 'mf';
-  /** d: length of a person's and an item's vector. */
-  readonly dimension: number;
+/** How a device solves its person's vector in closed form: ridge regression of "touched" on the item rows (Hu et al. 2008). */
+export interface LocalSolve {
   /** a0: weight of the pull of every item's score towards 0. */
   readonly unobservedWeight: number;
   /** λ: regularisation, for each interaction and for a0 of each item. */
   readonly regularization: number;
 }
 
-/** How the neural families train: cross-entropy on sampled negatives, the person's vector first, then what is shared. */
-export interface TowerTraining {
+/** Implicit matrix factorisation (Hu et al. 2008): the person's vector in closed form, one gradient step on the item rows. */
+export interface MfConfig extends LocalSolve {
+  readonly family: 'mf';
+  /** d: length of a person's and an item's vector. */
+  readonly dimension: number;
+}
+
+/** How the neural families train: the person's vector first, in closed form, then what is shared, by cross-entropy on sampled negatives. */
+export interface TowerTraining extends LocalSolve {
+  /** What the closed form, whose scores are near 0 and 1, is multiplied by to make logits. */
+  readonly personScale: number;
   /** Passes over the person's own examples in a round. */
   readonly epochs: number;
   /** Examples a gradient step. */
@@ -32,12 +38,6 @@ export interface TowerTraining {
   readonly learningRate: number;
   /** Step of the local descent of item rows, for the gradient of each example. */
   readonly tableLearningRate: number;
-  /** Step of Adam on the person's own vector. */
-  readonly localLearningRate: number;
-  /** Steps that fit the person's own vector before anything shared moves. */
-  readonly personalSteps: number;
-  /** Examples of one of those steps; they are gone through in order, again and again. */
-  readonly personalBatchSize: number;
   /** Negatives drawn for each positive, anew each epoch, from everything outside the training positives. */
   readonly negatives: number;
   /** L2 on the vectors of an example. */
@@ -168,7 +168,7 @@ export interface LoadedModel {
 export interface WholeTable {
   /** Rows of the catalogue. */
   readonly items: number;
-  /** HᵀH of the whole item table, d × d; for matrix factorisation. */
+  /** HᵀH of the whole item table, d × d. */
   readonly gram?: Float32Array;
 }
 

@@ -99,7 +99,6 @@ async function openPlace(): Promise<Place> {
             hidden: [128, 64],
             negatives: 4,
             epochs: 2,
-            personalBatchSize: 4_096,
           },
           // Two clients' mean and strong steps would make the weights grow without end.
           strategy: { name: 'fedavg', learningRate: 1e-3 },

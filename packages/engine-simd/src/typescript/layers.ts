@@ -1,4 +1,4 @@
-import { ADD, LAYER, multiply, rowMajor, SET, transposed, type Mode } from './gemm.ts';
+import { ADD, LAYER, multiply, rowMajor, SET, transposed } from './gemm.ts';
 import { copyFloats, type Heap } from './heap.ts';
 
 /** One hidden layer: sizes, and where its weights, gradients and batch stand (assembly/tower.ts). */
@@ -124,16 +124,15 @@ export function crossEntropy({ floats, at }: Heap, labels: number, count: number
   return total;
 }
 
-/** to (+)= Σ_i scale_i · rows_i; every scale is 1 where `scales` is left out. */
+/** to = Σ_i scale_i · rows_i; every scale is 1 where `scales` is left out. */
 function weightedSum(
   { floats }: Heap,
   to: number,
   rows: { readonly at: number; readonly stride: number; readonly columns: number; readonly count: number },
-  mode: Mode,
   scales?: number,
 ): void {
   const target = to / 4;
-  if (mode === SET) floats.fill(0, target, target + rows.columns);
+  floats.fill(0, target, target + rows.columns);
   for (let i = 0; i < rows.count; i++) {
     const scale = scales === undefined ? 1 : (floats[scales / 4 + i] as number);
     const row = rows.at / 4 + i * rows.stride;
@@ -142,28 +141,22 @@ function weightedSum(
   }
 }
 
-/** Everything below the logits that does not belong to an item row; `all`: the upper layers too. */
-export function backward(
-  heap: Heap,
-  layers: readonly Layer[],
-  count: number,
-  mode: Mode,
-  all: boolean,
-): void {
+/** Everything below the logits that does not belong to an item row. */
+export function backward(heap: Heap, layers: readonly Layer[], count: number): void {
   const { at } = heap;
   const product = { at: at.batchRows, stride: at.row, columns: at.productPadded, count };
-  weightedSum(heap, at.productSums, product, mode, at.slopes);
+  weightedSum(heap, at.productSums, product, at.slopes);
   const last = layers.at(-1);
   if (last === undefined) return;
   outputSlopes(heap, last, count);
   const units = { at: last.activation, stride: last.padded, columns: last.padded, count };
-  if (all) weightedSum(heap, at.gradients + at.outputKernel, units, mode, at.slopes);
+  weightedSum(heap, at.gradients + at.outputKernel, units, at.slopes);
   for (let l = layers.length - 1; l > 0; l--) {
     const [layer, below] = [layers[l] as Layer, layers[l - 1] as Layer];
-    if (all) layerGradient(heap, layer, below.activation, below.padded, count, mode);
+    layerGradient(heap, layer, below.activation, below.padded, count);
     passDown(heap, layer, below, count);
   }
-  layerGradient(heap, layers[0] as Layer, at.batchRows + 4 * at.deepFrom, at.row, count, mode);
+  layerGradient(heap, layers[0] as Layer, at.batchRows + 4 * at.deepFrom, at.row, count);
 }
 
 function outputSlopes({ floats, at }: Heap, last: Layer, count: number): void {
@@ -202,23 +195,16 @@ function turn({ floats }: Heap, layer: Layer, columns: number): void {
       ] as number;
 }
 
-function layerGradient(
-  heap: Heap,
-  layer: Layer,
-  input: number,
-  inputColumns: number,
-  count: number,
-  mode: Mode,
-): void {
+function layerGradient(heap: Heap, layer: Layer, input: number, inputColumns: number, count: number): void {
   const slopes = { at: layer.slope, stride: layer.padded, columns: layer.padded, count };
-  weightedSum(heap, layer.biasGradient, slopes, mode);
+  weightedSum(heap, layer.biasGradient, slopes);
   multiply(
     heap,
     transposed(rowMajor(input, inputColumns)),
     rowMajor(layer.slope, layer.padded),
     rowMajor(layer.kernelGradient, layer.padded),
     { rows: layer.inputs, columns: layer.padded, k: count },
-    mode,
+    SET,
   );
 }
 

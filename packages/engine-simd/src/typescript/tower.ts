@@ -1,20 +1,13 @@
 import type { KernelFunctions } from '../kernel.ts';
-import { ADD, SET } from './gemm.ts';
 import { copyFloats, type Heap } from './heap.ts';
 import { backward, crossEntropy, forward, layersOf, passToRows, prepare, type Layer } from './layers.ts';
-import { personSlopes, splitFirstLayer } from './person.ts';
-
-/** Decay of the moments with which a person's vector is fitted (Adam), and what is added to their spread. */
-const FIRST_DECAY = 0.9;
-const SECOND_DECAY = 0.99;
-const SMALLEST_SPREAD = 1e-4;
+import { splitFirstLayer } from './first-layer.ts';
 
 type TowerFunctions = Pick<
   KernelFunctions,
   | 'setPerson'
   | 'getPerson'
   | 'gatherCompact'
-  | 'fitPerson'
   | 'resetWeights'
   | 'descend'
   | 'packRowDeltas'
@@ -56,27 +49,6 @@ export function towerFunctions(heap: Heap): TowerFunctions {
     biasStride: at.row,
     count,
   });
-
-  function adamStep(
-    examples: number,
-    rate: number,
-    l2: number,
-    firstShare: number,
-    secondShare: number,
-  ): void {
-    const { floats, doubles } = heap;
-    const [first, second] = [at.firstMoments / 8, at.secondMoments / 8];
-    for (let i = 0; i < at.row - 4; i++) {
-      const value = floats[at.person / 4 + i] as number;
-      const gradient = (floats[at.personGradient / 4 + i] as number) / examples + l2 * value;
-      const m = FIRST_DECAY * (doubles[first + i] as number) + (1 - FIRST_DECAY) * gradient;
-      const v = SECOND_DECAY * (doubles[second + i] as number) + (1 - SECOND_DECAY) * gradient * gradient;
-      doubles[first + i] = m;
-      doubles[second + i] = v;
-      const spread = Math.sqrt(v / secondShare) + SMALLEST_SPREAD;
-      floats[at.person / 4 + i] = value - (rate * (m / firstShare)) / spread;
-    }
-  }
 
   function resetWeights(): void {
     copyFloats(heap, at.weights, at.starts, at.denseFloats);
@@ -148,28 +120,6 @@ export function towerFunctions(heap: Heap): TowerFunctions {
       if (at.deepSize > 0) copyFloats(heap, to + 4 * at.deepDense, at.person + 4 * at.deepFrom, at.deepSize);
     },
     gatherCompact: (rows, count) => gatherShared(rows, count, at.compact),
-    fitPerson(items, labels, count, steps, batch, chunk, rate, l2) {
-      heap.doubles.fill(0, at.firstMoments / 8, at.firstMoments / 8 + at.row);
-      heap.doubles.fill(0, at.secondMoments / 8, at.secondMoments / 8 + at.row);
-      resetWeights();
-      let [firstLeft, secondLeft, from] = [1, 1, 0];
-      for (let step = 0; step < steps; step++) {
-        const end = Math.min(from + batch, count);
-        prepare(heap, layers);
-        for (let first = from; first < end; first += chunk) {
-          const part = Math.min(chunk, end - first);
-          gatherShared(items + 4 * first, part, at.batchRows);
-          forward(heap, layers, paddedBatch(part));
-          crossEntropy(heap, labels + 4 * first, part);
-          backward(heap, layers, part, first === from ? SET : ADD, false);
-        }
-        personSlopes(heap, layers);
-        firstLeft *= FIRST_DECAY;
-        secondLeft *= SECOND_DECAY;
-        adamStep(end - from, rate, l2, 1 - firstLeft, 1 - secondLeft);
-        from = end === count ? 0 : end;
-      }
-    },
     descend(positions, labels, count, batch, rows, touched, rate, rowRate, l2, proximal) {
       let total = 0;
       for (let from = 0; from < count; from += batch) {
@@ -182,7 +132,7 @@ export function towerFunctions(heap: Heap): TowerFunctions {
         prepare(heap, layers);
         forward(heap, layers, paddedBatch(part));
         total += crossEntropy(heap, labels + 4 * from, part);
-        backward(heap, layers, part, SET, true);
+        backward(heap, layers, part);
         splitFirstLayer(heap, layers, part);
         const [first] = layers;
         if (first !== undefined) passToRows(heap, first, part);

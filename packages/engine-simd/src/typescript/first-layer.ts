@@ -1,29 +1,6 @@
 import type { Heap } from './heap.ts';
 import type { Layer } from './layers.ts';
 
-/** Gradient of the person's vector, from the sums that the backward pass left. */
-export function personSlopes({ floats, at }: Heap, [first]: readonly Layer[]): void {
-  const target = at.personGradient / 4;
-  const weights = at.weights / 4;
-  floats.fill(0, target, target + at.row);
-  for (let j = 0; j < at.productPadded; j++)
-    floats[target + j] =
-      (floats[weights + at.productHead / 4 + j] as number) * (floats[at.productSums / 4 + j] as number);
-  if (first === undefined) return;
-  const columns = first.padded;
-  for (let i = 0; i < at.deepSize; i++) {
-    const own = weights + at.personKernel / 4 + i * columns;
-    const both = weights + at.productsKernel / 4 + i * columns;
-    const merged = first.kernelGradient / 4 + i * columns;
-    let sum = 0;
-    for (let j = 0; j < columns; j++) {
-      sum += (floats[own + j] as number) * (floats[first.biasGradient / 4 + j] as number);
-      if (at.products !== 0) sum += (floats[both + j] as number) * (floats[merged + j] as number);
-    }
-    floats[target + at.deepFrom + i] = (floats[target + at.deepFrom + i] as number) + sum;
-  }
-}
-
 /** Splits the merged gradient into those of the blocks of the first layer; product head and output bias. */
 export function splitFirstLayer({ floats, at }: Heap, [first]: readonly Layer[], count: number): void {
   const [person, gradients] = [at.person / 4, at.gradients / 4];
