@@ -20,7 +20,7 @@ const GPU_ROUNDING = 1e-4;
 const SMALL: typeof FAMILIES = [
   [
     'neumf',
-    { family: 'neumf', dimension: 3, hidden: [5], batchSize: 45, epochs: 1, personalSteps: 2, proximal: 0.5 },
+    { family: 'neumf', dimension: 3, hidden: [5], batchSize: 45, epochs: 1, proximal: 0.5 },
   ],
 ];
 
