@@ -1,9 +1,8 @@
 import { concatBytes, DecodeError, secretCopy, UsageError, utf8, type Sendable } from '@tutti/base';
 import { MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from './limits.ts';
-import type * as z from 'zod/mini';
 import { CLIENT_MESSAGES, COORDINATOR_MESSAGES, REPLIES } from './messages.ts';
 import type { ClientMessage, CoordinatorMessage, Message, Reply } from './messages.ts';
-import { firstProblem } from './problems.ts';
+import type { Decoder } from './schema.ts';
 
 /**
  * One message as bytes, little-endian:
@@ -17,7 +16,7 @@ const FIXED_BYTES = 4;
 interface Entry {
   readonly type: string;
   readonly code: number;
-  readonly header: z.ZodMiniType;
+  readonly header: Decoder<unknown>;
   readonly parts: readonly (readonly [name: string, least: number, most: number])[];
 }
 type Table = Readonly<
@@ -58,8 +57,11 @@ export function encodeMessage<M extends Message>(message: M & Sendable<M>): Uint
     }
     parts.push(part);
   }
-  const checked = entry.header.safeParse(fields);
-  if (!checked.success) throw new UsageError(firstProblem(entry.type, fields, checked.error).message);
+  try {
+    entry.header(fields, entry.type);
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
   return assemble(entry.code, utf8(JSON.stringify(fields)), parts);
 }
 
@@ -126,9 +128,7 @@ function decodeHeader(entry: Entry, bytes: Uint8Array): Record<string, unknown> 
   } catch (cause) {
     throw new DecodeError(`${entry.type}.header`, 'is not JSON', { cause });
   }
-  const result = entry.header.safeParse(json);
-  if (result.success) return result.data as Record<string, unknown>;
-  throw firstProblem(entry.type, json, result.error);
+  return entry.header(json, entry.type) as Record<string, unknown>;
 }
 
 function decodeParts(entry: Entry, bytes: Uint8Array, start: number): Record<string, Uint8Array> {

@@ -6,11 +6,23 @@ import {
   type GraphRules,
   type RoundDigest,
 } from '@tutti/secure-aggregation';
-import * as z from 'zod/mini';
-import { attemptNumber, hex32, integer, positive, taskName } from './fields.ts';
+import { attemptNumber, hex32, taskName } from './fields.ts';
 import { identitySchema } from './identity.ts';
 import { MAX_GROUP, MAX_ITEMS, MAX_SLICE_BYTES, MAX_VECTOR_WORDS, PROTOCOL_VERSION } from './limits.ts';
-import { firstProblem } from './problems.ts';
+import {
+  between,
+  boolean,
+  integer,
+  listOf,
+  object,
+  oneKindOf,
+  oneOf,
+  optional,
+  positive,
+  refined,
+  textLike,
+  type Decoded,
+} from './schema.ts';
 
 /** What the cohort is asked for: a model delta with metrics, or metrics alone. */
 export const PURPOSES = ['train', 'evaluate'] as const;
@@ -22,10 +34,10 @@ export const PROTECTIONS = ['secure', 'plain'] as const;
 const LARGEST_VARIANCE = 2 ** 40;
 
 /** What noise a lane carries: a variance from 0 (none), in squared ring units. */
-const variance = z.number().check(z.gte(0), z.lte(LARGEST_VARIANCE));
+const variance = between(0, LARGEST_VARIANCE);
 
 /** Standard deviation of the noise over what one client can change; 0 for none. */
-const multiplier = z.number().check(z.gte(0), z.lte(1e6));
+const multiplier = between(0, 1e6);
 
 /** Noise that the coordinator adds to the unmasked sum, and that no device can check. */
 const central = {
@@ -35,10 +47,9 @@ const central = {
   metricMultiplier: multiplier,
 };
 
-const noise = z.discriminatedUnion('mechanism', [
-  z.strictObject({ mechanism: z.literal('none') }),
-  z.strictObject({
-    mechanism: z.literal('skellam'),
+const noise = oneKindOf('mechanism', {
+  none: {},
+  skellam: {
     /** Noise multiplier z that the survivors' noise adds up to: standard deviation of the sum's noise over C. */
     multiplier: positive(1e6),
     /** Fewest clients of a group that this noise is meant for: a device answers no unmask request over fewer. */
@@ -48,36 +59,34 @@ const noise = z.discriminatedUnion('mechanism', [
     /** The same for the clip indicator, and for each metric lane; 0 where they carry no noise (no ε is claimed then). */
     clipVariance: variance,
     metricVariance: variance,
-  }),
-  z.strictObject({ mechanism: z.literal('gaussian'), ...central }),
-  z.strictObject({
-    mechanism: z.literal('tree'),
+  },
+  gaussian: central,
+  tree: {
     ...central,
     /** Rounds of one tree. */
     steps: integer(1, 0xffff_ffff),
-  }),
-  z.strictObject({
-    mechanism: z.literal('banded'),
+  },
+  banded: {
     ...central,
     /** Rounds of one run of the matrix. */
     steps: integer(1, 0xffff_ffff),
     /** First column of the matrix, in units of one over its first entry; never rises. */
-    coefficients: z.array(integer(0, 1_024)).check(z.minLength(1), z.maxLength(128)),
-  }),
-]);
+    coefficients: listOf(integer(0, 1_024), 1, 128),
+  },
+});
 
 /** Phase 0 of secure-aggregation: everything that a client agrees to by taking part, fixed before it trains. */
-const fields = z.strictObject({
-  protocol: z.literal(PROTOCOL_VERSION),
+const fields = object({
+  protocol: oneOf([PROTOCOL_VERSION]),
   task: taskName,
   /** The update that this attempt would make: 1 for the first. */
   round: integer(1, 0xffff_ffff),
   /** Strictly increasing over the life of the task, also over rounds that ended without a result. */
   attempt: attemptNumber,
-  purpose: z.enum(PURPOSES),
-  protection: z.enum(PROTECTIONS),
+  purpose: oneOf(PURPOSES),
+  protection: oneOf(PROTECTIONS),
   /** Whether survivors are signed before anyone unmasks: what a coordinator that lies is held against. */
-  mode: z.enum(MODES),
+  mode: oneOf(MODES),
   /** How sure members can be of each other; active mode asks for enrolled or above. */
   identity: identitySchema,
   /** Digest of the description before this one; zeros for the first. */
@@ -89,19 +98,19 @@ const fields = z.strictObject({
   /** Content address of the catalogue: which item each row of the model is. Devices that were shown different ones get masks that do not cancel. */
   catalogueHash: hex32,
   /** The masked vector: delta lanes, row counts, weight, clip indicator, metrics. */
-  lanes: z.strictObject({
+  lanes: object({
     delta: integer(0, MAX_VECTOR_WORDS),
     rowCounts: integer(0, MAX_VECTOR_WORDS),
-    metrics: z.array(z.string().check(z.regex(/^[a-z][a-z0-9-]{0,31}$/))).check(z.maxLength(16)),
+    metrics: listOf(textLike(/^[a-z][a-z0-9-]{0,31}$/), 0, 16),
     length: integer(1, MAX_VECTOR_WORDS),
   }),
   /**
    * The public slice of a catalogue that is too large to travel whole; absent where the whole table does. The delta lanes are
    * then those of the model over `rows` rows, and after them one lane a row for its popularity.
    */
-  slice: z.optional(
-    z
-      .strictObject({
+  slice: optional(
+    refined(
+      object({
         /** R: rows of the catalogue in this attempt. */
         rows: integer(1, MAX_ITEMS),
         /** H: how many of them stay for a whole cycle; the first cycle has none. */
@@ -112,30 +121,29 @@ const fields = z.strictObject({
         blobHash: hex32,
         /** Its size; no more is read. */
         bytes: integer(1, MAX_SLICE_BYTES),
-      })
-      .check(z.refine(({ rows, head }) => head < rows)),
+      }),
+      ({ rows, head }) => head < rows,
+    ),
   ),
   /** Bits of a word on the wire: sums are modulo 2^wordBits. Masks are made modulo 2³² either way. */
-  wordBits: z.union([z.literal(24), z.literal(32)]),
+  wordBits: oneOf([24, 32]),
   /** Ring units per unit of each kind of lane. */
-  scale: z.strictObject({ delta: positive(2 ** 31), weight: positive(2 ** 31), metric: positive(2 ** 31) }),
+  scale: object({ delta: positive(2 ** 31), weight: positive(2 ** 31), metric: positive(2 ** 31) }),
   /** C: the L2 norm that every model delta is scaled down to. */
   clippingNorm: positive(1e9),
   /** Whether the clip lane says who was clipped: +½ of a unit for a delta within C, −½ for one above. Otherwise it stays 0. */
-  clipIndicator: z.boolean(),
+  clipIndicator: boolean,
   noise,
   /** How often a device may take part, and how many rounds apart; each keeps to it by itself. Absent where ε claims no such thing. */
-  participation: z.optional(
-    z.strictObject({ most: integer(1, 0xffff_ffff), separation: integer(1, 0xffff_ffff) }),
-  ),
-  cohort: z.strictObject({
+  participation: optional(object({ most: integer(1, 0xffff_ffff), separation: integer(1, 0xffff_ffff) })),
+  cohort: object({
     planned: integer(1, 1_000_000),
     smallest: integer(1, 1_000_000),
     /** Clients that mask together at most, 1,024 where there are masks; a larger cohort is split into groups of nearly equal size. */
     largestGroup: integer(1, 1_000_000),
   }),
   /** With a group's size these fix its graph, its threshold and its fewest survivors; each side computes them. */
-  graph: z.strictObject({
+  graph: object({
     /** Members that may collude with the coordinator, in thousandths of a group. */
     corruptPermille: integer(0, 333),
     /** Members of a sparse group that may drop out, in thousandths. */
@@ -143,7 +151,7 @@ const fields = z.strictObject({
     /** Larger groups are sparse. */
     largestComplete: integer(2, LARGEST_COMPLETE_GRAPH),
   }),
-  deadlinesMs: z.strictObject({
+  deadlinesMs: object({
     train: integer(1, 3_600_000),
     /** Sparse groups only. */
     revealNonces: integer(1, 3_600_000),
@@ -156,14 +164,14 @@ const fields = z.strictObject({
 });
 
 /** @see {@link RoundDescription} */
-export const roundDescriptionSchema = fields.check(
-  z.refine(({ protection, cohort }) => protection === 'plain' || cohort.largestGroup <= MAX_GROUP, {
-    path: ['cohort', 'largestGroup'],
-  }),
+export const roundDescriptionSchema = refined(
+  fields,
+  ({ protection, cohort }) => protection === 'plain' || cohort.largestGroup <= MAX_GROUP,
+  '.cohort.largestGroup',
 );
 
 /** @see roundDescriptionSchema for each field's meaning and range. */
-export type RoundDescription = Readonly<z.infer<typeof roundDescriptionSchema>>;
+export type RoundDescription = Readonly<Decoded<typeof roundDescriptionSchema>>;
 
 /** What decides a group's graph, as secure-aggregation takes it. */
 export function graphRules({ mode, graph }: Pick<RoundDescription, 'mode' | 'graph'>): GraphRules {
@@ -210,7 +218,5 @@ export function helloDigest(
  * @throws {DecodeError} with the path of the first field that is missing, unknown, of another type or out of range.
  */
 export function decodeDescription(value: unknown): RoundDescription {
-  const result = roundDescriptionSchema.safeParse(value);
-  if (result.success) return result.data;
-  throw firstProblem('description', value, result.error);
+  return roundDescriptionSchema(value, 'description');
 }

@@ -1,23 +1,16 @@
-import * as z from 'zod/mini';
 import { MAX_WAIT_MS } from './limits.ts';
+import { integer, textLike } from './schema.ts';
 
 /** Field types that several messages share. Each states its range, and a refused value names its path. */
 
-/** An integer from `least` to `most`, both included. */
-export const integer = (least: number, most: number) => z.number().check(z.int(), z.gte(least), z.lte(most));
-
-/** A finite number above `least` (not included), up to `most`. */
-export const positive = (most: number) => z.number().check(z.gt(0), z.lte(most));
-
 /** 32 bytes as lower-case hexadecimal: a digest, or a public key. */
-export const hex32 = z
-  .string()
-  .check(z.regex(/^[0-9a-f]{64}$/, '32 bytes of lower-case hexadecimal are expected'));
+export const hex32 = textLike(/^[0-9a-f]{64}$/, '32 bytes of lower-case hexadecimal are expected');
 
 /** A task's name: lower-case letters, digits and hyphens, 1 to 63 characters. */
-export const taskName = z
-  .string()
-  .check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and "-", at most 63, is expected'));
+export const taskName = textLike(
+  /^[a-z0-9][a-z0-9-]{0,62}$/,
+  'a name of a-z, 0-9 and "-", at most 63, is expected',
+);
 
 /** Counts attempts over the life of a task; never goes back. */
 export const attemptNumber = integer(1, 0xffff_ffff);

@@ -1,26 +1,26 @@
 import { LARGEST_LOG } from '@tutti/identity';
-import * as z from 'zod/mini';
-import { hex32, integer } from './fields.ts';
+import { hex32 } from './fields.ts';
+import { integer, object, oneKindOf, textLike, type Decoded } from './schema.ts';
 
 /** What an authority says of its log: the state that members of an attempt must stand in. */
-const treeHead = z.strictObject({
+const treeHead = object({
   size: integer(0, LARGEST_LOG),
   root: hex32,
-  signature: z.string().check(z.regex(/^[0-9a-f]{128}$/, '64 bytes of lower-case hexadecimal are expected')),
+  signature: textLike(/^[0-9a-f]{128}$/, '64 bytes of lower-case hexadecimal are expected'),
 });
 
 /** The level of identity of an attempt (secure-aggregation.md §7), with what members are checked against. */
-export const identitySchema = z.discriminatedUnion('level', [
-  z.strictObject({ level: z.literal('open') }),
-  z.strictObject({ level: z.literal('pinned') }),
+export const identitySchema = oneKindOf('level', {
+  open: {},
+  pinned: {},
   /** `authority`: the public key whose tokens members show. */
-  z.strictObject({ level: z.literal('enrolled'), authority: hex32 }),
+  enrolled: { authority: hex32 },
   /** `log`: the head that each member's position is shown under. */
-  z.strictObject({ level: z.literal('transparent'), authority: hex32, log: treeHead }),
-]);
+  transparent: { authority: hex32, log: treeHead },
+});
 
 /** @see identitySchema */
-export type RoundIdentity = Readonly<z.infer<typeof identitySchema>>;
+export type RoundIdentity = Readonly<Decoded<typeof identitySchema>>;
 
 /** How far the clocks of two devices may be apart, in seconds. */
 const CLOCK_SKEW_SECONDS = 600;

@@ -7,10 +7,20 @@ import {
   SEALED_SHARE_BYTES,
   SIGNATURE_RECORD_BYTES,
 } from '@tutti/secure-aggregation';
-import * as z from 'zod/mini';
 import { roundDescriptionSchema } from './description.ts';
-import { attemptNumber, hex32, integer, taskName, waitMs } from './fields.ts';
+import { attemptNumber, hex32, taskName, waitMs } from './fields.ts';
 import { FRAME_BYTES, MAX_GROUP, MAX_VECTOR_WORDS, PROTOCOL_VERSION, ROSTER_PAGE_MEMBERS } from './limits.ts';
+import {
+  integer,
+  listOf,
+  object,
+  oneKindOf,
+  oneOf,
+  optional,
+  textUpTo,
+  type Decoded,
+  type Decoder,
+} from './schema.ts';
 
 /** Why a client does not take part: its own policy, its state, or something wrong with what it was shown. */
 export const DECLINE_REASONS = [
@@ -71,10 +81,10 @@ export type WireRefusal = (typeof WIRE_REFUSALS)[number];
 type Size = readonly [least: number, most: number];
 interface Definition {
   readonly code: number;
-  readonly header: z.ZodMiniType;
+  readonly header: Decoder<unknown>;
   readonly parts: Readonly<Record<string, Size>>;
 }
-const define = <H extends z.ZodMiniType, P extends Readonly<Record<string, Size>>>(
+const define = <H extends Decoder<unknown>, P extends Readonly<Record<string, Size>>>(
   code: number,
   header: H,
   parts: P,
@@ -86,26 +96,26 @@ const define = <H extends z.ZodMiniType, P extends Readonly<Record<string, Size>
 
 const inAttempt = { attempt: attemptNumber };
 const inGroup = { attempt: attemptNumber, group: integer(0, 65_535) };
-const EMPTY = z.strictObject({});
+const EMPTY = object({});
 const SIGNATURE: Size = [64, 64];
 
 /** What a client says. Codes 1 to 31. */
 export const CLIENT_MESSAGES = {
   /** Shows possession of the identity key; answers `challenge`. */
-  hello: define(1, z.strictObject({ protocol: integer(0, 255), task: taskName }), {
+  hello: define(1, object({ protocol: integer(0, 255), task: taskName }), {
     identityKey: [32, 32],
     signature: SIGNATURE,
   }),
   /** "I could take part now." Answered by `waiting` or `later`. */
   'check-in': define(2, EMPTY, {}),
-  decline: define(3, z.strictObject({ ...inAttempt, reason: z.enum(DECLINE_REASONS) }), {}),
+  decline: define(3, object({ ...inAttempt, reason: oneOf(DECLINE_REASONS) }), {}),
   /** Trained and ready: this attempt's key bundle (empty where the attempt is plain). */
-  'advertise-keys': define(4, z.strictObject(inAttempt), { bundle: [0, KEY_BUNDLE_BYTES] }),
-  'share-keys': define(5, z.strictObject(inAttempt), { shares: [0, MAX_GROUP * SEALED_SHARE_BYTES] }),
+  'advertise-keys': define(4, object(inAttempt), { bundle: [0, KEY_BUNDLE_BYTES] }),
+  'share-keys': define(5, object(inAttempt), { shares: [0, MAX_GROUP * SEALED_SHARE_BYTES] }),
   /** One frame of the masked vector: frame `index` of `count`, `totalBytes` in all; words of 3 or 4 bytes, as described. */
   'masked-input': define(
     6,
-    z.strictObject({
+    object({
       ...inAttempt,
       index: integer(0, 65_535),
       count: integer(1, 65_536),
@@ -113,95 +123,85 @@ export const CLIENT_MESSAGES = {
     }),
     { bytes: [3, FRAME_BYTES] },
   ),
-  unmask: define(7, z.strictObject(inAttempt), { shares: [0, MAX_GROUP * 64] }),
+  unmask: define(7, object(inAttempt), { shares: [0, MAX_GROUP * 64] }),
   /** Sparse groups: the graph nonce that the bundle committed to; answers `roster`. */
-  'reveal-nonce': define(8, z.strictObject(inAttempt), { nonce: [NONCE_BYTES, NONCE_BYTES] }),
+  'reveal-nonce': define(8, object(inAttempt), { nonce: [NONCE_BYTES, NONCE_BYTES] }),
   /** Active mode: this client's signature of who survived; answers `survivors`. */
-  'sign-survivors': define(9, z.strictObject(inAttempt), { signature: SIGNATURE }),
+  'sign-survivors': define(9, object(inAttempt), { signature: SIGNATURE }),
 } as const satisfies Record<string, Definition>;
 
 /** What the coordinator sends without being asked. Codes 32 to 63. */
 export const COORDINATOR_MESSAGES = {
   /** First on every connection. */
-  challenge: define(
-    32,
-    z.strictObject({ protocols: z.array(integer(0, 255)).check(z.minLength(1), z.maxLength(16)) }),
-    {
-      nonce: [32, 32],
-      coordinatorKey: [32, 32],
-    },
-  ),
-  describe: define(33, z.strictObject({ description: roundDescriptionSchema }), { signature: SIGNATURE }),
+  challenge: define(32, object({ protocols: listOf(integer(0, 255), 1, 16) }), {
+    nonce: [32, 32],
+    coordinatorKey: [32, 32],
+  }),
+  describe: define(33, object({ description: roundDescriptionSchema }), { signature: SIGNATURE }),
   /** Page `page` (from 0) of `pages` of a group's key bundles; the last asks for shares, or on a sparse graph for the nonce. */
-  roster: define(34, z.strictObject({ ...inGroup, page: integer(0, 15), pages: integer(1, 16) }), {
+  roster: define(34, object({ ...inGroup, page: integer(0, 15), pages: integer(1, 16) }), {
     bundles: [KEY_BUNDLE_BYTES, ROSTER_PAGE_MEMBERS * KEY_BUNDLE_BYTES],
     signature: SIGNATURE,
   }),
   /** Shares addressed to this client; asks for its masked input (empty where the attempt is plain). */
-  'relay-shares': define(35, z.strictObject(inGroup), {
+  'relay-shares': define(35, object(inGroup), {
     shares: [0, MAX_GROUP * SEALED_SHARE_BYTES],
     signature: SIGNATURE,
   }),
   /** U3 as a bitmap over the roster; asks for the unmask shares, or in active mode for a signature. */
-  survivors: define(36, z.strictObject(inGroup), { survivors: [1, MAX_GROUP / 8], signature: SIGNATURE }),
+  survivors: define(36, object(inGroup), { survivors: [1, MAX_GROUP / 8], signature: SIGNATURE }),
   /** Sparse groups: every member's nonce in roster order, zeros for who revealed none; asks for the shares. */
-  nonces: define(38, z.strictObject(inGroup), {
+  nonces: define(38, object(inGroup), {
     nonces: [NONCE_BYTES, MAX_GROUP * NONCE_BYTES],
     signature: SIGNATURE,
   }),
   /** Active mode: what this client's neighbours signed; asks for the unmask shares. */
-  'survivor-signatures': define(39, z.strictObject(inGroup), {
+  'survivor-signatures': define(39, object(inGroup), {
     signatures: [0, MAX_GROUP * SIGNATURE_RECORD_BYTES],
     signature: SIGNATURE,
   }),
   outcome: define(
     37,
-    z.discriminatedUnion('outcome', [
-      z.strictObject({
+    oneKindOf('outcome', {
+      committed: {
         ...inAttempt,
-        outcome: z.literal('committed'),
         round: integer(1, 0xffff_ffff),
         modelHash: hex32,
         survivors: integer(1, 1_000_000),
-      }),
-      z.strictObject({ ...inAttempt, outcome: z.literal('aborted'), reason: z.enum(ROUND_ABORT_REASONS) }),
+      },
+      aborted: { ...inAttempt, reason: oneOf(ROUND_ABORT_REASONS) },
       /** Dropped at a deadline, or ready after the cohort was full. */
-      z.strictObject({ ...inAttempt, outcome: z.literal('not-included') }),
-    ]),
+      'not-included': inAttempt,
+    }),
     {},
   ),
 } as const satisfies Record<string, Definition>;
 
 /** What the coordinator answers to a client's message. Codes 64 to 95. */
 export const REPLIES = {
-  welcome: define(64, z.strictObject({ protocol: z.literal(PROTOCOL_VERSION) }), {}),
+  welcome: define(64, object({ protocol: oneOf([PROTOCOL_VERSION]) }), {}),
   /** Checked in: stay connected; check in again if nothing came until then. */
-  waiting: define(65, z.strictObject({ checkAgainMs: waitMs }), {}),
+  waiting: define(65, object({ checkAgainMs: waitMs }), {}),
   /** Not now: come back then (pace steering). */
-  later: define(66, z.strictObject({ retryAfterMs: waitMs }), {}),
+  later: define(66, object({ retryAfterMs: waitMs }), {}),
   /** It counts. `next` is the frame that is expected after this one. */
-  accepted: define(67, z.strictObject({ next: z.optional(integer(0, 65_536)) }), {}),
+  accepted: define(67, object({ next: optional(integer(0, 65_536)) }), {}),
   refused: define(
     68,
-    z.strictObject({
-      reason: z.enum(WIRE_REFUSALS),
-      field: z.string().check(z.maxLength(200)),
-      problem: z.string().check(z.maxLength(500)),
+    object({
+      reason: oneOf(WIRE_REFUSALS),
+      field: textUpTo(200),
+      problem: textUpTo(500),
       /** With `frame-out-of-order`: the frame that is expected. */
-      next: z.optional(integer(0, 65_536)),
+      next: optional(integer(0, 65_536)),
     }),
     {},
   ),
 } as const satisfies Record<string, Definition>;
 
-/** A header's fields. A schema without fields infers an index signature, which would refuse `type` itself. */
-type FieldsOf<Header extends z.ZodMiniType> = string extends keyof z.infer<Header>
-  ? unknown
-  : z.infer<Header>;
-
 type MessageOf<Table extends Record<string, Definition>> = {
   [Type in keyof Table]: Readonly<
-    { type: Type } & FieldsOf<Table[Type]['header']> & { [Part in keyof Table[Type]['parts']]: Uint8Array }
+    { type: Type } & Decoded<Table[Type]['header']> & { [Part in keyof Table[Type]['parts']]: Uint8Array }
   >;
 }[keyof Table];
 

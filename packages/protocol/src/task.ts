@@ -1,15 +1,14 @@
-import * as z from 'zod/mini';
-import { hex32, integer, taskName } from './fields.ts';
+import { hex32, taskName } from './fields.ts';
 import { PROTOCOL_VERSION } from './limits.ts';
-import { firstProblem } from './problems.ts';
+import { integer, object, oneOf, record, type Decoded } from './schema.ts';
 
-const taskInfoSchema = z.strictObject({
-  protocol: z.literal(PROTOCOL_VERSION),
+const taskInfo = object({
+  protocol: oneOf([PROTOCOL_VERSION]),
   task: taskName,
   /** Ed25519 public key that signs every description; a client pins it. */
   coordinatorKey: hex32,
   /** The model's configuration, as `createModel` takes it once it is decoded there. */
-  model: z.record(z.string(), z.unknown()),
+  model: record,
   /** Items in the catalogue: the rows of the item table. */
   items: integer(1, 16_777_216),
   /** Content address of the catalogue (canonical JSON: ids, titles, genres). */
@@ -22,11 +21,9 @@ const taskInfoSchema = z.strictObject({
 });
 
 /** What a coordinator says about a task over HTTP, before a client connects. */
-export type TaskInfo = Readonly<z.infer<typeof taskInfoSchema>>;
+export type TaskInfo = Readonly<Decoded<typeof taskInfo>>;
 
 /** A task description from outside. @throws {DecodeError} naming the field. */
 export function decodeTaskInfo(value: unknown): TaskInfo {
-  const result = taskInfoSchema.safeParse(value);
-  if (result.success) return result.data;
-  throw firstProblem('task', value, result.error);
+  return taskInfo(value, 'task');
 }
