@@ -1,17 +1,18 @@
 import { UsageError } from '@tutti/base';
 import type { DevicePrivacy, Policy, TokenSource } from '@tutti/client';
-import {
-  openListeners,
-  type ConsentState,
-  type HeldOut,
-  type Interaction,
-  type Receipts,
-  type Recommendation,
-  type RecommenderEvent,
-  type RecommenderEvents,
-  type RecommendOptions,
-  type SimilarOptions,
+import type {
+  ConsentState,
+  HeldOut,
+  Interaction,
+  Receipts,
+  Recommendation,
+  RecommenderEvent,
+  RecommenderEvents,
+  RecommendOptions,
+  SimilarOptions,
 } from '@tutti/client/sdk';
+// By its own path, so that no bundler brings the worker's half of the SDK into the page.
+import { openListeners } from '@tutti/client/sdk/listeners';
 import { DEFAULT_ELIGIBILITY, watchPage, type Eligibility, type PageState } from './conditions.ts';
 import { revivedError } from './errors.ts';
 import type { Outcome, Room } from './room.ts';

@@ -9,7 +9,8 @@ import {
   type RecommenderEvent,
   type SharedEngine,
 } from '@tutti/client/sdk';
-import { openTrainingEngine, wasmKernelRuns, type OpenTensorflow } from '@tutti/engine-simd';
+import { openKernelEngine, wasmKernelRuns } from '@tutti/engine-simd';
+import type { Model, TrainingEngine } from '@tutti/model';
 import { portableCrypto } from '@tutti/secure-aggregation';
 import { browserConditions, NO_PAGE, steadyNow, type PageState } from './conditions.ts';
 import { DamagedStoreError } from './errors.ts';
@@ -18,12 +19,15 @@ import { sealedStore } from './sealed-store.ts';
 import { webSocketTransport } from './socket.ts';
 import type { Settings, Verbs } from './verbs.ts';
 
+/** What trains a model in an app's own worker, such as TensorFlow.js. */
+export type OpenEngine = (model: Model) => Promise<TrainingEngine>;
+
 /** What a host is given from outside a structured clone. */
 export interface HostParts {
   readonly hear: (event: RecommenderEvent) => void;
   readonly token?: TokenSource;
-  /** Opens TensorFlow.js for what it trains: an app's own models, and wide ones. */
-  readonly tensorflow?: () => Promise<OpenTensorflow>;
+  /** What trains a model; the kernel, when left out. */
+  readonly openEngine?: OpenEngine;
 }
 
 /** The engine room of one recommender: storage, training, masking and the socket, in a worker or where there is none in place. */
@@ -64,7 +68,7 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
   const warn = (code: string, message: string): void => parts.hear({ type: 'warning', code, message });
   let gone = false;
   const store = await keptStore(name, warn, () => (gone = true));
-  const engine = openEngine(parts, warn);
+  const engine = sharedEngine(parts, warn);
   let page: PageState = settings.page ?? NO_PAGE;
   const { identity: _, ...own } = settings.own;
   const core = new Recommender({
@@ -170,14 +174,17 @@ async function keptStore(
   }
 }
 
-function openEngine({ tensorflow }: HostParts, warn: (code: string, message: string) => void): SharedEngine {
+function sharedEngine(
+  { openEngine }: HostParts,
+  warn: (code: string, message: string) => void,
+): SharedEngine {
   if (!wasmKernelRuns())
     warn(
       'wasm-blocked',
       "WebAssembly does not run here: training takes some times longer. A content policy needs script-src 'wasm-unsafe-eval'.",
     );
   return shareEngine(async (model) => ({
-    engine: await openTrainingEngine({ model, ...(tensorflow === undefined ? {} : { tensorflow }) }),
+    engine: (await openEngine?.(model)) ?? openKernelEngine(model),
     notes: [],
   }));
 }

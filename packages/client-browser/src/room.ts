@@ -1,9 +1,8 @@
 import type { TokenSource } from '@tutti/client';
 import type { RecommenderEvent } from '@tutti/client/sdk';
-import type { OpenTensorflow } from '@tutti/engine-simd';
 import type { PageState } from './conditions.ts';
 import { sendError, type SentError } from './errors.ts';
-import { openHost, type Host } from './host.ts';
+import { openHost, type Host, type OpenEngine } from './host.ts';
 import type { Asked, Settings, Verb } from './verbs.ts';
 
 /** What comes back from a call: a worker's errors would lose their class. */
@@ -19,7 +18,7 @@ export interface Room {
 }
 
 /** A room before anybody opened it. */
-export function createRoom({ tensorflow }: { tensorflow?: () => Promise<OpenTensorflow> } = {}): Room {
+export function createRoom(openEngine?: OpenEngine): Room {
   let host: Host | undefined;
   const calls = new Map<number, AbortController>();
   const outcomeOf = async (work: () => Promise<unknown>): Promise<Outcome> => {
@@ -35,7 +34,7 @@ export function createRoom({ tensorflow }: { tensorflow?: () => Promise<OpenTens
         host = await openHost(settings, {
           hear,
           ...(token === undefined ? {} : { token }),
-          ...(tensorflow === undefined ? {} : { tensorflow }),
+          ...(openEngine === undefined ? {} : { openEngine }),
         });
       }),
     async call(id, verb, asked) {

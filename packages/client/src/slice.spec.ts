@@ -148,7 +148,7 @@ describe('a slice from outside', () => {
           layoutHash: facts.layoutHash,
           round: 5,
           modelHash: '11'.repeat(32),
-        } as never,
+        },
         model,
         store: memoryClientStore(),
         models: {

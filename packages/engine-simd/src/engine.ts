@@ -5,17 +5,12 @@ import {
   towerShape,
   type BackendName,
   type EngineName,
-  type LoadedModel,
   type Model,
   type Tensorflow,
   type TrainingEngine,
-  type WholeTable,
 } from '@tutti/model';
-import { loadFactorization } from './kernel-factorization.ts';
-import { loadTower } from './kernel-tower.ts';
-import type { OpenKernel } from './kernel.ts';
-import { openTypescriptKernel } from './typescript-kernel.ts';
-import { openWasmKernel, wasmKernelRuns } from './wasm-kernel.ts';
+import { kernelEngine, openKernelEngine } from './kernel-engine.ts';
+import { wasmKernelRuns } from './wasm-kernel.ts';
 
 /** An engine by name, or whichever suits the model here. */
 export type EngineChoice = EngineName | 'auto';
@@ -61,7 +56,7 @@ export async function openTrainingEngine(options: EngineOptions): Promise<Traini
     case 'ts':
       return kernelEngine(model, 'ts');
     case 'auto': {
-      const own = kernelEngine(model, wasmKernelRuns() ? 'simd' : 'ts');
+      const own = openKernelEngine(model);
       return (await fasterAccelerator(options, own)) ?? own;
     }
   }
@@ -70,26 +65,6 @@ export async function openTrainingEngine(options: EngineOptions): Promise<Traini
 async function tfjsEngine({ model, tensorflow }: EngineOptions): Promise<TrainingEngine> {
   if (tensorflow === undefined) throw new UsageError('engine tfjs: TensorFlow.js is not given');
   return createEngine({ model, ...(await tensorflow()) });
-}
-
-/** The kernel in WebAssembly or in TypeScript, as an engine. */
-function kernelEngine(model: Model, name: 'simd' | 'ts'): TrainingEngine {
-  const open = name === 'simd' ? openWasmKernel : openTypescriptKernel;
-  return {
-    model,
-    engine: name,
-    backend: name,
-    load: async (shared, whole) => loadInKernel(open, model, shared, whole),
-  };
-}
-
-function loadInKernel(open: OpenKernel, model: Model, shared: Float32Array, whole?: WholeTable): LoadedModel {
-  const { config, items, layout } = model;
-  if (shared.length !== layout.length)
-    throw new UsageError(`${shared.length} weights; the layout has ${layout.length}`);
-  return config.family === 'mf'
-    ? loadFactorization(open, { config, items }, shared, whole)
-    : loadTower(open, { shape: towerShape(config), training: config, layout, items }, shared, whole);
 }
 
 /** Backends that a wide model may be faster on than in the kernel. */

@@ -18,6 +18,7 @@
  */
 export { openTrainingEngine, stepCost, WIDE_STEP } from './engine.ts';
 export type { EngineChoice, EngineOptions, OpenTensorflow } from './engine.ts';
+export { openKernelEngine } from './kernel-engine.ts';
 export { loadTower } from './kernel-tower.ts';
 export { loadFactorization } from './kernel-factorization.ts';
 export type { TowerModel } from './tower-memory.ts';

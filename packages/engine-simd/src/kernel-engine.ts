@@ -1,0 +1,32 @@
+import { UsageError } from '@tutti/base';
+import { towerShape, type LoadedModel, type Model, type TrainingEngine, type WholeTable } from '@tutti/model';
+import { loadFactorization } from './kernel-factorization.ts';
+import { loadTower } from './kernel-tower.ts';
+import type { OpenKernel } from './kernel.ts';
+import { openTypescriptKernel } from './typescript-kernel.ts';
+import { openWasmKernel, wasmKernelRuns } from './wasm-kernel.ts';
+
+/** The kernel as an engine, in WebAssembly where that runs; nothing of TensorFlow.js comes with it. */
+export function openKernelEngine(model: Model): TrainingEngine {
+  return kernelEngine(model, wasmKernelRuns() ? 'simd' : 'ts');
+}
+
+/** The kernel in WebAssembly or in TypeScript, as an engine. */
+export function kernelEngine(model: Model, name: 'simd' | 'ts'): TrainingEngine {
+  const open = name === 'simd' ? openWasmKernel : openTypescriptKernel;
+  return {
+    model,
+    engine: name,
+    backend: name,
+    load: async (shared, whole) => loadInKernel(open, model, shared, whole),
+  };
+}
+
+function loadInKernel(open: OpenKernel, model: Model, shared: Float32Array, whole?: WholeTable): LoadedModel {
+  const { config, items, layout } = model;
+  if (shared.length !== layout.length)
+    throw new UsageError(`${shared.length} weights; the layout has ${layout.length}`);
+  return config.family === 'mf'
+    ? loadFactorization(open, { config, items }, shared, whole)
+    : loadTower(open, { shape: towerShape(config), training: config, layout, items }, shared, whole);
+}
