@@ -56,6 +56,8 @@ export interface WireFederation {
   readonly url: string;
   readonly engine: SharedEngine;
   readonly events: CoordinationEvent[];
+  /** Where a device of this name keeps what is its own. */
+  folder(name: string): string;
   client(name: string, likes: readonly string[], options?: Partial<ClientOptions>): Promise<Client>;
   /** Lets every client take part until `done` says so. */
   run(clients: readonly Client[], done: (events: readonly CoordinationEvent[]) => boolean): Promise<void>;
@@ -80,6 +82,7 @@ export async function openWireFederation(
     url,
     engine,
     events,
+    folder: (name) => join(folder, name),
     async client(name, likes, options = {}) {
       const client = await createClient({
         coordinator: url,

@@ -1,5 +1,5 @@
 import type { SeededRandom } from '@tutti/base';
-import { defaultNoiseMultiplier, type ModelFamily } from '@tutti/model';
+import { defaultNoiseMultiplier, type ModelConfig } from '@tutti/model';
 import { dot, itemTable, noisySum, norm, rowOf, type PersonDelta, type Victims } from './people.ts';
 import { exactPull, noisyPull, withoutPull, type Pull } from './pull.ts';
 import { learnSamePerson, type SamePersonTest } from './same-person.ts';
@@ -38,7 +38,7 @@ export interface NoiseLevel {
 }
 
 /** The noise that is on unless another is asked for. */
-export function defaultNoise(family: ModelFamily): NoiseLevel {
+export function defaultNoise(family: ModelConfig['family']): NoiseLevel {
   const multiplier = defaultNoiseMultiplier(family);
   return {
     multiplier,

@@ -17,6 +17,7 @@ import {
   type SimilarOptions,
 } from '@tutti/client/sdk';
 import type { ClientId, KeyPair } from '@tutti/secure-aggregation';
+import type { OwnModel } from '@tutti/model';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { fileStore } from './file-store.ts';
 import { createSharedEngine } from './shared-engine.ts';
@@ -48,6 +49,8 @@ export interface ClientOptions {
   readonly coordinatorKey?: string;
   /** 32 bytes that seal the folder; by default a key file of the owner's in it. */
   readonly sealingKey?: Uint8Array;
+  /** The app's own model, where the task trains one (docs/own-model.md); an `engine` that is given has been made with its own. */
+  readonly model?: OwnModel;
   /** One engine for several clients of a process. */
   readonly engine?: SharedEngine;
   readonly conditions?: Conditions;
@@ -126,7 +129,8 @@ function checkOptions(options: ClientOptions): void {
 async function openClient(options: ClientOptions, store: ClientStore): Promise<Client> {
   const coordinator = addressOf(options.coordinator);
   const listeners = openListeners();
-  const engine = options.engine ?? (await createSharedEngine());
+  const engine =
+    options.engine ?? (await createSharedEngine(options.model === undefined ? {} : { model: options.model }));
   const core = new Recommender({
     ...options,
     taskName: options.task,

@@ -1,5 +1,5 @@
 import { keepLocal, seededRandom } from '@tutti/base';
-import { towerShape, type BackendName, type TowerConfig } from '@tutti/model';
+import { createModel, defineModel, towerShape, type BackendName, type TowerConfig } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import { describe, expect, it, vi } from 'vitest';
 import { modelOf, person, weightsOf } from '../test/people.ts';
@@ -89,5 +89,30 @@ describe('an engine', () => {
     expect(kernel?.bytes.some((byte) => byte !== 0)).toBe(true);
     loaded.dispose();
     expect(kernel?.bytes.every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+describe('an app’s own model', () => {
+  const definition = defineModel({
+    name: 'taste',
+    version: 1,
+    shared: { items: { perItem: true, shape: [2] } },
+    local: 2,
+    window: 1,
+    score: (tf, { shared, local, items }) =>
+      tf.sum(tf.mul(tf.gather(shared.items, items), tf.expandDims(local, 1)), 2),
+  });
+  const model = createModel(definition.config, 20);
+
+  it('trains in TensorFlow.js, on whichever backend is fastest', async () => {
+    const { engine } = await openNodeEngine({ model, definition });
+    expect(engine.engine).toBe('tfjs');
+    expect(['tensorflow', 'wasm']).toContain(engine.backend);
+  });
+
+  it.each(['simd', 'ts'] as const)('is refused by %s', async (engine) => {
+    await expect(openNodeEngine({ model, definition, engine })).rejects.toThrow(
+      `engine ${engine}: an app's own model (taste) trains in TensorFlow.js`,
+    );
   });
 });

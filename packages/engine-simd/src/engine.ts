@@ -6,6 +6,7 @@ import {
   type BackendName,
   type EngineName,
   type Model,
+  type OwnModel,
   type Tensorflow,
   type TrainingEngine,
 } from '@tutti/model';
@@ -24,6 +25,8 @@ export interface OpenTensorflow {
 /** What an engine is opened with. */
 export interface EngineOptions {
   readonly model: Model;
+  /** The app's own model, where `model` is one: that trains in TensorFlow.js. */
+  readonly definition?: OwnModel;
   /** Default `auto`. */
   readonly engine?: EngineChoice;
   /**
@@ -42,11 +45,14 @@ export interface EngineOptions {
  * {@link WIDE_STEP} multiplications and TensorFlow.js opens with an accelerator (GPU, or native TensorFlow), both train one
  * made-up person, and the faster is taken.
  *
+ * An app's own model trains in TensorFlow.js, with its definition.
+ *
  * @throws {UsageError} for `tfjs` without a way to open TensorFlow.js.
  * @throws {EnvironmentError} for `simd` where the kernel does not run.
  */
 export async function openTrainingEngine(options: EngineOptions): Promise<TrainingEngine> {
-  const { model, engine = 'auto' } = options;
+  const { model } = options;
+  const engine = choiceFor(model, options.engine ?? 'auto');
   switch (engine) {
     case 'tfjs':
       return tfjsEngine(options);
@@ -62,9 +68,18 @@ export async function openTrainingEngine(options: EngineOptions): Promise<Traini
   }
 }
 
-async function tfjsEngine({ model, tensorflow }: EngineOptions): Promise<TrainingEngine> {
+/** No kernel knows an app's own model. */
+function choiceFor({ config }: Model, asked: EngineChoice): EngineChoice {
+  return config.family === 'own' && asked === 'auto' ? 'tfjs' : asked;
+}
+
+async function tfjsEngine({ model, tensorflow, definition }: EngineOptions): Promise<TrainingEngine> {
   if (tensorflow === undefined) throw new UsageError('engine tfjs: TensorFlow.js is not given');
-  return createEngine({ model, ...(await tensorflow()) });
+  return createEngine({
+    model,
+    ...(await tensorflow()),
+    ...(definition === undefined ? {} : { definition }),
+  });
 }
 
 /** Backends that a wide model may be faster on than in the kernel. */
@@ -75,7 +90,7 @@ export const WIDE_STEP = 20_000_000;
 
 /** Multiplications of one gradient step: each weight of the layers meets each example three times. */
 export function stepCost({ config }: Model): number {
-  if (config.family === 'mf') return 0;
+  if (config.family === 'mf' || config.family === 'own') return 0;
   const { deep } = towerShape(config);
   const sizes = deep === undefined ? [] : [deep.size, ...deep.hidden];
   const weights = sizes.slice(1).reduce((sum, size, index) => sum + size * (sizes[index] as number), 0);

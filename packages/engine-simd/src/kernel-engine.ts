@@ -1,5 +1,12 @@
 import { UsageError } from '@tutti/base';
-import { towerShape, type LoadedModel, type Model, type TrainingEngine, type WholeTable } from '@tutti/model';
+import {
+  towerShape,
+  type BuiltInConfig,
+  type LoadedModel,
+  type Model,
+  type TrainingEngine,
+  type WholeTable,
+} from '@tutti/model';
 import { loadFactorization } from './kernel-factorization.ts';
 import { loadTower } from './kernel-tower.ts';
 import type { OpenKernel } from './kernel.ts';
@@ -11,18 +18,29 @@ export function openKernelEngine(model: Model): TrainingEngine {
   return kernelEngine(model, wasmKernelRuns() ? 'simd' : 'ts');
 }
 
-/** The kernel in WebAssembly or in TypeScript, as an engine. */
+/**
+ * The kernel in WebAssembly or in TypeScript, as an engine.
+ * @throws {UsageError} for an app's own model: no kernel knows it.
+ */
 export function kernelEngine(model: Model, name: 'simd' | 'ts'): TrainingEngine {
+  const { config } = model;
+  if (config.family === 'own')
+    throw new UsageError(`engine ${name}: an app's own model (${config.name}) trains in TensorFlow.js`);
   const open = name === 'simd' ? openWasmKernel : openTypescriptKernel;
   return {
     model,
     engine: name,
     backend: name,
-    load: async (shared, whole) => loadInKernel(open, model, shared, whole),
+    load: async (shared, whole) => loadInKernel(open, { ...model, config }, shared, whole),
   };
 }
 
-function loadInKernel(open: OpenKernel, model: Model, shared: Float32Array, whole?: WholeTable): LoadedModel {
+function loadInKernel(
+  open: OpenKernel,
+  model: Model & { readonly config: BuiltInConfig },
+  shared: Float32Array,
+  whole?: WholeTable,
+): LoadedModel {
   const { config, items, layout } = model;
   if (shared.length !== layout.length)
     throw new UsageError(`${shared.length} weights; the layout has ${layout.length}`);

@@ -1,4 +1,4 @@
-import type { BackendName, Model, TrainingEngine } from '@tutti/model';
+import { definitionOf, type BackendName, type Model, type OwnModel, type TrainingEngine } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import { openTrainingEngine, type EngineChoice } from './engine.ts';
 
@@ -15,17 +15,20 @@ export interface OpenedEngine {
  */
 export async function openNodeEngine(options: {
   model: Model;
+  definition?: OwnModel;
   engine?: EngineChoice;
   backend?: BackendName | 'auto';
 }): Promise<OpenedEngine> {
   const { model, backend = 'auto', engine: asked = 'auto' } = options;
+  const definition = definitionOf(model.config, options.definition);
+  const own = definition === undefined ? {} : { definition };
   const choice = asked === 'auto' && backend !== 'auto' ? 'tfjs' : asked;
   let notes: readonly string[] = [];
   const tensorflow = async () => {
-    const opened = await openNodeTensorflow({ backend, model });
+    const opened = await openNodeTensorflow({ backend, model, ...own });
     notes = opened.notes;
     return opened;
   };
-  const engine = await openTrainingEngine({ model, engine: choice, tensorflow });
+  const engine = await openTrainingEngine({ model, engine: choice, tensorflow, ...own });
   return { engine, notes: engine.engine === 'tfjs' ? notes : [] };
 }

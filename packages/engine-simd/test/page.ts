@@ -18,10 +18,7 @@ const GPU_ROUNDING = 1e-4;
 
 /** Every kernel of the neural families, in few steps: a GPU in software is slow. */
 const SMALL: typeof FAMILIES = [
-  [
-    'neumf',
-    { family: 'neumf', dimension: 3, hidden: [5], batchSize: 45, epochs: 1, proximal: 0.5 },
-  ],
+  ['neumf', { family: 'neumf', dimension: 3, hidden: [5], batchSize: 45, epochs: 1, proximal: 0.5 }],
 ];
 
 async function candidateOf(which: string): Promise<Candidate> {

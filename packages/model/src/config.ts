@@ -1,6 +1,8 @@
 import { assertNever, canonicalJson, DecodeError, UsageError } from '@tutti/base';
+import { ownProblems, resolveOwnConfig } from './own-config.ts';
 import {
   MODEL_FAMILIES,
+  type BuiltInConfig,
   type LocalSolve,
   type Model,
   type ModelConfig,
@@ -48,7 +50,7 @@ const TOWER_TRAINING: Omit<TowerTraining, keyof LocalSolve> = {
 const HIDDEN = [32, 16];
 
 /** Every field of a family with its default. */
-function defaultsOf(family: ModelFamily, facts: DataFacts): ModelConfig {
+function defaultsOf(family: ModelFamily, facts: DataFacts): BuiltInConfig {
   const solve = solveDefaults(facts);
   switch (family) {
     case 'mf':
@@ -85,6 +87,7 @@ const RANGES: Readonly<Record<string, Range>> = {
  * @throws {UsageError} naming each field that is unknown or out of range.
  */
 export function resolveModelConfig(input: ModelInput, facts: DataFacts): ModelConfig {
+  if (input.family === 'own') return resolveOwnConfig(input);
   const defaults = defaultsOf(input.family, facts);
   const config = { ...defaults, ...input } as ModelConfig;
   const problems = problemsOf(config as unknown as Record<string, unknown>, defaults);
@@ -104,6 +107,10 @@ export function withProximalTerm(input: ModelInput): ModelInput {
     throw new UsageError(
       'strategy: fedprox is fedavg for mf, whose clients take one step from the round’s weights; ask for fedavg',
     );
+  if (input.family === 'own')
+    throw new UsageError(
+      'strategy: fedprox is for built-in families; an own model puts the term into its loss',
+    );
   return { ...input, proximal: input.proximal ?? PROXIMAL };
 }
 
@@ -111,8 +118,10 @@ export function withProximalTerm(input: ModelInput): ModelInput {
 export function decodeModelConfig(value: unknown): ModelConfig {
   if (typeof value !== 'object' || value === null) throw new DecodeError('model', 'is not an object');
   const record = value as Record<string, unknown>;
+  if (record['family'] === 'own') return decodeOwnConfig(record);
   const family = MODEL_FAMILIES.find((name) => name === record['family']);
-  if (family === undefined) throw new DecodeError('model.family', `is none of ${MODEL_FAMILIES.join(', ')}`);
+  if (family === undefined)
+    throw new DecodeError('model.family', `is none of ${[...MODEL_FAMILIES, 'own'].join(', ')}`);
   const defaults = defaultsOf(family, { items: 1, meanHistory: 1 });
   const missing = Object.keys(defaults).find((name) => !(name in record));
   if (missing !== undefined) throw new DecodeError(`model.${missing}`, 'is missing');
@@ -121,7 +130,13 @@ export function decodeModelConfig(value: unknown): ModelConfig {
   return record as unknown as ModelConfig;
 }
 
-function problemsOf(config: Record<string, unknown>, defaults: ModelConfig): string[] {
+function decodeOwnConfig(record: Record<string, unknown>): ModelConfig {
+  const [problem] = ownProblems(record);
+  if (problem !== undefined) throw new DecodeError('model', problem);
+  return record as unknown as ModelConfig;
+}
+
+function problemsOf(config: Record<string, unknown>, defaults: BuiltInConfig): string[] {
   return Object.entries(config).flatMap(([name, value]) => {
     if (name === 'family') return [];
     if (!(name in defaults)) return [`model.${name}: is no field of the family ${defaults.family}`];

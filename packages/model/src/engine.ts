@@ -1,4 +1,7 @@
+import { InternalError } from '@tutti/base';
+import { definitionOf, type OwnModel } from './define-model.ts';
 import { createMfEngine } from './mf.ts';
+import { createOwnEngine } from './own.ts';
 import { createTowerEngine } from './tower.ts';
 import type { BackendName, Model, Tensorflow, TrainingEngine } from './types.ts';
 
@@ -7,9 +10,14 @@ export async function createEngine(options: {
   model: Model;
   tf: Tensorflow;
   backend: BackendName;
+  /** The app's own model, where `model` is one. */
+  definition?: OwnModel;
 }): Promise<TrainingEngine> {
   const { model, tf, backend } = options;
   const { config } = model;
+  const definition = definitionOf(config, options.definition);
+  if (definition !== undefined) return createOwnEngine(model, definition, tf, backend);
+  if (config.family === 'own') throw new InternalError('an own model without a definition');
   return config.family === 'mf'
     ? createMfEngine(model, config, tf, backend)
     : createTowerEngine(model, config, tf, backend);

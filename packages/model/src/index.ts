@@ -18,6 +18,16 @@ export { decodeModelConfig, layoutFingerprint, resolveModelConfig, withProximalT
 export type { DataFacts } from './config.ts';
 export { checkItems } from './check-items.ts';
 export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+export { defineModel, definitionOf } from './define-model.ts';
+export type {
+  LossInput,
+  ModelDefinition,
+  OwnModel,
+  OwnTensorValue,
+  ScoreInput,
+  SharedTensor,
+} from './define-model.ts';
+export type { OwnConfig, OwnInput, OwnTensor } from './own-config.ts';
 export { createEngine } from './engine.ts';
 export { createModel } from './model.ts';
 export {
@@ -55,6 +65,7 @@ export { bestOf, checkRankOptions } from './ranking.ts';
 export { BACKEND_NAMES, ENGINE_NAMES, MODEL_FAMILIES } from './types.ts';
 export type {
   BackendName,
+  BuiltInConfig,
   EngineName,
   GmfConfig,
   LoadedModel,

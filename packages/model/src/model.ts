@@ -1,4 +1,5 @@
 import { UsageError, type SeededRandom } from '@tutti/base';
+import type { OwnConfig } from './own-config.ts';
 import { towerShape, type TowerShape } from './tower-shape.ts';
 import type { Model, ModelConfig, SharedLayout, SharedParameter } from './types.ts';
 
@@ -14,18 +15,21 @@ export function createModel(config: ModelConfig, items: number): Model {
     config,
     items,
     layout,
-    localLength: config.family === 'mf' ? config.dimension : towerShape(config).width,
+    localLength: localLengthOf(config),
     initialShared: (random) => initialShared(config, layout, random),
   };
 }
 
 type Shape = readonly [string, readonly number[], SharedParameter['role']];
 
+/** A person's vector; of an app's own model also the latest items that it is shown. */
+function localLengthOf(config: ModelConfig): number {
+  if (config.family === 'own') return config.local + config.window;
+  return config.family === 'mf' ? config.dimension : towerShape(config).width;
+}
+
 function layoutOf(config: ModelConfig, items: number): SharedLayout {
-  const shapes: readonly Shape[] =
-    config.family === 'mf'
-      ? [['items', [items, config.dimension], 'item-table']]
-      : towerShapes(towerShape(config), items);
+  const shapes = shapesOf(config, items);
   let offset = 0;
   const parameters = shapes.map(([name, shape, role]): SharedParameter => {
     const length = shape.reduce((product, size) => product * size, 1);
@@ -34,6 +38,19 @@ function layoutOf(config: ModelConfig, items: number): SharedLayout {
     return parameter;
   });
   return { parameters, length: offset };
+}
+
+function shapesOf(config: ModelConfig, items: number): readonly Shape[] {
+  switch (config.family) {
+    case 'mf':
+      return [['items', [items, config.dimension], 'item-table']];
+    case 'own':
+      return config.shared.map(({ name, perItem, shape }) =>
+        perItem ? [name, [items, ...shape], 'item-table'] : [name, shape, 'dense'],
+      );
+    default:
+      return towerShapes(towerShape(config), items);
+  }
 }
 
 /** Item rows and biases, hidden layers over [person, item (, person∘item)], and the heads of the towers there are. */
@@ -62,12 +79,16 @@ function initialShared(config: ModelConfig, layout: SharedLayout, random: Seeded
   const shared = new Float32Array(layout.length);
   for (const { name, shape, offset, length } of layout.parameters) {
     const stream = random.fork('initial', name);
-    const spread = spreadOf(name, shape);
+    const spread = config.family === 'own' ? ownSpread(config, name) : spreadOf(name, shape);
+    const ones = config.family !== 'own' && name === 'product-kernel';
     for (let i = 0; i < length; i++)
-      shared[offset + i] = name === 'product-kernel' ? 1 : spread === 0 ? 0 : spread * stream.normal();
+      shared[offset + i] = ones ? 1 : spread === 0 ? 0 : spread * stream.normal();
   }
   return shared;
 }
+
+const ownSpread = ({ shared }: OwnConfig, named: string): number =>
+  shared.find(({ name }) => name === named)?.spread ?? 0;
 
 function spreadOf(name: string, shape: readonly number[]): number {
   if (name === 'items') return 0.1;

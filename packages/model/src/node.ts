@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import util from 'node:util';
 import { EnvironmentError } from '@tutti/base';
+import type { OwnModel } from './define-model.ts';
 import { fastestBackend, firstLine } from './rehearsal.ts';
 import { useBackend } from './tensorflow.ts';
 import type { BackendName, Model, Tensorflow } from './types.ts';
@@ -22,12 +23,14 @@ const PREFERENCE = ['tensorflow', 'wasm', 'cpu'] as const;
  * Opens one backend, once a process or thread.
  * @param options.backend one backend, or `auto` (default): tensorflow → wasm → cpu, the first that starts and tests well.
  * @param options.model with it `auto` takes the backend that trains this model fastest here, found by a rehearsal.
+ * @param options.definition the app's own model, where `model` is one.
  * @throws {EnvironmentError} when the one that was asked for, or none at all, can be had.
  */
 export async function openNodeTensorflow({
   backend = 'auto',
   model,
-}: { backend?: BackendName | 'auto'; model?: Model } = {}): Promise<OpenedTensorflow> {
+  definition,
+}: { backend?: BackendName | 'auto'; model?: Model; definition?: OwnModel } = {}): Promise<OpenedTensorflow> {
   const wanted = backend === 'auto' ? PREFERENCE : [backend];
   const failures: string[] = [];
   const started: BackendName[] = [];
@@ -47,7 +50,12 @@ export async function openNodeTensorflow({
     throw new EnvironmentError(`no TensorFlow.js backend could be started (${failures.join('; ')})`);
   if (model === undefined || started.length === 1)
     return { tf, backend: first, notes: first === 'cpu' && backend === 'auto' ? [ONLY_CPU] : [] };
-  const fastest = await fastestBackend({ model, tf, backends: started });
+  const fastest = await fastestBackend({
+    model,
+    tf,
+    backends: started,
+    ...(definition === undefined ? {} : { definition }),
+  });
   return { tf, backend: fastest.backend, notes: [noteOf(fastest.backend, started)] };
 }
 

@@ -1,4 +1,4 @@
-import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
+import { InternalError, keepLocal, UsageError, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
 import type { LoadedModel, Model } from './types.ts';
 
@@ -34,9 +34,13 @@ const RIDGE = 1e-6;
  * weights of an item add up to its score. Gradients are taken by differences of {@link LoadedModel.score}, so that any family can be asked.
  *
  * It costs 2·d scores of all items concerned; nothing leaves the device.
+ *
+ * @throws {UsageError} for an app's own model, whose person is more than a vector.
  */
 export async function reasonsFor(options: ReasonsOptions): Promise<LocalOnly<Float32Array>> {
   const { model, loaded, local, positives, items, random } = options;
+  if (model.config.family === 'own')
+    throw new UsageError('explain: an own model gives no reasons; ask without');
   const untouched = representatives(model.items, random);
   const asked = Int32Array.from([...positives, ...items, ...untouched]);
   const gradients = await gradientsOf(loaded, local, asked);
@@ -108,6 +112,7 @@ async function curvatureOf(
     const ridge = regularization * (positives.length + a0 * items);
     return { touched: () => 1, untouched: () => a0, pull: () => 1, ridge };
   }
+  if (config.family === 'own') throw new InternalError('an own model has no curvature that is known');
   // Cross-entropy on the positives, and on negatives that are drawn from everything else.
   const scores = await loaded.score(local, asked);
   const chance = (n: number): number => 1 / (1 + Math.exp(-(scores[n] as number)));

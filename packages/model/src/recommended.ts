@@ -1,5 +1,5 @@
 import type { DataFacts } from './config.ts';
-import type { ModelConfig, ModelFamily } from './types.ts';
+import type { ModelConfig } from './types.ts';
 
 /** The server's side of training that suits a family. */
 export interface RecommendedTraining {
@@ -13,7 +13,7 @@ export interface RecommendedTraining {
  * by person (`tutti audit` measures it, at the smallest sum that is ever released), far too little for a guarantee. Neural families move
  * few rows far, and those of one person alike, so they need more.
  */
-export function defaultNoiseMultiplier(family: ModelFamily): number {
+export function defaultNoiseMultiplier(family: ModelConfig['family']): number {
   return family === 'mf' ? 0.03 : 0.08;
 }
 

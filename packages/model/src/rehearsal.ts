@@ -1,4 +1,5 @@
 import { EnvironmentError, keepLocal, seededRandom } from '@tutti/base';
+import type { OwnModel } from './define-model.ts';
 import { createEngine } from './engine.ts';
 import { useBackend } from './tensorflow.ts';
 import type { BackendName, Model, Tensorflow, TrainingEngine } from './types.ts';
@@ -45,15 +46,18 @@ export async function fastestBackend(options: {
   model: Model;
   tf: Tensorflow;
   backends: readonly BackendName[];
+  /** The app's own model, where `model` is one. */
+  definition?: OwnModel;
   now?: () => number;
 }): Promise<FastestBackend> {
-  const { model, tf, backends, now } = options;
+  const { model, tf, backends, definition, now } = options;
+  const own = definition === undefined ? {} : { definition };
   const milliseconds = new Map<BackendName, number>();
   const failures: string[] = [];
   for (const backend of backends) {
     try {
       await useBackend(tf, backend);
-      milliseconds.set(backend, await rehearse(await createEngine({ model, tf, backend }), now));
+      milliseconds.set(backend, await rehearse(await createEngine({ model, tf, backend, ...own }), now));
     } catch (cause) {
       failures.push(`${backend}: ${firstLine(cause)}`);
     }

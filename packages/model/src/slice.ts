@@ -66,6 +66,7 @@ export function putRowsInPlace(
  */
 export function wholeTableOf(model: Model, shared: Float32Array): WholeTable {
   const { items, localLength: d } = model;
+  if (model.config.family === 'own') return { items };
   const gram = new Float64Array(d * d);
   for (let at = 0; at < items * d; at += d) {
     for (let i = 0; i < d; i++) {
@@ -77,6 +78,9 @@ export function wholeTableOf(model: Model, shared: Float32Array): WholeTable {
   for (let i = 0; i < d; i++) for (let j = 0; j < i; j++) gram[i * d + j] = gram[j * d + i] as number;
   return { items, gram: Float32Array.from(gram) };
 }
+
+/** Rows and columns of the Gram matrix that travels with a slice; 0 for families that need none. */
+const gramSize = ({ config, localLength }: Model): number => (config.family === 'own' ? 0 : localLength);
 
 /** One round's slice as it is published. */
 export interface PackedSlice {
@@ -94,7 +98,7 @@ export function encodeSlice(
   rows: number,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const d = model.localLength;
+  const d = gramSize(model);
   return encodeTensors(
     [
       { name: 'head', dtype: 'U32', shape: [head.length], data: head },
@@ -113,14 +117,11 @@ export function encodeSlice(
  */
 export function decodeSlice(bytes: unknown, model: Model, form: { rows: number; head: number }): PackedSlice {
   const part = modelOfRows(model, form.rows);
-  const d = model.localLength;
+  const d = gramSize(model);
+  const gramForms = d > 0 ? [{ name: 'gram', dtype: 'F32', shape: [d, d] } as const] : [];
   const tensors = decodeTensors(
     bytes,
-    [
-      { name: 'head', dtype: 'U32', shape: [form.head] },
-      ...sharedForms(part.layout),
-      { name: 'gram', dtype: 'F32', shape: [d, d] },
-    ],
+    [{ name: 'head', dtype: 'U32', shape: [form.head] }, ...sharedForms(part.layout), ...gramForms],
     'slice',
   );
   const head = tensors.words('head');
@@ -128,5 +129,6 @@ export function decodeSlice(bytes: unknown, model: Model, form: { rows: number; 
     throw new DecodeError('slice.head', `is not ascending rows of a catalogue of ${model.items} items`);
   const shared = new Float32Array(part.layout.length);
   for (const { name, offset } of part.layout.parameters) shared.set(tensors.floats(name), offset);
-  return { head, shared, whole: { items: model.items, gram: tensors.floats('gram') } };
+  const gram = d > 0 ? { gram: tensors.floats('gram') } : {};
+  return { head, shared, whole: { items: model.items, ...gram } };
 }

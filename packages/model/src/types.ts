@@ -1,4 +1,5 @@
 import type { LocalOnly, Ranges, SeededRandom } from '@tutti/base';
+import type { OwnConfig, OwnInput } from './own-config.ts';
 
 /** The TensorFlow.js namespace, injected: two copies of it in one page break each other. */
 export type Tensorflow = typeof import('@tensorflow/tfjs');
@@ -7,7 +8,7 @@ export type Tensorflow = typeof import('@tensorflow/tfjs');
 export const BACKEND_NAMES = ['tensorflow', 'wasm', 'cpu', 'webgl', 'webgpu'] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
-/** Model families. */
+/** The built-in model families. */
 export const MODEL_FAMILIES = ['mf', 'gmf', 'mlp', 'neumf'] as const;
 export type ModelFamily = (typeof MODEL_FAMILIES)[number];
 
@@ -71,13 +72,20 @@ export interface NeumfConfig extends TowerTraining {
 /** The neural families: a product tower, hidden layers, or both. */
 export type TowerConfig = GmfConfig | MlpConfig | NeumfConfig;
 
-/** A model family with all its numbers. */
-export type ModelConfig = MfConfig | TowerConfig;
+/** A built-in family with all its numbers. */
+export type BuiltInConfig = MfConfig | TowerConfig;
+
+/** A model with all its numbers: of a built-in family, or an app's own. */
+export type ModelConfig = BuiltInConfig | OwnConfig;
 
 /** A family and the numbers that are given; the rest follows from the data. */
-export type ModelInput = {
-  [Family in ModelFamily]: Partial<Extract<ModelConfig, { family: Family }>> & { readonly family: Family };
-}[ModelFamily];
+export type ModelInput =
+  | {
+      [Family in ModelFamily]: Partial<Extract<ModelConfig, { family: Family }>> & {
+        readonly family: Family;
+      };
+    }[ModelFamily]
+  | OwnInput;
 
 /** One tensor of the shared part, and where it stands in the flat vector. */
 export interface SharedParameter {
@@ -104,7 +112,7 @@ export interface Model {
   initialShared(random: SeededRandom): Float32Array;
 }
 
-/** What a device trains on: the distinct items that its person touched. */
+/** What a device trains on: the distinct items that its person touched, oldest first where times are known. */
 export interface LocalData {
   readonly positives: LocalOnly<Int32Array>;
 }

@@ -52,8 +52,10 @@ const catalogue = z
   });
 
 const model = z
-  .looseObject({ family: z.enum(['embedding-mlp', ...MODEL_FAMILIES]) })
-  .describe('the model family and its numbers; what is left out follows from the data');
+  .looseObject({ family: z.enum(['embedding-mlp', ...MODEL_FAMILIES, 'own']) })
+  .describe(
+    'the model family and its numbers; what is left out follows from the data. own: an app’s own model, as defineModel gives its config (docs/own-model.md)',
+  );
 
 const strategy = z.strictObject({
   name: z.enum(STRATEGY_NAMES),
@@ -266,7 +268,7 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
   const items = entry.catalogue.ids.length;
   const facts = { items, meanHistory: entry.meanHistory };
   const family = entry.model.family === 'embedding-mlp' ? 'mlp' : entry.model.family;
-  const input: ModelInput = { ...entry.model, family };
+  const input = { ...entry.model, family } as ModelInput;
   const config = resolveModelConfig(
     entry.strategy?.name === 'fedprox' ? withProximalTerm(input) : input,
     facts,

@@ -20,6 +20,7 @@ import { createModel, decodeCheckpoint, type LoadedModel, type TrainingEngine } 
 import { frameCount, wordBytes } from '@tutti/protocol';
 import { addInto, type CryptoSuite, type KeyPair, type WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { importDefinition } from './import-definition.ts';
 import { fallsSilent } from './dropout.ts';
 import { simulatedAuthority, simulatedIdentity, type SimulatedAuthority } from './identity.ts';
 import { rowOf, type SharedHeldOut } from './population.ts';
@@ -51,7 +52,11 @@ const lengthOf = (words: Uint32Array, ranges: Ranges | undefined): number =>
 /** Opens an engine and hosts devices on it. */
 export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): Promise<DeviceHost> {
   const model = createModel(setup.model, setup.population.items);
-  const choice = { engine: setup.engine, backend: setup.backend };
+  const choice = {
+    engine: setup.engine,
+    backend: setup.backend,
+    ...(await importDefinition(setup)),
+  };
   const { engine, notes } = await openNodeEngine({ model, ...choice });
   const crypto = threadCrypto(nodeCrypto);
   const devices = new Map<number, { device: Device; store: ClientStore }>();

@@ -3,7 +3,7 @@ import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { SplitDataset } from '@tutti/datasets';
 import type { PersonRanking } from '@tutti/evaluation';
 import type { EngineChoice } from '@tutti/engine-simd';
-import { PRIVATE_ROUNDS, type BackendName, type ModelInput } from '@tutti/model';
+import { PRIVATE_ROUNDS, type BackendName, type ModelInput, type OwnModel } from '@tutti/model';
 import {
   LARGEST_COMPLETE_GRAPH,
   LARGEST_GROUP,
@@ -22,8 +22,8 @@ export type Fit = (typeof FITS)[number];
 /** What a simulation is asked for. */
 export interface SimulationOptions {
   readonly dataset: SplitDataset;
-  /** The model family and its fields; what is left out follows from the data. */
-  readonly model: ModelInput;
+  /** The model family and its fields, what is left out follows from the data; or an app's own model, which says its `module`. */
+  readonly model: ModelInput | OwnModel;
   /** Server strategy; the model's recommendation when left out. */
   readonly strategyName?: StrategyConfig['name'];
   /** Server learning rate; the model's recommendation when left out. */

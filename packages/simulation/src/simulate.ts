@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { InternalError, seededRandom, systemRandom, utf8 } from '@tutti/base';
+import { InternalError, seededRandom, UsageError, systemRandom, utf8 } from '@tutti/base';
 import {
   createCoordination,
   manualClock,
@@ -136,6 +136,7 @@ async function openRun(
     {
       population,
       model: model.config,
+      ...definedIn(options.model),
       task: info,
       seed: resolved.seed,
       protocol: resolved.protocol,
@@ -163,7 +164,18 @@ async function openRun(
   };
 }
 
-function modelInput({ model, strategyName, privacy }: SimulationOptions): ModelInput {
+/** Where threads find the code of an app's own model. */
+function definedIn(model: SimulationOptions['model']): { definedIn?: string } {
+  if (!('config' in model)) return {};
+  if (model.module === undefined)
+    throw new UsageError(
+      `model ${model.config.name}: threads import it; say where it is: defineModel({ module: import.meta.url, … })`,
+    );
+  return { definedIn: model.module };
+}
+
+function modelInput({ model: asked, strategyName, privacy }: SimulationOptions): ModelInput {
+  const model = 'config' in asked ? asked.config : asked;
   if (strategyName === 'fedprox') return withProximalTerm(model);
   // Each coordinate carries its own noise: fewer of them leave more to see.
   const narrow = model.family === 'mf' && privacy?.epsilon !== undefined && model.dimension === undefined;

@@ -9,6 +9,8 @@ import type { Population } from './population.ts';
 export interface ThreadSetup {
   readonly population: Population;
   readonly model: ModelConfig;
+  /** The module that defines an app's own model: threads import it. */
+  readonly definedIn?: string;
   readonly task: TaskInfo;
   readonly seed: string;
   readonly protocol: 'plain' | 'secure';
