@@ -17,7 +17,7 @@ import {
   type Store,
 } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { createCoordinator, type Coordinator, type CoordinatorConfigInput } from '@tutti/server';
+import { createCoordinator, type Coordinator, type CoordinatorConfigInput, type Pages } from '@tutti/server';
 
 /** A federation over real sockets in one process: a real server, real clients with folders of their own. */
 
@@ -69,9 +69,14 @@ export async function openWireFederation(
   config = wireConfig(),
   trainedBy: Parameters<typeof createSharedEngine>[0] = { backend: 'wasm' },
   storage: { store: Store; blobs: Blobs } = { store: memoryStore(), blobs: memoryBlobs(nodeCrypto) },
+  pages?: Pages,
 ): Promise<WireFederation> {
   const folder = mkdtempSync(join(tmpdir(), 'tutti-wire-'));
-  const coordinator = await createCoordinator({ config, ...storage });
+  const coordinator = await createCoordinator({
+    config,
+    ...storage,
+    ...(pages === undefined ? {} : { pages }),
+  });
   const url = await coordinator.listen();
   const engine = await createSharedEngine(trainedBy);
   const events: CoordinationEvent[] = [];

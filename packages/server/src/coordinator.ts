@@ -11,7 +11,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { keepLogs, logsOf, readLogs } from './authority-logs.ts';
 import { decodeConfig, tasksOf, type CoordinatorConfigInput } from './config.ts';
 import { PortTakenError } from './errors.ts';
-import { openHttp } from './http.ts';
+import { openHttp, type Pages } from './http.ts';
 import { withKnownCatalogues } from './known-catalogues.ts';
 import { openSockets, type SocketLimits } from './sockets.ts';
 import { systemClock } from './system-clock.ts';
@@ -28,6 +28,8 @@ export interface CoordinatorOptions {
   readonly limits?: Partial<SocketLimits>;
   /** Threads that take the masks from sums; default the number of cores, at most 8. */
   readonly unmaskThreads?: number;
+  /** A dashboard to serve, as `dashboardFiles()` of `@tutti/dashboard` gives it; a plain table without one. */
+  readonly pages?: Pages;
   /** A pino logger; silent without one. No key, weight or interaction is ever logged. */
   readonly logger?: FastifyBaseLogger;
 }
@@ -80,6 +82,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
         identity?.level === 'transparent' ? [[name, identity.log] as const] : [],
       ),
     ),
+    ...(options.pages === undefined ? {} : { pages: options.pages }),
     ...(options.logger === undefined ? {} : { logger: options.logger }),
   });
   sockets.attach(http.server, coordination);

@@ -13,6 +13,12 @@ const LARGEST_BODY_BYTES = 65_536;
 /** Event streams that may be open at a time. */
 const MOST_STREAMS = 256;
 
+/** Files of a page by their path. */
+export type Pages = ReadonlyMap<
+  string,
+  { readonly type: string; readonly body: string; readonly headers: Readonly<Record<string, string>> }
+>;
+
 /** HTTP for people and bulk: health, what is going on, and immutable blobs by their hash. */
 export function openHttp(options: {
   coordination: Coordination;
@@ -20,6 +26,8 @@ export function openHttp(options: {
   sockets: Sockets;
   /** Mirrors of authorities' logs, by task. */
   logs: ReadonlyMap<string, LogMirror>;
+  /** A dashboard: what its paths are answered with, `/` among them. */
+  pages?: Pages;
   logger?: FastifyBaseLogger;
 }): FastifyInstance {
   const { coordination, blobs, sockets, logger } = options;
@@ -130,9 +138,14 @@ export function openHttp(options: {
     streams.add(end);
     request.raw.on('close', end);
   });
-  app.get('/', async (_request, reply) =>
-    reply.type('text/html; charset=utf-8').send(homePage(coordination)),
-  );
+  for (const [path, { type, body, headers }] of options.pages ?? [])
+    app.get(path, async (_request, reply) =>
+      reply.headers(headers).header('cache-control', 'no-cache').type(type).send(body),
+    );
+  if (options.pages?.has('/') !== true)
+    app.get('/', async (_request, reply) =>
+      reply.type('text/html; charset=utf-8').send(homePage(coordination)),
+    );
   app.addHook('preClose', async () => streams.forEach((end) => end()));
   return app;
 }

@@ -15,6 +15,7 @@
  * await coordinator.close();
  * ```
  */
+export type { Pages } from './http.ts';
 export { configJsonSchema, decodeConfig } from './config.ts';
 export type { CoordinatorConfig, CoordinatorConfigInput } from './config.ts';
 export { createCoordinator } from './coordinator.ts';

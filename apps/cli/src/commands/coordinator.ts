@@ -5,6 +5,7 @@ import { DecodeError } from '@tutti/base';
 import type { TaskStatus } from '@tutti/coordination';
 import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import type { WordBits } from '@tutti/secure-aggregation';
+import { dashboardFiles } from '@tutti/dashboard';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, decodeConfig, type CoordinatorConfigInput } from '@tutti/server';
 import { openLmdbStorage } from '@tutti/storage-lmdb';
@@ -101,7 +102,12 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
     throw new CommandError(`store: ${resolved.store} is not lmdb:FOLDER`);
   const storage = await openLmdbStorage(folder, nodeCrypto);
   try {
-    await using server = await createCoordinator({ config, store: storage.store, blobs: storage.blobs });
+    await using server = await createCoordinator({
+      config,
+      store: storage.store,
+      blobs: storage.blobs,
+      pages: await dashboardFiles(),
+    });
     const columns = roundColumns();
     const emit = (event: unknown): void =>
       void (flags.json === true && process.stdout.write(`${JSON.stringify(event)}\n`));
@@ -115,7 +121,9 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
     });
     const url = await server.listen();
     emit({ type: 'listening', url, pid: process.pid });
-    screen.line(`Tutti coordinator at ${url}, everything kept in ${folder}; Ctrl-C stops it`);
+    screen.line(
+      `Tutti coordinator at ${url} (a page there shows what it does), everything kept in ${folder}; Ctrl-C stops it`,
+    );
     for (const task of server.coordination.taskNames) {
       const status = server.coordination.status(task);
       const { items = 0 } = server.coordination.taskInfo(task) ?? {};

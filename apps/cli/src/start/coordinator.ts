@@ -1,5 +1,6 @@
 import type { SplitDataset } from '@tutti/datasets';
 import type { CoordinationEvent, RoundRecord, TaskStatus } from '@tutti/coordination';
+import { dashboardFiles } from '@tutti/dashboard';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, PortTakenError, type CoordinatorConfigInput } from '@tutti/server';
 import { openLmdbStorage } from '@tutti/storage-lmdb';
@@ -57,6 +58,7 @@ export async function openCoordinator(options: {
       config: configOf(options),
       store: storage.store,
       blobs: storage.blobs,
+      pages: await dashboardFiles(),
     });
     const { coordination } = server;
     const url = (await server.listen().catch(portTaken)).replace('127.0.0.1', 'localhost');

@@ -122,7 +122,7 @@ function introduce(
   resumes: boolean,
 ): void {
   for (const line of coordinator.introduction) screen.line(line);
-  screen.line(`coordinator: ${coordinator.url}`);
+  screen.line(`dashboard: ${coordinator.url}`);
   const done = coordinator.roundsDone();
   if (resumes && done > 0) {
     screen.line(

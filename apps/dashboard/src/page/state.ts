@@ -1,0 +1,81 @@
+import type { CoordinationEvent, Funnel, RoundRecord, TaskStatus } from '@tutti/coordination';
+
+/** What the page knows, as data. */
+export interface DashboardState {
+  /** Whether the event stream is open. */
+  readonly live: boolean;
+  readonly tasks: readonly TaskView[];
+}
+
+/** One task: what it does now, what it did, and what came to nothing since the page was opened. */
+export interface TaskView {
+  readonly status: TaskStatus;
+  /** Committed rounds, the oldest first. */
+  readonly rounds: readonly RoundRecord[];
+  /** Attempts that ended without a round, the newest last. */
+  readonly aborted: readonly { readonly reason: string; readonly record: Funnel }[];
+}
+
+/** What changes it. */
+export type DashboardEvent =
+  | { readonly type: 'live'; readonly live: boolean }
+  | {
+      readonly type: 'read';
+      readonly tasks: readonly { readonly status: TaskStatus; readonly rounds: readonly RoundRecord[] }[];
+    }
+  | CoordinationEvent;
+
+export const EMPTY: DashboardState = { live: false, tasks: [] };
+
+/** Attempts that came to nothing which are remembered. */
+const MOST_ABORTED = 200;
+
+/** The state after an event. Rounds are kept once, whether they were read or told. */
+export function reduce(state: DashboardState, event: DashboardEvent): DashboardState {
+  switch (event.type) {
+    case 'live':
+      return { ...state, live: event.live };
+    case 'read':
+      return {
+        ...state,
+        tasks: event.tasks.map(({ status, rounds }) => ({
+          status,
+          rounds,
+          aborted: state.tasks.find((task) => task.status.task === status.task)?.aborted ?? [],
+        })),
+      };
+    case 'progress':
+      return changed(state, event.task, (task) => ({ ...task, status: event.status }));
+    case 'committed':
+      return changed(state, event.task, (task) => ({
+        ...task,
+        rounds: [...task.rounds.filter(({ round }) => round < event.record.round), event.record],
+        status: {
+          ...task.status,
+          round: event.record.round,
+          modelHash: event.record.modelHash,
+          epsilon: event.record.epsilon,
+        },
+      }));
+    case 'aborted':
+      return changed(state, event.task, (task) => ({
+        ...task,
+        aborted: [...task.aborted, { reason: event.reason, record: event.record }].slice(-MOST_ABORTED),
+      }));
+    case 'evaluated':
+    case 'finished':
+    case 'failed':
+      return state;
+  }
+}
+
+function changed(state: DashboardState, name: string, change: (task: TaskView) => TaskView): DashboardState {
+  return { ...state, tasks: state.tasks.map((task) => (task.status.task === name ? change(task) : task)) };
+}
+
+/** How often each of some names stands there, the most frequent first. */
+export function counted(names: readonly string[]): readonly (readonly [name: string, count: number])[] {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].sort(([, one], [, other]) => other - one);
+}

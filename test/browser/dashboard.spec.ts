@@ -1,0 +1,136 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { memoryBlobs, memoryStore } from '@tutti/coordination';
+import { dashboardFiles } from '@tutti/dashboard';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { createCoordinator } from '@tutti/server';
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FILMS, openWireFederation, rounds, wireConfig, type WireFederation } from '../wire/federation.ts';
+import { chromiumPath, launchChromium, NO_CHROMIUM } from './chromium.ts';
+
+/** The dashboard of a real coordinator, in Chromium, while real clients take part. */
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Pictures for people to look at; never committed. */
+const ARTEFACTS = fileURLToPath(new URL('../../test-artefacts/', import.meta.url));
+
+/** What axe finds against the page, by name. */
+async function barriers(page: Page): Promise<string[]> {
+  // In a world of its own: the page's content policy allows no script of ours.
+  const client = await page.context().newCDPSession(page);
+  const { frameTree } = await client.send('Page.getFrameTree');
+  const { executionContextId: contextId } = await client.send('Page.createIsolatedWorld', {
+    frameId: frameTree.frame.id,
+    grantUniveralAccess: true,
+  });
+  await client.send('Runtime.evaluate', { expression: axe, contextId });
+  const { result } = await client.send('Runtime.evaluate', {
+    expression: `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))`,
+    contextId,
+    awaitPromise: true,
+    returnByValue: true,
+  });
+  return result.value as string[];
+}
+
+describe('the dashboard', () => {
+  let browser: Browser | undefined;
+  let federation: WireFederation;
+  const storage = { store: memoryStore(), blobs: memoryBlobs(nodeCrypto) };
+  const config = wireConfig({
+    rounds: 4,
+    privacy: { mechanism: 'skellam', noiseMultiplier: 4, delta: 1e-5, epsilon: 20 },
+  });
+
+  beforeAll(async () => {
+    if (chromiumPath === undefined) return;
+    mkdirSync(ARTEFACTS, { recursive: true });
+    browser = await launchChromium();
+    federation = await openWireFederation(config, { engine: 'ts' }, storage, await dashboardFiles());
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await federation?.close();
+  });
+
+  beforeEach((ctx) => {
+    if (browser === undefined) ctx.skip(NO_CHROMIUM);
+  });
+
+  const open = async (look: { colorScheme?: 'light' | 'dark'; width?: number } = {}): Promise<Page> => {
+    const { colorScheme = 'light', width = 1_280 } = look;
+    const context = await (browser as Browser).newContext({ colorScheme, viewport: { width, height: 900 } });
+    const page = await context.newPage();
+    const problems: string[] = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())));
+    await page.goto(federation.url);
+    await page.getByRole('heading', { name: 'Task films' }).waitFor();
+    expect(problems).toEqual([]);
+    return page;
+  };
+
+  it(
+    'shows rounds as they come, with what they cost, and says so when the coordinator is gone',
+    { timeout: 60_000 },
+    async () => {
+      const page = await open();
+      const status = page.getByRole('status');
+      await expect.poll(() => status.textContent()).toBe('live');
+      const rows = page.locator('.wide tbody tr');
+      expect(await rows.count()).toBe(0);
+      const clients = await Promise.all(
+        Array.from({ length: 6 }, (_, i) => federation.client(`person-${i}`, FILMS.slice(8 * i, 8 * i + 12))),
+      );
+      await federation.run(clients, rounds(2));
+      await expect.poll(() => rows.count()).toBeGreaterThanOrEqual(2);
+      const [newest] = federation.coordinator.coordination.rounds('films').slice(-1);
+      const cells = await rows.first().locator('td').allTextContents();
+      expect(cells[0]).toBe(String(newest?.round));
+      expect(cells[3]).toBe(String(newest?.reported));
+      expect(cells.at(-1)).toBe(newest?.modelHash.slice(0, 10));
+      const spent = federation.coordinator.coordination.status('films')?.epsilon?.coordinator ?? 0;
+      expect(Number(await page.getByRole('meter').getAttribute('value'))).toBeCloseTo(spent, 9);
+      expect(await page.getByRole('img', { name: /^quality, round \d/ }).count()).toBe(1);
+      expect(await page.locator('canvas').count()).toBe(4);
+      await page.screenshot({ path: `${ARTEFACTS}dashboard.png`, fullPage: true });
+
+      // Who opens it later sees the same rounds.
+      const later = await open({ colorScheme: 'dark', width: 390 });
+      await expect.poll(() => later.locator('.wide tbody tr').count()).toBe(await rows.count());
+      await later.screenshot({ path: `${ARTEFACTS}dashboard-phone-dark.png`, fullPage: true });
+      const wide = await later.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(wide, 'nothing sticks out of a phone').toBeLessThanOrEqual(0);
+      for (const each of [page, later]) expect(await barriers(each)).toEqual([]);
+
+      await federation.coordinator.close();
+      await expect.poll(() => status.textContent(), { timeout: 10_000 }).toBe('no connection, trying again');
+      const { port } = new URL(federation.url);
+      const again = await createCoordinator({
+        config: { ...config, listen: { port: Number(port) } },
+        ...storage,
+        pages: await dashboardFiles(),
+      });
+      await again.listen();
+      try {
+        await expect.poll(() => status.textContent(), { timeout: 20_000 }).toBe('live');
+        expect(await rows.count()).toBeGreaterThanOrEqual(2);
+      } finally {
+        await again.close();
+      }
+    },
+  );
+
+  it('is served with a policy that lets nothing else in', async () => {
+    const files = await dashboardFiles();
+    expect(files.get('/')?.headers['content-security-policy']).toContain("default-src 'none'");
+    expect(files.get('/')?.headers['content-security-policy']).toContain("script-src 'self'");
+    expect(files.get('/dashboard.js')?.body.length).toBeGreaterThan(10_000);
+  });
+});
