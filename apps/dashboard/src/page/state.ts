@@ -54,7 +54,7 @@ export function reduce(state: DashboardState, event: DashboardEvent): DashboardS
           ...task.status,
           round: event.record.round,
           modelHash: event.record.modelHash,
-          epsilon: event.record.epsilon,
+          epsilon: spentAfter(task, event.record),
         },
       }));
     case 'aborted':
@@ -78,4 +78,10 @@ export function counted(names: readonly string[]): readonly (readonly [name: str
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   return [...counts].sort(([, one], [, other]) => other - one);
+}
+
+/** ε after a round: what its record says, where ε is counted. */
+function spentAfter({ status }: TaskView, { epsilon }: RoundRecord): TaskStatus['epsilon'] {
+  if (epsilon === null || epsilon.readers === null) return status.epsilon;
+  return { coordinator: epsilon.coordinator, readers: epsilon.readers };
 }
