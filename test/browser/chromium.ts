@@ -62,7 +62,8 @@ export async function bundleSdk(more: Readonly<Record<string, string>> = {}): Pr
 
 const PAGE =
   '<!doctype html><html lang="en"><title>test</title><script type="module" src="/page.js"></script><main></main>';
-const PAGE_SCRIPT = `import * as sdk from '/sdk/index.js'; globalThis.sdk = sdk; globalThis.loaded = true;`;
+// tsx gives functions that a test sends into a page a helper that names them.
+const PAGE_SCRIPT = `globalThis.__name = (named) => named; import * as sdk from '/sdk/index.js'; globalThis.sdk = sdk; globalThis.loaded = true;`;
 
 /** A web server for pages of a site that embeds the SDK. */
 export interface Site {

@@ -1,7 +1,8 @@
 import type { Page } from 'playwright';
 import { describe, expect, it } from 'vitest';
 import { heardIn, inPage, openInPage, openPage, openSite, warningsIn } from './chromium.ts';
-import { asked, LIKES, meanwhile, untilHeard, useStage } from './fixture.ts';
+import { asked, LIKES } from './fixture-options.ts';
+import { meanwhile, untilHeard, useStage } from './fixture.ts';
 
 /** A worker to which the browser gives no storage. */
 const NO_STORAGE = `Object.defineProperty(globalThis, 'indexedDB', { value: undefined }); import('/sdk/worker.js');`;

@@ -2,6 +2,7 @@ import type { Browser, BrowserContext, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { RecommenderOptions } from '@tutti/client-browser';
 import type { Client } from '@tutti/client-node';
+import { asked, LIKES } from './fixture-options.ts';
 import { FILMS, openWireFederation, wireConfig, type WireFederation } from '../wire/federation.ts';
 import {
   bundleSdk,
@@ -34,9 +35,6 @@ export interface PersonOptions extends Partial<RecommenderOptions> {
   readonly likes?: readonly string[];
   readonly consent?: boolean;
 }
-
-/** What a page's person likes unless a test says otherwise. */
-export const LIKES = FILMS.slice(40, 52);
 
 /** Sets the stage for the tests of one file. */
 export function useStage(
@@ -95,16 +93,6 @@ export function useStage(
       ),
   };
 }
-
-/** How a test page opens a recommender. */
-export const asked = (coordinator: string): RecommenderOptions => ({
-  coordinator,
-  task: 'films',
-  policy: { smallestCohort: 2, insecureSmallCohort: true },
-  backOff: { firstMs: 50, mostMs: 300 },
-  answerEveryMs: 20,
-  eligibility: { idleMs: 0 },
-});
 
 /** Waits until a page heard an event of this type (and phase), at most ten seconds. */
 export async function untilHeard(page: Page, type: string, phase?: string, times = 1): Promise<void> {

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openPage } from './chromium.ts';
-import { asked, meanwhile, useStage } from './fixture.ts';
+import { asked } from './fixture-options.ts';
+import { meanwhile, useStage } from './fixture.ts';
 
 describe('a React app', () => {
   const stage = useStage(undefined, { shelf: fileURLToPath(new URL('./shelf.ts', import.meta.url)) });

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { FILMS } from '../wire/federation.ts';
 import { heardIn, inPage, openPage, openSite, warningsIn } from './chromium.ts';
-import { committedIn, LIKES, meanwhile, moreRounds, untilHeard, useStage } from './fixture.ts';
+import { LIKES } from './fixture-options.ts';
+import { committedIn, meanwhile, moreRounds, untilHeard, useStage } from './fixture.ts';
 import { maskedVectors } from './same-words.ts';
 
 /** A worker whose clock is a year and a half ahead. */
