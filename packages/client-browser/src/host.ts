@@ -40,9 +40,6 @@ export interface Host {
 const IRREPLACEABLE = new Set(['privacy-ledger']);
 const EXPENDABLE = new Set(['task', 'catalogue']);
 
-/** How long to wait for a coordinator whose task is known from before, in milliseconds. */
-const KNOWN_TASK_MS = 1_500;
-
 const clock: ClientClock = {
   now: steadyNow,
   sleep: (ms, signal) =>
@@ -90,7 +87,7 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
     consentNeeded: true,
     onEvent: parts.hear,
     onUnkept: (cause) => warn('storage-full', String(cause instanceof Error ? cause.message : cause)),
-    knownTaskMs: KNOWN_TASK_MS,
+    keptFirst: true,
     ...(parts.token === undefined ? {} : { token: parts.token }),
   });
   const tabs = openTabs(name, {

@@ -31,8 +31,6 @@ export interface LearnOptions {
   readonly store: ClientStore;
   readonly downloads: Downloads;
   readonly crypto: CryptoSuite;
-  /** How long to wait for the coordinator where the task is known from before, in milliseconds; default 3000. */
-  readonly knownTaskMs?: number;
 }
 
 /** This device's key, made once and kept in the store. */
@@ -49,11 +47,12 @@ export async function keptIdentity(
 
 /**
  * The task with its catalogue: from the coordinator, or as they were last seen where there is no network.
+ * @param first `store` asks the coordinator only where nothing is kept.
  * @throws {WrongCoordinatorError} if the coordinator's key is not the one that is pinned.
  */
-export async function learn(options: LearnOptions): Promise<Learned> {
+export async function learn(options: LearnOptions, first: 'network' | 'store' = 'network'): Promise<Learned> {
   const { store, crypto } = options;
-  const task = await learnTask(options);
+  const task = await learnTask(options, first);
   const model = createModel(decodeModelConfig(task.model), task.items);
   if (toHex(crypto.digest('layout', utf8(layoutFingerprint(model)))) !== task.layoutHash)
     throw new DecodeError('task.layoutHash', 'is not that of the model that the task names');
@@ -68,19 +67,20 @@ export function checkPinned(info: TaskInfo, pinned: string): void {
 }
 
 /** The task from the coordinator, or as it was last seen where there is no network. The coordinator's key is pinned. */
-async function learnTask(options: LearnOptions): Promise<TaskInfo> {
-  const { store, taskName, downloads, knownTaskMs = KNOWN_TASK_MS } = options;
+async function learnTask(options: LearnOptions, first: 'network' | 'store'): Promise<TaskInfo> {
+  const { store, taskName, downloads } = options;
   const pinned = options.coordinatorKey ?? textOf(await store.get(PINNED_KEY));
   if (pinned !== undefined) fromHex(pinned, 'coordinatorKey', 32);
   const kept = await store.get(TASK);
   // Who knows the task already need not wait for a network that swallows everything.
-  const patience = kept === undefined ? undefined : deadlineSignal(knownTaskMs);
+  const patience = kept === undefined ? undefined : deadlineSignal(KNOWN_TASK_MS);
   let info: TaskInfo;
+  const keptTask = (): TaskInfo => decodeTaskInfo(JSON.parse(textOf(kept) as string));
   try {
-    info = await downloads.task(taskName, patience);
+    info = kept !== undefined && first === 'store' ? keptTask() : await downloads.task(taskName, patience);
   } catch (error) {
     if (kept === undefined || error instanceof DecodeError) throw error;
-    info = decodeTaskInfo(JSON.parse(textOf(kept) as string));
+    info = keptTask();
   }
   if (info.task !== taskName)
     throw new UsageError(`this store belongs to task ${info.task}; task ${taskName} needs one of its own`);

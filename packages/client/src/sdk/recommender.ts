@@ -55,7 +55,8 @@ export interface RecommenderOptions {
   readonly answerEveryMs?: number;
   readonly backOff?: { readonly firstMs: number; readonly mostMs: number };
   readonly onUnkept?: (cause: unknown) => void;
-  readonly knownTaskMs?: number;
+  /** Whether what is kept of the task is used at once, and the coordinator asked after that. */
+  readonly keptFirst?: boolean;
 }
 
 /** What is known once the task is. */
@@ -79,6 +80,8 @@ export class Recommender {
   #running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
   #device: Device | undefined;
   #leave: () => void = () => undefined;
+  /** Settles when the coordinator was asked about a task that was kept. */
+  #renewed: Promise<void> = Promise.resolve();
   #forgotten = false;
 
   constructor(private readonly options: RecommenderOptions) {
@@ -98,17 +101,27 @@ export class Recommender {
   /** The task, from the coordinator or from the store; asked again after it could not be had. */
   know(): Promise<Known> {
     this.#checkKept();
-    const known = (this.#known ??= this.#learn());
+    const known = (this.#known ??= this.options.keptFirst === true ? this.#learnTwice() : this.#learn());
     known.catch(() => {
       if (this.#known === known) this.#known = undefined;
     });
     return known;
   }
 
-  async #learn(): Promise<Known> {
+  /** What the store has, at once; what the coordinator says takes its place when it comes. */
+  async #learnTwice(): Promise<Known> {
+    const kept = await this.#learn('store');
+    this.#renewed = this.#learn().then(
+      (renewed) => void (this.#known = Promise.resolve(renewed)),
+      () => undefined,
+    );
+    return kept;
+  }
+
+  async #learn(first?: 'store'): Promise<Known> {
     const { store, crypto, engine, downloads, onUnkept } = this.options;
     const identity = this.options.identity ?? (await keptIdentity(store, systemRandom(), crypto));
-    const learned = await learn(this.options);
+    const learned = await learn(this.options, first);
     const { task, model } = learned;
     await engine.prepare(model, task.layoutHash);
     const unkept = onUnkept === undefined ? {} : { onUnkept };
@@ -204,6 +217,8 @@ export class Recommender {
       const both = eitherSignal(turn.signal, signal);
       try {
         await this.#allowed(both);
+        await this.know();
+        await this.#renewed;
         await this.#turn(await this.know(), both);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
