@@ -14,7 +14,7 @@ const base: SimulationOptions = {
   strategyName: 'fedavg',
   learningRate: 2,
   cohort: 32,
-  rounds: 10,
+  rounds: 7,
   workers: 2,
   backend: 'wasm',
   protocol: 'plain',
@@ -22,19 +22,20 @@ const base: SimulationOptions = {
 
 describe('an app’s own model in a simulation', () => {
   it('is the GRU of docs/own-model.md, which learns in a few rounds', async () => {
-    const untrained = await simulate({ ...base, rounds: 1, cohort: 1, learningRate: 1e-9 });
     const { rounds, final, model, backend } = await simulate(base);
     expect([model['name'], backend]).toEqual(['gru', 'wasm']);
     // log 21 for each of one chosen and 20 drawn items, before anything is learnt.
     expect(rounds[0]?.loss).toBeCloseTo(Math.log(21), 1);
     expect(rounds.at(-1)?.loss).toBeLessThan((rounds[0]?.loss ?? 0) - 0.15);
-    expect(final.sampled.hr10).toBeGreaterThan(untrained.final.sampled.hr10 + 0.05);
+    // Chance is 0.1, with a deviation of 0.03 over 100 people: one run in a thousand by luck.
+    expect(final.sampled.hr10).toBeGreaterThan(0.2);
   });
 
   it('ends in the same checkpoint with and without masks', async () => {
-    const options = { ...base, rounds: 1, cohort: 16 };
+    const dataset = generateFilmShelf({ seed: 1, users: 20, items: 100, clusters: 4 });
+    const options = { ...base, dataset, rounds: 1, cohort: 16, workers: 1 };
     const plain = await simulate(options);
-    const secure = await simulate({ ...options, protocol: 'secure', workers: 1 });
+    const secure = await simulate({ ...options, protocol: 'secure' });
     expect(secure.checkpointHash).toBe(plain.checkpointHash);
   });
 
