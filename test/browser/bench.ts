@@ -20,7 +20,10 @@ const federation = await openWireFederation(
     catalogue: { ids: ITEMS },
     model: { family: 'mlp' },
     rounds: 10_000,
-    round: { cohort: 4, smallestCohort: 3, overselection: 1, selectionMs: 50 },
+    round: {
+      ...{ cohort: 4, smallestCohort: 3, overselection: 1, selectionMs: 50 },
+      deadlines: { trainMs: 3_000, shareKeysMs: 2_000, maskedInputMs: 2_000, unmaskMs: 2_000 },
+    },
   }),
   { engine: 'auto' },
 );

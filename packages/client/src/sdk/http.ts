@@ -41,7 +41,7 @@ export function openDownloads(coordinator: string, fetch: Fetch, crypto: CryptoS
     const ask = (): Promise<Response> => fetch(coordinator + path, { signal: within });
     try {
       // A connection that was kept open may have ended at the other side, which shows only when it is used: once more.
-      return await ask().catch((error: unknown) => (within.aborted ? Promise.reject(error) : ask()));
+      return await ask().catch((error: unknown) => (within.aborted ? Promise.reject(error as Error) : ask()));
     } catch (cause) {
       throw new EnvironmentError(`${new URL(coordinator).origin} does not answer`, { cause });
     }
