@@ -47,6 +47,9 @@ const TOWER_TRAINING: Omit<TowerTraining, keyof LocalSolve> = {
   proximal: 0,
 };
 
+/** Vectors of two towers take more negatives to tell apart. */
+const NEUMF_NEGATIVES = 4;
+
 const HIDDEN = [32, 16];
 
 /** Every field of a family with its default. */
@@ -60,7 +63,14 @@ function defaultsOf(family: ModelFamily, facts: DataFacts): BuiltInConfig {
     case 'mlp':
       return { family, dimension: 32, hidden: HIDDEN, ...solve, ...TOWER_TRAINING };
     case 'neumf':
-      return { family, dimension: 32, hidden: HIDDEN, ...solve, ...TOWER_TRAINING };
+      return {
+        family,
+        dimension: 32,
+        hidden: HIDDEN,
+        ...solve,
+        ...TOWER_TRAINING,
+        negatives: NEUMF_NEGATIVES,
+      };
     default:
       return assertNever(family);
   }
