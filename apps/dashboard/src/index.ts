@@ -21,7 +21,6 @@ export interface PageFile {
 }
 
 const built = fileURLToPath(new URL('page.js', import.meta.url));
-const source = fileURLToPath(new URL('page/main.ts', import.meta.url));
 
 /** The dashboard's files by their path: the page at `/`, its script beside it. */
 export async function dashboardFiles(): Promise<ReadonlyMap<string, PageFile>> {
@@ -34,17 +33,7 @@ export async function dashboardFiles(): Promise<ReadonlyMap<string, PageFile>> {
 
 /** From a checkout: the sources, bundled now. */
 async function bundled(): Promise<string> {
-  const { build } = await import('esbuild');
-  const { outputFiles } = await build({
-    entryPoints: [source],
-    bundle: true,
-    write: false,
-    minify: true,
-    format: 'esm',
-    platform: 'browser',
-    conditions: ['@tutti/source'],
-    loader: { '.css': 'text' },
-    logLevel: 'silent',
-  });
-  return outputFiles[0]?.text ?? '';
+  const bundler = new URL('../bundle.mjs', import.meta.url).href;
+  const { bundlePage } = (await import(bundler)) as { bundlePage(): Promise<string> };
+  return bundlePage();
 }

@@ -68,9 +68,15 @@ const BUSY_MS = 250;
 /** Times that a frame may be sent again. */
 const MOST_RESENDS = 8;
 
+/** The coordinator was told that its round is of another model than this device knows: it has to be learned first. */
+class OtherModel extends Error {}
+
 /** A person's device taking part, until it is told to stop. */
 export interface Participation {
-  /** Connects, checks in, answers; comes again when the connection breaks. Resolves when `signal` aborts. */
+  /**
+   * Connects, checks in, answers; comes again when the connection breaks. Resolves when `signal` aborts, and after a round was
+   * declined as being of another model (`wrong-model`): the task changed, and is to be learned anew.
+   */
   run(options: { signal: AbortSignal }): Promise<void>;
 }
 
@@ -86,7 +92,7 @@ export function createParticipation(options: ParticipationOptions): Participatio
             const pauseMs = await session(options, signal, () => (failures = 0));
             await options.clock.sleep(pauseMs, signal);
           } catch (error) {
-            if (signal.aborted) break;
+            if (signal.aborted || error instanceof OtherModel) break;
             options.onEvent?.({
               type: 'disconnected',
               reason: error instanceof Error ? error.message : String(error),
@@ -272,6 +278,8 @@ async function send(
   signal: AbortSignal,
 ): Promise<void> {
   if (message.type === 'masked-input') return sendFrames(options, connection, message, signal);
+  if (message.type === 'decline')
+    options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
   let reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
   for (let again = 0; isBusy(reply) && again < MOST_RESENDS; again++) {
     await options.clock.sleep(BUSY_MS * 2 ** again, signal);
@@ -279,9 +287,7 @@ async function send(
   }
   if (reply.type === 'refused')
     options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
-  // Told once the coordinator knows: who hears it may end the connection.
-  if (message.type === 'decline')
-    options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
+  if (message.type === 'decline' && message.reason === 'wrong-model') throw new OtherModel();
 }
 
 const isBusy = (reply: Reply): boolean => reply.type === 'refused' && reply.reason === 'too-busy';

@@ -98,7 +98,7 @@ async function openPlace(): Promise<Place> {
             dimension: 32,
             hidden: [128, 64],
             negatives: 4,
-            epochs: 2,
+            epochs: 8,
           },
           // Two clients' mean and strong steps would make the weights grow without end.
           strategy: { name: 'fedavg', learningRate: 1e-3 },

@@ -276,15 +276,10 @@ export class Recommender {
     });
   }
 
-  /** A round is of another catalogue: the next turn begins with learning the task anew. */
-  #changed(): void {
-    this.#known = undefined;
-    this.#leave();
-  }
-
   #hear(event: ParticipationEvent, device: Device): void {
     this.options.onEvent(event);
-    if (event.type === 'declined' && event.reason === 'wrong-model') this.#changed();
+    // This turn ends, and the next one begins with learning the task anew.
+    if (event.type === 'declined' && event.reason === 'wrong-model') this.#known = undefined;
     if (event.type === 'round' || event.type === 'declined')
       void this.#closeReceipt(event, device).catch(() => undefined);
   }
