@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { createClient, createSharedEngine, type Client } from '@tutti/client-node';
 import { openData } from '../data.ts';
@@ -9,6 +10,8 @@ import { sliceOf, type FromPopulation, type PopulationSetup, type ToPopulation }
  */
 const tell = (message: FromPopulation): void => void process.send?.(message);
 const stopping = new AbortController();
+// Every client of this process listens to it.
+setMaxListeners(0, stopping.signal);
 const clients = new Map<number, Client>();
 const running: Promise<void>[] = [];
 

@@ -188,7 +188,10 @@ export class Recommender {
     const stop = new AbortController();
     const done = this.#takePart(eitherSignal(stop.signal, signal));
     this.#running = { stop, done };
-    await done.finally(() => (this.#running = undefined));
+    await done.finally(() => {
+      stop.abort();
+      this.#running = undefined;
+    });
   }
 
   async stop(): Promise<void> {
@@ -226,6 +229,8 @@ export class Recommender {
         this.options.onEvent({ type: 'disconnected', reason });
         await this.options.clock.sleep(LEARN_AGAIN_MS, both).catch(() => undefined);
       } finally {
+        // Lets go of the caller's signal, which may outlive many turns.
+        turn.abort();
         this.#leave = () => undefined;
       }
     }
