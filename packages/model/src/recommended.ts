@@ -27,8 +27,16 @@ export interface RecommendedStrategy {
   readonly weightDecay: number;
 }
 
-/** Strategy and clipping norm found by experiment (bench/results.md); the pull λ·a0 of matrix factorisation is the server's. */
-export function recommended(config: ModelConfig, facts: DataFacts): RecommendedTraining {
+/** Server step of the neural families without noise, and what its product with the noise of a coordinate's mean may be. */
+const TOWER_RATE = 0.35;
+const TOWER_RATE_TIMES_NOISE = 1e-3;
+
+/**
+ * Strategy and clipping norm found by experiment (bench/results.md); the pull λ·a0 of matrix factorisation is the server's.
+ * @param noiseStddev deviation of the noise of a coordinate of the mean update, z·C over the cohort: the more of it, the shorter are the
+ *   steps of the neural families.
+ */
+export function recommended(config: ModelConfig, facts: DataFacts, noiseStddev = 0): RecommendedTraining {
   const adam = { name: 'fedadam', beta1: 0.9, beta2: 0.99, tau: 1e-8 } as const;
   if (config.family === 'mf') {
     const weightDecay = config.regularization * config.unobservedWeight;
@@ -38,7 +46,8 @@ export function recommended(config: ModelConfig, facts: DataFacts): RecommendedT
     };
   }
   // τ keeps coordinates that only noise moves from taking whole steps.
-  const strategy = { ...adam, beta1: 0.5, tau: 0.05, learningRate: 0.35, weightDecay: 0 };
+  const learningRate = Math.min(TOWER_RATE, TOWER_RATE_TIMES_NOISE / noiseStddev);
+  const strategy = { ...adam, beta1: 0.5, tau: 0.05, learningRate, weightDecay: 0 };
   return { strategy, clippingNorm: 8 };
 }
 

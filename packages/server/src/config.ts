@@ -275,9 +275,12 @@ function taskOf(entry: CoordinatorConfig['tasks'][number]): TaskConfig {
   );
   const task = plainTask(entry, createModel(config, items), strategyOf(entry, config, facts));
   const noisy = withPrivacy(task, privacy);
-  if (!countsEpsilon(privacy) || entry.strategy !== undefined || isCorrelated(privacy)) return noisy;
+  if (entry.strategy !== undefined || isCorrelated(privacy)) return noisy;
   const noiseStddev = (noisy.noise.multiplier * noisy.clippingNorm) / round.cohort;
-  return { ...noisy, strategy: privateStrategy(config, facts, noiseStddev) };
+  const strategy = countsEpsilon(privacy)
+    ? privateStrategy(config, facts, noiseStddev)
+    : recommended(config, facts, noiseStddev).strategy;
+  return { ...noisy, strategy };
 }
 
 /** What suits a model where the file says nothing else: strategy and clipping norm. */

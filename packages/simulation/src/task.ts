@@ -69,9 +69,12 @@ export function taskConfig(
     ...(slice === undefined ? {} : { slice }),
   };
   const noisy = privateTask(task, privacy, { ...resolved, users: options.dataset.users });
-  if (!counts || correlated) return noisy;
+  if (correlated) return noisy;
   const noiseStddev = (noisy.noise.multiplier * noisy.clippingNorm) / resolved.cohort;
-  return { ...noisy, strategy: strategyOf(options, privateStrategy(model.config, facts, noiseStddev)) };
+  const quiet = counts
+    ? privateStrategy(model.config, facts, noiseStddev)
+    : recommended(model.config, facts, noiseStddev).strategy;
+  return { ...noisy, strategy: strategyOf(options, quiet) };
 }
 
 /** The strategy that is asked for, with what suits where nothing else is said. */
