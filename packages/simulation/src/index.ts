@@ -29,6 +29,8 @@ export type {
   SimulationResult,
 } from './report.ts';
 export { simulate } from './simulate.ts';
+export { tune, tunedOptions } from './tune.ts';
+export type { Settings, Tried, TuneOptions, Tuning } from './tune.ts';
 export { MECHANISMS } from './privacy.ts';
 export type { Mechanism, SimulationPrivacy } from './privacy.ts';
 export type { PrivacyResult } from './report.ts';

@@ -80,7 +80,7 @@ export interface SimulationOptions {
 }
 
 /** Updates where no other number is asked for. */
-const DEFAULT_ROUNDS = 50;
+export const DEFAULT_ROUNDS = 50;
 
 /** Options with every default filled in and every range checked. */
 export interface ResolvedOptions {

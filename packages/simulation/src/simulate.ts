@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { StrategyConfig } from '@tutti/aggregation';
 import { InternalError, seededRandom, UsageError, systemRandom, utf8 } from '@tutti/base';
 import {
   createCoordination,
@@ -8,6 +9,7 @@ import {
   memoryStore,
   type Blobs,
   type Coordination,
+  type EvaluationRecord,
   type TaskConfig,
 } from '@tutti/coordination';
 import {
@@ -15,7 +17,7 @@ import {
   PRIVATE_DIMENSION,
   resolveModelConfig,
   withProximalTerm,
-  type Model,
+  type ModelConfig,
   type ModelInput,
 } from '@tutti/model';
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
@@ -45,12 +47,8 @@ const MOST_FAILURES = 5;
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const resolved = resolveOptions(options, availableParallelism());
   const population = sharePopulation(options.dataset, resolved.fit);
-  const meanHistory = (population.train.offsets.at(-1) as number) / population.users;
-  const model = createModel(
-    resolveModelConfig(modelInput(options), { items: population.items, meanHistory }),
-    population.items,
-  );
-  const run = await openRun(options, resolved, population, model, meanHistory);
+  const run = await openRun(options, resolved, population);
+  const { model } = run.task;
   try {
     const started = performance.now();
     const rounds = await runRounds(run, options, resolved);
@@ -89,6 +87,55 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   }
 }
 
+/** What a federation was made with, and how its last model ranks validation items. */
+export interface Measurement {
+  readonly model: ModelConfig;
+  readonly strategy: StrategyConfig;
+  /** Means over everybody who has a validation item, out of a secure sum. */
+  readonly metrics: {
+    readonly hr10: number | null;
+    readonly ndcg10: number | null;
+    readonly evaluated: number;
+  };
+}
+
+/** Trains as {@link simulate} does, then has everybody measure their own validation item: what a coordinator can know of its model. */
+export async function trainAndMeasure(options: SimulationOptions): Promise<Measurement> {
+  const resolved = resolveOptions(options, availableParallelism());
+  const population = sharePopulation(options.dataset, resolved.fit);
+  const run = await openRun(options, resolved, population);
+  try {
+    await runRounds(run, options, resolved);
+    const { metrics } = await evaluateEverybody(run, population.users, options);
+    return { model: run.task.model.config, strategy: run.task.strategy, metrics };
+  } finally {
+    await run.close();
+  }
+}
+
+/** Everybody's validation item, through a sum like that of a round. */
+async function evaluateEverybody(
+  { coordination, mailroom, clock }: Run,
+  users: number,
+  { signal }: SimulationOptions,
+): Promise<EvaluationRecord> {
+  await mailroom.checkIn(
+    TASK,
+    Array.from({ length: users }, (_, user) => user),
+  );
+  let over = false;
+  const evaluation = coordination.evaluate(TASK).finally(() => (over = true));
+  // Unhandled where waiting for it ends early.
+  evaluation.catch(() => undefined);
+  while (!over) {
+    signal?.throwIfAborted();
+    await mailroom.quiet(() => undefined);
+    await nextTurn();
+    if (!over && mailroom.idle()) clock.advanceToNext();
+  }
+  return evaluation;
+}
+
 /** Everything that a simulation holds open. */
 interface Run {
   readonly task: TaskConfig;
@@ -105,9 +152,12 @@ async function openRun(
   options: SimulationOptions,
   resolved: ResolvedOptions,
   population: Population,
-  model: Model,
-  meanHistory: number,
 ): Promise<Run> {
+  const meanHistory = (population.train.offsets.at(-1) as number) / population.users;
+  const model = createModel(
+    resolveModelConfig(modelInput(options), { items: population.items, meanHistory }),
+    population.items,
+  );
   const task = taskConfig(options, resolved, model, meanHistory);
   const blobs = memoryBlobs(nodeCrypto);
   const clock = manualClock();

@@ -7,10 +7,12 @@ import {
   FITS,
   MECHANISMS,
   simulate,
+  tunedOptions,
   type Fit,
   type Mechanism,
   type SimulationOptions,
   type SimulationResult,
+  type Tuning,
 } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
@@ -22,9 +24,10 @@ import { counted, openScreen, type Screen } from '../ui/screen.ts';
 import { qualityLines } from '../ui/quality.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
+import { sweep, tuningLines, tuningOptions, type TuneFlags } from '../tuning.ts';
 
 /** The options of `tutti simulate` as commander hands them over. */
-interface SimulateFlags extends EngineFlags {
+interface SimulateFlags extends EngineFlags, TuneFlags {
   dataset?: string;
   users?: number;
   items?: number;
@@ -75,6 +78,7 @@ Examples:
       enough noise for ε = 8, over 30 rounds of everybody
   tutti simulate --model mf --mechanism banded --strategy fedavgm --epsilon 8 --rounds 200 --participations 20 --separation 10
       noise of a trusted coordinator that cancels over the rounds
+  tutti simulate --dataset ml-100k --model mf --rounds 150 --tune    sweeps around the defaults first
   tutti simulate --dataset ratings.csv --dropout 0.05 --seed 7       5 % of the clients fall silent each round`;
 
 export function simulateCommand(): Command {
@@ -214,6 +218,8 @@ export function simulateCommand(): Command {
     )
     .addOption(engineOptions()[0])
     .addOption(engineOptions()[1])
+    .addOption(tuningOptions()[0])
+    .addOption(tuningOptions()[1])
     .option('--out <dir>', 'write config.json, metrics.jsonl, checkpoints and report.html there')
     .option('--checkpoint-every <n>', 'keep a checkpoint every n rounds (with --out)', wholeNumber(1))
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
@@ -226,18 +232,24 @@ export function simulateCommand(): Command {
     });
 }
 
-async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<SimulationResult> {
+/** What a simulation found, and what it was tuned to before. */
+type Simulated = SimulationResult & { readonly tune?: Tuning };
+
+async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simulated> {
   if (flags.checkpointEvery !== undefined && flags.out === undefined)
     throw new CommandError('--checkpoint-every keeps checkpoints in the folder of --out, which is not given');
+  if (flags.tuneRounds !== undefined && flags.tune !== true)
+    throw new CommandError('--tune-rounds is for --tune, which is not given');
   const signal = abortOnSignals();
   screen.line('Tutti · a simulation on this machine');
   const dataset = await openData(flags);
   screen.line(`data: ${describeData(dataset, flags)}`);
   const folder = flags.out === undefined ? undefined : await openRunFolder(flags.out);
+  const asked = { ...optionsOf(flags, dataset), signal };
+  const tuning = await unlessAborted(signal, sweep(asked, flags, screen));
   screen.line(headingLine(roundColumns()));
   const simulation = simulate({
-    ...optionsOf(flags, dataset),
-    signal,
+    ...(tuning === undefined ? asked : tunedOptions(asked, tuning.chosen)),
     onRound: (report) => {
       screen.line(cellsLine(roundColumns(), roundCells(report)));
       folder?.addRound(report);
@@ -254,7 +266,8 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
       ? {}
       : { onCheckpoint: (round: number, bytes: Uint8Array) => folder.addCheckpoint(round, bytes) }),
   });
-  const result = await unlessAborted(signal, simulation).finally(() => screen.finish());
+  const simulated = await unlessAborted(signal, simulation).finally(() => screen.finish());
+  const result = { ...simulated, ...(tuning === undefined ? {} : { tune: tuning }) };
   await closeFolder(folder, flags, result);
   return result;
 }
@@ -322,12 +335,13 @@ async function closeFolder(
   await folder?.finish({ command: 'simulate', ...flags }, result);
 }
 
-function resultLines(result: SimulationResult, out: string | undefined): string[] {
+function resultLines(result: Simulated, out: string | undefined): string[] {
   return [
     '',
     ...qualityLines({ 'this federation': result.final, ...result.baselines }),
     '',
     `${counted(result.rounds.length, 'round')} in ${result.wallSeconds.toFixed(1)} s, ${result.clientsPerSecond.toFixed(0)} clients/s · checkpoint ${result.checkpointHash.slice(0, 16)}`,
+    ...(result.tune === undefined ? [] : tuningLines(result.tune)),
     ...privacyLines(result.privacy),
     ...result.notes,
     ...(out === undefined ? [] : [`report: ${out}/report.html`]),
