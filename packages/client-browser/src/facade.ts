@@ -63,7 +63,7 @@ export interface BrowserRecommender extends AsyncDisposable {
   };
   /** Keeps what the person did, on this device. Nothing is sent. */
   record(interactions: Interaction | readonly Interaction[], options?: Waiting): Promise<void>;
-  /** What was recorded, oldest first. */
+  /** What was recorded and not taken back by an interaction of kind `undo`, oldest first. */
   history(options?: Waiting): Promise<readonly Interaction[]>;
   /** Whether the task's catalogue has an item; what is recorded of others is kept and not trained on. */
   knows(item: string, options?: Waiting): Promise<boolean>;

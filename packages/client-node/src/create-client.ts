@@ -70,7 +70,7 @@ export interface Client extends AsyncDisposable {
   readonly consent: Consent;
   /** Keeps what the person did, durably, on this device. Nothing is sent. */
   record(interactions: Interaction | readonly Interaction[]): Promise<void>;
-  /** What was recorded, oldest first. */
+  /** What was recorded and not taken back by an interaction of kind `undo`, oldest first. */
   history(): Promise<readonly Interaction[]>;
   /** Whether the task's catalogue has an item; what is recorded of others is kept and not trained on. */
   knows(item: string): boolean;

@@ -9,10 +9,14 @@ import {
 /** Key in the store. */
 const INTERACTIONS = 'interactions';
 
+/** Kind of an interaction that takes back what was recorded of its item before. */
+const UNDO = 'undo';
+
 /** What a person did, kept durably in the order it came. */
 export interface History {
   /** @throws {UsageError} naming what is not as {@link Interaction} says; nothing is kept then. */
   record(interactions: Interaction | readonly Interaction[]): Promise<void>;
+  /** What was recorded and not taken back, oldest first. */
   all(): Promise<readonly Interaction[]>;
   /** Somebody else wrote into the store: it is read again. */
   refresh(): void;
@@ -30,12 +34,22 @@ export function openHistory(store: ClientStore, now: () => number): History {
       checkInteractions(list);
       const stamped = list.map((interaction) => ({ ...interaction, at: interaction.at ?? now() }));
       await store.append(INTERACTIONS, encodeInteractions(stamped));
-      if (known !== undefined) known = [...known, ...stamped];
+      if (known !== undefined) known = standing([...known, ...stamped]);
     },
     async all() {
-      known ??= (await store.readLog(INTERACTIONS)).flatMap(decodeInteractions);
+      known ??= standing((await store.readLog(INTERACTIONS)).flatMap(decodeInteractions));
       return known;
     },
     refresh: () => void (known = undefined),
   };
+}
+
+/** Without what a later interaction takes back, and without those that do. */
+function standing(list: readonly Interaction[]): readonly Interaction[] {
+  const undone = new Set<string>();
+  const kept = [...list].reverse().filter(({ item, kind }) => {
+    if (kind === UNDO) undone.add(item);
+    return !undone.has(item);
+  });
+  return kept.reverse();
 }

@@ -4,7 +4,7 @@ import { DecodeError, UsageError, utf8 } from '@tutti/base';
 export interface Interaction {
   /** The app's own id, 1 to 200 characters. */
   readonly item: string;
-  /** What was done, in the app's words: like, watch, buy. */
+  /** What was done, in the app's words: like, watch, buy; `undo` takes back what was recorded of the item before. */
   readonly kind?: string;
   /** Milliseconds since the epoch; now, when left out. */
   readonly at?: number;
