@@ -1,4 +1,4 @@
-import { fillWords, type RandomWords } from '@tutti/base';
+import { fillWords, fromHex, type RandomWords } from '@tutti/base';
 import { ROUNDING_WASM } from './rounding-wasm.gen.ts';
 
 /** Words of a stream, in order; they are drawn a block ahead. */
@@ -103,7 +103,7 @@ export const typescriptRounding: Rounding = {
 export function wasmRounding(): Rounding | undefined {
   let exports: RoundingExports;
   try {
-    const bytes = Uint8Array.from(atob(ROUNDING_WASM), (char) => char.charCodeAt(0));
+    const bytes = fromHex(ROUNDING_WASM) as BufferSource;
     exports = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as RoundingExports;
   } catch {
     return undefined;

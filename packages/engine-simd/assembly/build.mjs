@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Compiles the files beside it to WebAssembly with AssemblyScript and writes the module, as base64, to
+ * Compiles the files beside it to WebAssembly with AssemblyScript and writes the module in hexadecimal to
  * src/kernel-wasm.gen.ts. The result is in the repository, so that neither `npm ci` nor an app needs the compiler; `--check`
  * fails where it is out of date.
  */
@@ -40,9 +40,10 @@ export async function compile() {
   return bytes;
 }
 
+/** In hexadecimal, of which gzip leaves a quarter less than of base64: bytes stay whole. */
 const generated = (bytes) =>
   `/** Made by assembly/build.mjs from assembly/*.ts: ${bytes.length} bytes of WebAssembly. Do not edit. */\n` +
-  `export const KERNEL_WASM =\n  '${Buffer.from(bytes).toString('base64')}';\n`;
+  `export const KERNEL_WASM =\n  '${Buffer.from(bytes).toString('hex')}';\n`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const content = generated(await compile());

@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { fromHex, systemRandom, toHex, utf8 } from '@tutti/base';
 import fc from 'fast-check';
+import nacl from 'tweetnacl';
 import { describe, expect, it } from 'vitest';
 import { clientIdOf, InvalidKeyError, parseClientId, portableCrypto } from './index.ts';
 import { nodeCrypto } from './node.ts';
@@ -94,6 +97,40 @@ function plusOrder(signature: Uint8Array): Uint8Array {
   }
   return out;
 }
+
+describe('what is taken of tweetnacl', () => {
+  it('is word for word what the package has', () => {
+    const script = fileURLToPath(new URL('../tweetnacl/build.mjs', import.meta.url));
+    expect(() => execFileSync(process.execPath, [script, '--check'], { stdio: 'pipe' })).not.toThrow();
+  });
+
+  it('gives what the package gives', () => {
+    const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+    fc.assert(
+      fc.property(bytes(32), bytes(24), fc.uint8Array({ maxLength: 300 }), (key, nonce, message) => {
+        const pair = nacl.sign.keyPair.fromSeed(key);
+        expect(portableCrypto.signKeyPairFromSeed(key)).toEqual(pair);
+        const signature = nacl.sign.detached(message, pair.secretKey);
+        expect(portableCrypto.sign(message, pair.secretKey)).toEqual(signature);
+        expect(portableCrypto.verify(message, signature, pair.publicKey)).toBe(true);
+        const other = nacl.box.keyPair();
+        expect(portableCrypto.sharedKey(other.publicKey, key)).toEqual(nacl.box.before(other.publicKey, key));
+        const sealed = nacl.secretbox(message, nonce, key);
+        expect(portableCrypto.seal(message, nonce, key)).toEqual(sealed);
+        expect(portableCrypto.open(sealed, nonce, key)).toEqual(message);
+      }),
+      { numRuns: 25, seed: 5 },
+    );
+  });
+
+  it('refuses keys of other lengths, which it would read on behind', () => {
+    const [short, key] = [new Uint8Array(31), random.bytes(32)];
+    expect(() => portableCrypto.signKeyPairFromSeed(short)).toThrow('32 bytes, not 31');
+    expect(() => portableCrypto.sign(utf8('x'), short)).toThrow('64 bytes, not 31');
+    expect(() => portableCrypto.publicKeyOf(short)).toThrow('32 bytes, not 31');
+    expect(() => portableCrypto.sharedKey(portableCrypto.publicKeyOf(key), short)).toThrow('not 31');
+  });
+});
 
 describe('the two implementations', () => {
   it('agree on everything (differential)', () => {
