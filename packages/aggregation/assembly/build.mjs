@@ -20,6 +20,7 @@ export async function compile() {
       '-O3',
       '--enable=simd',
       '--enable=bulk-memory',
+      '--enable=mutable-globals',
       '--runtime=stub',
       '--initialMemory=2',
       '--maximumMemory=2',

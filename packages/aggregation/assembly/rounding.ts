@@ -3,9 +3,11 @@
  * The host copies chunks in and out. Compiled by `npm run build:wasm -w packages/aggregation` into src/rounding-wasm.gen.ts.
  */
 
-/** Lanes of a chunk; each needs a quarter of a word and at most one more. */
+/** Lanes of a chunk, and words that may lie ready for it. */
 export const CHUNK_LANES: i32 = 4_096;
-export const CHUNK_WORDS: i32 = 5_120;
+export const CHUNK_WORDS: i32 = 1_280;
+/** Words that four lanes may take. */
+const VECTOR_WORDS: usize = 5;
 export const DELTA_OFFSET: usize = 0;
 export const LANES_OFFSET: usize = 16_384;
 export const WORDS_OFFSET: usize = 32_768;
@@ -32,14 +34,21 @@ function integersOf(low: v128, high: v128): v128 {
   return i8x16.shuffle(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
 }
 
-/** Rounds `count` lanes, a multiple of four, times `factor`. @returns the words taken from `first` on. */
-export function roundChunk(count: i32, factor: f64, first: i32): i32 {
+/** The lane of a chunk that {@link roundChunk} came to. */
+export let reached: i32 = 0;
+
+/**
+ * Rounds lanes `from` to `to`, both multiples of four, times `factor`, with the first `words` of the words; it ends early where those
+ * may not be enough. @returns the words taken.
+ */
+export function roundChunk(from: i32, to: i32, factor: f64, words: i32): i32 {
   const zero = i32x4.splat(0);
   const factors = f64x2.splat(factor);
   const byte = f64x2.splat(256);
-  let word = WORDS_OFFSET + (<usize>first << 2);
-  const begin = word;
-  for (let at: usize = 0; at < <usize>count << 2; at += 16) {
+  let word = WORDS_OFFSET;
+  const enough = WORDS_OFFSET + (<usize>words << 2);
+  let at = <usize>from << 2;
+  for (; at < <usize>to << 2 && word + (VECTOR_WORDS << 2) <= enough; at += 16) {
     const bits = load<u32>(word);
     word += 4;
     const delta = v128.load(DELTA_OFFSET + at);
@@ -80,7 +89,8 @@ export function roundChunk(count: i32, factor: f64, first: i32): i32 {
     }
     v128.store(LANES_OFFSET + at, i32x4.add(integersOf(belowLow, belowHigh), up));
   }
-  return <i32>((word - begin) >> 2);
+  reached = <i32>(at >> 2);
+  return <i32>((word - WORDS_OFFSET) >> 2);
 }
 
 /** Forgets deltas, lanes and words. */

@@ -1,4 +1,4 @@
-import { seededRandom, UsageError } from '@tutti/base';
+import { l2Norm, seededRandom, UsageError } from '@tutti/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -325,11 +325,39 @@ describe('rounding', () => {
     expect(rounded).toThrow(InvalidUpdateError);
   });
 
-  it('refuses a delta longer than its clipping norm, and one outside the ring', () => {
-    const quantize = (delta: number[], bounds = {}) =>
-      quantizeContribution(layout, scale, client(delta), seededRandom(1), bounds);
-    expect(() => quantize([0.6, 0.8, 0.1], { clippingNorm: 1 })).toThrow('above the clipping norm of 1');
-    expect(() => quantize([0.6, 0.8, 0], { clippingNorm: 1.01 })).not.toThrow();
+  it('scales a delta longer than its clipping norm down to it, and leaves a shorter one alone (property)', () => {
+    const n = 40;
+    const wide = layoutLanes({ deltaLength: n, metrics: [] });
+    const numbers = fc.array(fc.float({ min: -100, max: 100, noNaN: true }), { minLength: n, maxLength: n });
+    const lanesOf = (delta: Float32Array, clippingNorm: number, known?: number) => {
+      const bounds = { clippingNorm, ...(known === undefined ? {} : { norm: known }) };
+      const contribution = { delta, weight: 1, metrics: {} };
+      return new Int32Array(
+        quantizeContribution(wide, { ...scale, delta: 4_096 }, contribution, seededRandom(1), bounds).buffer,
+        0,
+        n,
+      );
+    };
+    fc.assert(
+      fc.property(numbers, fc.double({ min: 0.01, max: 700, noNaN: true }), (values, clippingNorm) => {
+        const delta = Float32Array.from(values);
+        const norm = Math.hypot(...delta);
+        const shrink = Math.min(1, clippingNorm / norm);
+        const lanes = lanesOf(delta, clippingNorm);
+        for (let i = 0; i < n; i++)
+          expect(Math.abs((lanes[i] as number) - (delta[i] as number) * shrink * 4_096)).toBeLessThan(
+            1 + 1e-9,
+          );
+        expect(Math.hypot(...lanes)).toBeLessThan(clippingNorm * 4_096 + Math.sqrt(n));
+        expect(lanesOf(delta, clippingNorm, l2Norm(delta))).toEqual(lanes);
+        if (norm < clippingNorm) expect(lanes).toEqual(lanesOf(delta, Number.POSITIVE_INFINITY));
+      }),
+      { numRuns: 200, seed: 5 },
+    );
+  });
+
+  it('refuses a delta outside the ring', () => {
+    const quantize = (delta: number[]) => quantizeContribution(layout, scale, client(delta), seededRandom(1));
     expect(() => quantize([2048, 0, 0])).toThrow('does not fit the ring');
     expect(() => quantize([-2047, 0, 0])).not.toThrow();
     expect(() => quantize([3e38, 0, 0])).toThrow('does not fit the ring');

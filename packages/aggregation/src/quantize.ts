@@ -1,4 +1,4 @@
-import { countInRanges, sumOfSquares, UsageError, type RandomWords, type Ranges } from '@tutti/base';
+import { countInRanges, l2Norm, UsageError, type RandomWords, type Ranges } from '@tutti/base';
 import { InvalidUpdateError } from './errors.ts';
 import type { LaneLayout, LaneScale } from './layout.ts';
 import { bestRounding, HALF, WORD, type BlockReader, type Rounding } from './rounding.ts';
@@ -24,8 +24,10 @@ export interface ClientContribution {
 
 /** What the delta lanes must keep to, where the caller knows it. */
 export interface DeltaBounds {
-  /** C: a delta whose L2 norm (float64) is above it is refused. */
+  /** C: a delta whose L2 norm is above it is scaled down to C while it is rounded (flat clipping, McMahan et al. 2018). */
   readonly clippingNorm?: number;
+  /** L2 norm of the delta, where the caller has measured it. */
+  readonly norm?: number;
   /**
    * L2 norm in ring units that the rounded delta must not exceed: the sensitivity D2' that noise is accounted with.
    * Rounding is repeated until it holds.
@@ -41,7 +43,8 @@ const LARGEST_LANE = 2 ** 31 - 1;
 
 /**
  * A contribution as ring words: each lane of the delta is w·x·S, rounded up or down at random, so that its mean is exact
- * (to 2⁻⁴¹ of a ring unit and the rounding of w·S to float64). A value that is whole after scaling stays as it is.
+ * (to 2⁻⁴¹ of a ring unit and the rounding of w·S to float64). A value that is whole after scaling stays as it is. With
+ * `bounds.clippingNorm` a delta that is longer is scaled down to it, all numbers alike.
  *
  * Law: the signed sum of several clients' words differs from Σ w·x·S by less than one unit a client, with mean 0.
  *
@@ -58,7 +61,7 @@ const LARGEST_LANE = 2 ** 31 - 1;
  * @returns two's complement words, layout.length of them where there are no `ranges`; the arguments are not changed.
  * @throws {UsageError} if the delta has another length than the layout or its ranges, a scale is not finite and positive, or the unit of
  *   weights is odd where the clip indicator is asked for.
- * @throws {InvalidUpdateError} if a value is NaN, infinite or too large for the ring, the norm is above `clippingNorm`,
+ * @throws {InvalidUpdateError} if a value is NaN, infinite or too large for the ring,
  *   a weight is outside (0, 1], a metric outside [0, 1], or a row outside the table.
  */
 export function quantizeContribution(
@@ -73,8 +76,7 @@ export function quantizeContribution(
   checkShape(kept, scale, delta);
   if (!(weight > 0 && weight <= 1)) throw new InvalidUpdateError('weight', 'is not in (0, 1]');
   const lanes = new Int32Array(kept.length);
-  const factor = weight * scale.delta;
-  checkDelta(delta, factor, bounds.clippingNorm);
+  const factor = deltaFactor(delta, weight * scale.delta, bounds);
   const rounding = bestRounding();
   try {
     const words = rounding.reader(random);
@@ -125,17 +127,19 @@ function checkShape(layout: LaneLayout, scale: LaneScale, delta: Float32Array): 
   }
 }
 
-/** Checks first, so that nothing is drawn for an update that is refused. */
-function checkDelta(delta: Float32Array, factor: number, clippingNorm: number | undefined): void {
-  const squares = sumOfSquares(delta);
-  // The squares of float32 numbers cannot overflow float64, so this is NaN or infinite only where an entry is.
-  if (!Number.isFinite(squares)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
-  if (clippingNorm !== undefined && !(Math.sqrt(squares) <= clippingNorm))
-    throw new InvalidUpdateError('delta', `has a norm above the clipping norm of ${clippingNorm}`);
+/** What every number of the delta is multiplied by. Checks first, so that nothing is drawn for an update that is refused. */
+function deltaFactor(
+  delta: Float32Array,
+  scale: number,
+  { clippingNorm = Number.POSITIVE_INFINITY, norm = l2Norm(delta) }: DeltaBounds,
+): number {
+  if (!Number.isFinite(norm)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
+  const factor = norm > clippingNorm ? scale * (clippingNorm / norm) : scale;
   // No lane is longer than all together, so most deltas need no look at each.
   const fits = (length: number): boolean => length * factor < LARGEST_LANE;
-  if (!fits(Math.sqrt(squares)) && !delta.every((value) => fits(Math.abs(value))))
+  if (!fits(norm) && !delta.every((value) => fits(Math.abs(value))))
     throw new InvalidUpdateError('delta', 'does not fit the ring');
+  return factor;
 }
 
 function roundDeltaInPlace(

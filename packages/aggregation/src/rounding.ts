@@ -13,11 +13,17 @@ export type RoundLanes = (lanes: Int32Array, delta: Float32Array, factor: number
 export const WORD = 2 ** -32;
 export const HALF = 2 ** -33;
 
-/** Lanes of a chunk, and the most words that they take (assembly/rounding.ts). */
+/** Lanes of a chunk, and words that may lie ready for it (assembly/rounding.ts). */
 const CHUNK_LANES = 4_096;
-const CHUNK_WORDS = 5_120;
+const CHUNK_WORDS = 1_280;
 
-/** A stream read through a block, so that a chunk always finds all the words that it may need in one place. */
+/** Words that `lanes` lanes are likely to take: a quarter each, once in 256 lanes another, and some for luck. */
+const likelyWords = (lanes: number): number => Math.min(CHUNK_WORDS, (lanes >> 2) + (lanes >> 7) + 16);
+
+/** Words that are drawn at a time where one is asked for. */
+const FEW_WORDS = 16;
+
+/** A stream read through a block, so that a chunk finds the words that it needs in one place. */
 export class BlockReader implements WordReader {
   #at = 0;
   #filled = 0;
@@ -29,17 +35,18 @@ export class BlockReader implements WordReader {
   ) {}
 
   next(): number {
-    if (this.#at === this.#filled) this.refill();
+    if (this.#at === this.#filled) this.ready(FEW_WORDS);
     return this.block[this.#at++] as number;
   }
 
-  /** Fills the block again, behind the words that are left; the next word then stands first. */
-  refill(): void {
+  /** Moves the words that are left to the block's beginning and draws more, until there are `words`. @returns how many there are. */
+  ready(words: number): number {
     const left = this.#filled - this.#at;
     this.block.copyWithin(0, this.#at, this.#filled);
-    fillWords(this.random, this.block.subarray(left));
     this.#at = 0;
-    this.#filled = this.block.length;
+    this.#filled = Math.max(left, Math.min(words, this.block.length));
+    fillWords(this.random, this.block.subarray(left, this.#filled));
+    return this.#filled;
   }
 
   /** Counts `words` words as taken. */
@@ -79,7 +86,8 @@ interface RoundingExports {
   readonly DELTA_OFFSET: WebAssembly.Global;
   readonly LANES_OFFSET: WebAssembly.Global;
   readonly WORDS_OFFSET: WebAssembly.Global;
-  roundChunk(count: number, factor: number, first: number): number;
+  readonly reached: WebAssembly.Global;
+  roundChunk(from: number, to: number, factor: number, words: number): number;
   wipe(): void;
 }
 
@@ -121,8 +129,8 @@ export function wasmRounding(): Rounding | undefined {
       for (let from = 0; from < whole; from += CHUNK_LANES) {
         const part = delta.subarray(from, Math.min(whole, from + CHUNK_LANES));
         deltas.set(part);
-        words.refill();
-        words.skip(exports.roundChunk(part.length, factor, 0));
+        for (let at = 0; at < part.length; at = exports.reached.value as number)
+          words.skip(exports.roundChunk(at, part.length, factor, words.ready(likelyWords(part.length - at))));
         lanes.set(part.length === CHUNK_LANES ? rounded : rounded.subarray(0, part.length), from);
       }
       roundInTypescript(lanes.subarray(whole), delta.subarray(whole), factor, words);

@@ -29,4 +29,4 @@ export { addRangesInto, countInRanges, spreadInto } from './ranges.ts';
 export type { Ranges } from './ranges.ts';
 export { fillWords, secureWords, seededRandom, systemRandom } from './random.ts';
 export type { RandomWords, SecureRandom, SeededRandom } from './random.ts';
-export { sumOfSquares } from './squares.ts';
+export { l2Norm, sumOfSquares } from './squares.ts';

@@ -11,3 +11,6 @@ export function sumOfSquares(values: Float32Array): number {
   for (let i = whole; i < values.length; i++) a += (values[i] as number) * (values[i] as number);
   return a + b + (c + d);
 }
+
+/** √Σ x²; NaN or infinite only where a number is: squares of float32 numbers do not overflow float64. */
+export const l2Norm = (values: Float32Array): number => Math.sqrt(sumOfSquares(values));

@@ -1,9 +1,10 @@
-import { spreadInto, sumOfSquares, wipe, type LocalOnly, type Ranges } from '@tutti/base';
+import { l2Norm, spreadInto, wipe, type LocalOnly, type Ranges } from '@tutti/base';
 import {
   inputRanges,
   layoutLanes,
   quantizeContribution,
   type ClientContribution,
+  type DeltaBounds,
   type LaneLayout,
 } from '@tutti/aggregation';
 import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
@@ -52,7 +53,7 @@ export async function contribute(
     rowCounts: description.lanes.rowCounts,
     metrics: description.lanes.metrics,
   });
-  const delta = trained && clippedDelta(trained, examples, description);
+  const delta = trained && ownDelta(trained, examples, description);
   const contribution: ClientContribution = {
     delta: delta?.values ?? new Float32Array(0),
     ...(delta?.ranges === undefined ? {} : { ranges: delta.ranges }),
@@ -63,9 +64,10 @@ export async function contribute(
   };
   // The sensitivity that noise is accounted with, whoever adds it, holds for the rounded delta too.
   const noisy = noise.mechanism !== 'none' && lanes.deltaLength > 0;
-  const bounds = noisy
-    ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) }
-    : {};
+  const bounds = {
+    ...delta?.bounds,
+    ...(noisy ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) } : {}),
+  };
   const words = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
   if (delta !== undefined) wipe(delta.values);
   const ranges = delta?.ranges && inputRanges(lanes, delta.ranges);
@@ -91,28 +93,39 @@ function whole(words: Uint32Array, ranges: Ranges, { length }: LaneLayout): Uint
   return lanes;
 }
 
-/** The delta as it is rounded: clipped, and of a slice with its popularity lanes. What training gave is used up. */
-function clippedDelta(
-  { delta, ranges }: LocalUpdate,
+/** The delta as it goes to be rounded, which clips it; of a slice clipped, with its popularity lanes. What training gave is used up. */
+function ownDelta(
+  { delta, ranges, norm }: MeasuredUpdate,
   { positives }: LocalExamples,
   description: RoundDescription,
-): { values: Float32Array; ranges?: Ranges; clipped: boolean } {
+): { values: Float32Array; ranges?: Ranges; clipped: boolean; bounds: DeltaBounds } {
+  const { slice, lanes, clippingNorm } = description;
+  if (slice === undefined)
+    return {
+      values: delta,
+      ...(ranges === undefined ? {} : { ranges }),
+      clipped: norm > clippingNorm,
+      bounds: { norm, clippingNorm },
+    };
   const { clipped } = clipInPlace(delta, deltaNorm(description));
-  const { slice, lanes } = description;
-  if (slice === undefined) return { values: delta, ...(ranges === undefined ? {} : { ranges }), clipped };
   const rows = new Float32Array(ranges === undefined ? 0 : lanes.delta - slice.rows);
   if (ranges !== undefined) spreadInto(rows, delta, ranges);
   const values = withPopularity(ranges === undefined ? delta : rows, positives, description);
   wipe(rows, delta);
-  return { values, clipped };
+  return { values, clipped, bounds: {} };
+}
+
+/** What training gave, with the L2 norm of its delta. */
+interface MeasuredUpdate extends LocalUpdate {
+  readonly norm: number;
 }
 
 /** What training gave, or zeros and the largest loss where it holds something that is no number. */
-function orNothing(trained: LocalUpdate, vector: LocalOnly<Float32Array>): LocalUpdate {
-  // The squares of float32 numbers cannot overflow float64: their sum is not finite only where one of them is not.
-  if (Number.isFinite(sumOfSquares(trained.delta)) && Number.isFinite(trained.loss)) return trained;
+function orNothing(trained: LocalUpdate, vector: LocalOnly<Float32Array>): MeasuredUpdate {
+  const norm = l2Norm(trained.delta);
+  if (Number.isFinite(norm) && Number.isFinite(trained.loss)) return { ...trained, norm };
   wipe(trained.delta);
-  return { ...trained, local: vector, loss: LARGEST_LOSS };
+  return { ...trained, local: vector, loss: LARGEST_LOSS, norm: 0 };
 }
 
 /** This device's part of the noise of each kind of lane, or its own floor where that is more. */

@@ -1,4 +1,4 @@
-import { sumOfSquares, UsageError } from '@tutti/base';
+import { l2Norm, UsageError } from '@tutti/base';
 import { InvalidUpdateError } from './errors.ts';
 
 /** A delta whose L2 norm is at most the clipping norm. */
@@ -39,13 +39,13 @@ export function clipUpdate(delta: Float32Array, clippingNorm: number): ClippedUp
  */
 export function clipInPlace(delta: Float32Array, clippingNorm: number): Omit<ClippedUpdate, 'delta'> {
   checkNorm(clippingNorm);
-  const norm = normOf(delta);
+  const norm = l2Norm(delta);
   // Squares of float32 numbers cannot overflow float64: the norm is not finite only where an entry is not.
   if (!Number.isFinite(norm)) throw new InvalidUpdateError('delta', 'holds a number that is not finite');
   if (norm <= clippingNorm) return { norm, clipped: false };
   scaleInPlace(delta, (clippingNorm / norm) * (1 - HAIR));
   // Denormal products are rounded more coarsely than the hair allows for; then a little more is taken.
-  while (normOf(delta) > clippingNorm) scaleInPlace(delta, 0.5);
+  while (l2Norm(delta) > clippingNorm) scaleInPlace(delta, 0.5);
   return { norm, clipped: true };
 }
 
@@ -53,8 +53,6 @@ function checkNorm(clippingNorm: number): void {
   if (!(clippingNorm > 0 && Number.isFinite(clippingNorm)))
     throw new UsageError(`a clipping norm of ${clippingNorm}; a finite number above 0 is needed`);
 }
-
-const normOf = (values: Float32Array): number => Math.sqrt(sumOfSquares(values));
 
 function scaleInPlace(values: Float32Array, factor: number): void {
   for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor;

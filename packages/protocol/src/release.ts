@@ -33,6 +33,17 @@ export interface NoisyClients {
 export function laneSensitivities(
   description: RoundDescription,
 ): Readonly<Partial<Record<LaneKind, number>>> {
+  const known = sensitivities.get(description);
+  if (known !== undefined) return known;
+  const computed = computeSensitivities(description);
+  sensitivities.set(description, computed);
+  return computed;
+}
+
+/** Of descriptions that were asked about: a device asks several times for each attempt. */
+const sensitivities = new WeakMap<RoundDescription, ReturnType<typeof computeSensitivities>>();
+
+function computeSensitivities(description: RoundDescription): Readonly<Partial<Record<LaneKind, number>>> {
   const { lanes, scale, clippingNorm, clipIndicator } = description;
   return {
     ...(lanes.delta === 0 ? {} : { delta: roundedSensitivity(clippingNorm * scale.delta, lanes.delta) }),
