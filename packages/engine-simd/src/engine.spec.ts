@@ -69,6 +69,18 @@ describe('an engine', () => {
     expect((await openTrainingEngine({ model: wide, tensorflow: never })).engine).toBe('simd');
   });
 
+  it('is TensorFlow.js for what the kernel does not have, and the kernel by name is refused', async () => {
+    const bpr = modelOf({ family: 'gmf', dimension: 4, loss: 'bpr' }, 30);
+    expect((await openNodeEngine({ model: bpr })).engine.engine).toBe('tfjs');
+    await expect(openTrainingEngine({ model: bpr })).rejects.toThrow(
+      'TensorFlow.js is not given, and loss bpr trains in nothing else',
+    );
+    for (const engine of ['simd', 'ts'] as const)
+      await expect(openTrainingEngine({ model: bpr, engine })).rejects.toThrow(
+        `engine ${engine}: loss bpr trains in TensorFlow.js`,
+      );
+  });
+
   it('refuses weights of another layout', async () => {
     const engine = await openTrainingEngine({ model: narrow });
     await expect(engine.load(new Float32Array(3))).rejects.toThrow('3 weights; the layout has');

@@ -1,5 +1,6 @@
 import { EnvironmentError, UsageError } from '@tutti/base';
 import {
+  beyondKernel,
   createEngine,
   rehearse,
   towerShape,
@@ -45,7 +46,8 @@ export interface EngineOptions {
  * {@link WIDE_STEP} multiplications and TensorFlow.js opens with an accelerator (GPU, or native TensorFlow), both train one
  * made-up person, and the faster is taken.
  *
- * An app's own model trains in TensorFlow.js, with its definition.
+ * An app's own model trains in TensorFlow.js, with its definition; so does a built-in family with a loss, an optimizer or anything else of
+ * `TowerChoices` that the kernel does not have: `auto` takes TensorFlow.js for them, and the kernel by name is refused.
  *
  * @throws {UsageError} for `tfjs` without a way to open TensorFlow.js.
  * @throws {EnvironmentError} for `simd` where the kernel does not run.
@@ -68,13 +70,18 @@ export async function openTrainingEngine(options: EngineOptions): Promise<Traini
   }
 }
 
-/** No kernel knows an app's own model. */
+/** What the kernel does not have, TensorFlow.js does. */
 function choiceFor({ config }: Model, asked: EngineChoice): EngineChoice {
-  return config.family === 'own' && asked === 'auto' ? 'tfjs' : asked;
+  return asked === 'auto' && beyondKernel(config) !== undefined ? 'tfjs' : asked;
 }
 
 async function tfjsEngine({ model, tensorflow, definition }: EngineOptions): Promise<TrainingEngine> {
-  if (tensorflow === undefined) throw new UsageError('engine tfjs: TensorFlow.js is not given');
+  if (tensorflow === undefined) {
+    const reason = beyondKernel(model.config);
+    throw new UsageError(
+      `engine tfjs: TensorFlow.js is not given${reason === undefined ? '' : `, and ${reason} trains in nothing else`}`,
+    );
+  }
   return createEngine({
     model,
     ...(await tensorflow()),

@@ -1,5 +1,6 @@
 import { UsageError } from '@tutti/base';
 import {
+  beyondKernel,
   towerShape,
   type BuiltInConfig,
   type LoadedModel,
@@ -20,12 +21,13 @@ export function openKernelEngine(model: Model): TrainingEngine {
 
 /**
  * The kernel in WebAssembly or in TypeScript, as an engine.
- * @throws {UsageError} for an app's own model: no kernel knows it.
+ * @throws {UsageError} for what no kernel has, such as an app's own model or another loss.
  */
 export function kernelEngine(model: Model, name: 'simd' | 'ts'): TrainingEngine {
   const { config } = model;
-  if (config.family === 'own')
-    throw new UsageError(`engine ${name}: an app's own model (${config.name}) trains in TensorFlow.js`);
+  const reason = beyondKernel(config);
+  if (reason !== undefined || config.family === 'own')
+    throw new UsageError(`engine ${name}: ${reason ?? 'this model'} trains in TensorFlow.js`);
   const open = name === 'simd' ? openWasmKernel : openTypescriptKernel;
   return {
     model,

@@ -1,4 +1,5 @@
 import { assertNever, canonicalJson, DecodeError, UsageError } from '@tutti/base';
+import { choiceProblems, togetherProblems, withoutUsual } from './choices.ts';
 import { ownProblems, resolveOwnConfig } from './own-config.ts';
 import {
   MODEL_FAMILIES,
@@ -16,6 +17,8 @@ export interface DataFacts {
   readonly items: number;
   /** Mean interactions a person. */
   readonly meanHistory: number;
+  /** Mean of the ratings, where there are any. */
+  readonly meanRating?: number;
 }
 
 /** Weight of unobserved items by the rule a0 ≈ 10·n̄/I (recommendation-quality.md §3). */
@@ -51,6 +54,34 @@ const TOWER_TRAINING: Omit<TowerTraining, keyof LocalSolve> = {
 const NEUMF_NEGATIVES = 4;
 
 const HIDDEN = [32, 16];
+
+/** Adam steps by about its rate, however long a gradient is. */
+const ADAM_RATES = { learningRate: 0.005, tableLearningRate: 0.03 };
+
+/** Epochs that early stopping ends at most after. */
+const MOST_EPOCHS = 5;
+
+/** Defaults that follow from what was chosen besides. */
+function suitedTo(
+  input: Partial<Record<string, unknown>>,
+  facts: DataFacts,
+): Partial<Record<string, unknown>> {
+  const tower = input['family'] !== 'mf';
+  const rated = input['loss'] === 'mse';
+  return {
+    ...(tower && input['optimizer'] === 'adam' ? ADAM_RATES : {}),
+    ...(tower && typeof input['patience'] === 'number' && input['patience'] > 0
+      ? { epochs: MOST_EPOCHS }
+      : {}),
+    ...(tower && rated ? { personScale: 1 } : {}),
+    // Nothing pulls what was not rated.
+    ...(rated ? { unobservedWeight: 0, regularization: RATING_REGULARIZATION } : {}),
+    ...(rated && facts.meanRating !== undefined ? { ratingMean: facts.meanRating } : {}),
+  };
+}
+
+/** λ of a person's vector for each of their ratings. */
+const RATING_REGULARIZATION = 0.1;
 
 /** Every field of a family with its default. */
 function defaultsOf(family: ModelFamily, facts: DataFacts): BuiltInConfig {
@@ -99,8 +130,9 @@ const RANGES: Readonly<Record<string, Range>> = {
 export function resolveModelConfig(input: ModelInput, facts: DataFacts): ModelConfig {
   if (input.family === 'own') return resolveOwnConfig(input);
   const defaults = defaultsOf(input.family, facts);
-  const config = { ...defaults, ...input } as ModelConfig;
-  const problems = problemsOf(config as unknown as Record<string, unknown>, defaults);
+  const config = withoutUsual({ ...defaults, ...suitedTo(input, facts), ...input } as BuiltInConfig);
+  const record = config as unknown as Record<string, unknown>;
+  const problems = [...problemsOf(record, defaults), ...togetherProblems(record)];
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return config;
 }
@@ -135,7 +167,7 @@ export function decodeModelConfig(value: unknown): ModelConfig {
   const defaults = defaultsOf(family, { items: 1, meanHistory: 1 });
   const missing = Object.keys(defaults).find((name) => !(name in record));
   if (missing !== undefined) throw new DecodeError(`model.${missing}`, 'is missing');
-  const [problem] = problemsOf(record, defaults);
+  const [problem] = [...problemsOf(record, defaults), ...togetherProblems(record)];
   if (problem !== undefined) throw new DecodeError('model', problem);
   return record as unknown as ModelConfig;
 }
@@ -149,6 +181,8 @@ function decodeOwnConfig(record: Record<string, unknown>): ModelConfig {
 function problemsOf(config: Record<string, unknown>, defaults: BuiltInConfig): string[] {
   return Object.entries(config).flatMap(([name, value]) => {
     if (name === 'family') return [];
+    const choice = choiceProblems(name, value, defaults.family);
+    if (choice !== undefined) return choice;
     if (!(name in defaults)) return [`model.${name}: is no field of the family ${defaults.family}`];
     if (name === 'hidden') return hiddenProblems(value);
     const [least, most, whole] = RANGES[name] as Range;

@@ -1,6 +1,7 @@
 import { InternalError } from '@tutti/base';
 import { definitionOf, type OwnModel } from './define-model.ts';
 import { createMfEngine } from './mf.ts';
+import { createRatingsEngine } from './mf-ratings.ts';
 import { createOwnEngine } from './own.ts';
 import { createTowerEngine } from './tower.ts';
 import type { BackendName, Model, Tensorflow, TrainingEngine } from './types.ts';
@@ -18,7 +19,8 @@ export async function createEngine(options: {
   const definition = definitionOf(config, options.definition);
   if (definition !== undefined) return createOwnEngine(model, definition, tf, backend);
   if (config.family === 'own') throw new InternalError('an own model without a definition');
-  return config.family === 'mf'
-    ? createMfEngine(model, config, tf, backend)
-    : createTowerEngine(model, config, tf, backend);
+  if (config.family !== 'mf') return createTowerEngine(model, config, tf, backend);
+  return config.loss === 'mse'
+    ? createRatingsEngine(model, config, tf, backend)
+    : createMfEngine(model, config, tf, backend);
 }

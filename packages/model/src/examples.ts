@@ -1,4 +1,5 @@
 import type { SeededRandom } from '@tutti/base';
+import type { LocalData } from './types.ts';
 
 /** Labelled items of one person, in a random order. */
 export interface Examples {
@@ -48,6 +49,45 @@ export function drawExamplesFrom(
   }
   shuffleInPlace(drawn, labels, below);
   return { items: drawn, labels };
+}
+
+/**
+ * Every positive with each of `negatives` items drawn as in {@link drawExamples}, pair by pair in a random order: positive, negative,
+ * positive, … None where nothing lies outside the positives.
+ */
+export function drawPairs(
+  positives: Int32Array,
+  items: number,
+  negatives: number,
+  random: SeededRandom,
+): Int32Array {
+  const below = exampleStream(drawSeed(random));
+  const own = new Set(positives);
+  if (own.size >= items) return new Int32Array(0);
+  const chosen = Int32Array.from({ length: positives.length * negatives }, (_, pair) =>
+    Number(positives[Math.floor(pair / negatives)]),
+  );
+  const drawn = Float32Array.from(chosen, () => {
+    let item = below(items);
+    while (own.has(item)) item = below(items);
+    return item;
+  });
+  shuffleInPlace(chosen, drawn, below);
+  return Int32Array.from({ length: 2 * chosen.length }, (_, at) =>
+    Number((at % 2 === 0 ? chosen : drawn)[at >> 1]),
+  );
+}
+
+/** The items that a person rated, and their ratings, in a random order. */
+export function ratedExamples(
+  { positives, ratings }: Pick<LocalData, 'positives' | 'ratings'>,
+  random: SeededRandom,
+): { items: Int32Array; targets: Float32Array } {
+  const rated = positives.map((_, at) => at).filter((at) => !Number.isNaN(ratings?.[at] ?? Number.NaN));
+  const items = rated.map((at) => positives[at] as number);
+  const targets = Float32Array.from(rated, (at) => ratings?.[at] as number);
+  shuffleInPlace(items, targets, exampleStream(drawSeed(random)));
+  return { items, targets };
 }
 
 /** What a stream of examples starts from: four 32-bit words. */

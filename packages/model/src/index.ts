@@ -16,6 +16,7 @@
  */
 export { decodeModelConfig, layoutFingerprint, resolveModelConfig, withProximalTerm } from './config.ts';
 export type { DataFacts } from './config.ts';
+export { beyondKernel } from './choices.ts';
 export { checkItems } from './check-items.ts';
 export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 export { defineModel, definitionOf } from './define-model.ts';
@@ -62,17 +63,28 @@ export { averageScores, blended } from './newcomers.ts';
 export { reasonsFor } from './reasons.ts';
 export type { ReasonsOptions } from './reasons.ts';
 export { bestOf, checkRankOptions } from './ranking.ts';
-export { BACKEND_NAMES, ENGINE_NAMES, MODEL_FAMILIES } from './types.ts';
+export {
+  ACTIVATIONS,
+  BACKEND_NAMES,
+  ENGINE_NAMES,
+  MF_LOSSES,
+  MODEL_FAMILIES,
+  TOWER_LOSSES,
+  TOWER_OPTIMIZERS,
+} from './types.ts';
 export type {
+  Activation,
   BackendName,
   BuiltInConfig,
   EngineName,
   GmfConfig,
+  HeldOutItem,
   LoadedModel,
   LocalData,
   LocalUpdate,
   LocalSolve,
   MfConfig,
+  MfLoss,
   MlpConfig,
   Model,
   ModelConfig,
@@ -84,7 +96,10 @@ export type {
   SharedLayout,
   SharedParameter,
   Tensorflow,
+  TowerChoices,
   TowerConfig,
+  TowerLoss,
+  TowerOptimizer,
   TowerTraining,
   TrainingEngine,
   WholeTable,

@@ -11,7 +11,7 @@ const SMALLEST_RIDGE = 1e-9;
  * w = (HᵤᵀHᵤ + a0·HᵀH + λ(|I_u| + a0·I)·1)⁻¹ · Σ h_i over the person's items.
  *
  * Of a slice, H is the slice's rows, while a0·HᵀH and λ·a0·I are those of the whole catalogue: what a person did not touch
- * pulls their vector as if every row were here.
+ * pulls their vector as if every row were here. With `targets` it is the vector that comes nearest to them instead: Σ t_i·h_i on the right.
  *
  * @see Hu, Koren, Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008.
  */
@@ -20,16 +20,17 @@ export async function openLocalSolve(
   table: Matrix,
   { unobservedWeight: a0, regularization }: LocalSolve,
   whole: WholeTable,
-): Promise<(positives: Int32Array) => Promise<Float32Array>> {
+): Promise<(positives: Int32Array, targets?: Float32Array) => Promise<Float32Array>> {
   const gram = Float64Array.from(whole.gram ?? (await gramOf(tf, table)));
   const d = table.shape[1];
-  return async (positives) => {
+  return async (positives, targets) => {
     const right = new Float64Array(d);
     const left = Float64Array.from(gram, (value) => a0 * value);
     if (positives.length > 0) {
       const { own, sum } = tf.tidy(() => {
         const rows = tf.gather(table, tf.tensor1d(positives, 'int32'));
-        return { own: tf.matMul(tf.transpose(rows), rows), sum: tf.sum(rows, 0) };
+        const wished = targets === undefined ? rows : tf.mul(rows, tf.tensor2d(targets, [targets.length, 1]));
+        return { own: tf.matMul(tf.transpose(rows), rows), sum: tf.sum(wished, 0) };
       });
       const [products, sums] = await Promise.all([own.data(), sum.data()]);
       tf.dispose([own, sum]);

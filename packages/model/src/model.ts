@@ -43,7 +43,10 @@ function layoutOf(config: ModelConfig, items: number): SharedLayout {
 function shapesOf(config: ModelConfig, items: number): readonly Shape[] {
   switch (config.family) {
     case 'mf':
-      return [['items', [items, config.dimension], 'item-table']];
+      return [
+        ['items', [items, config.dimension], 'item-table'],
+        ...(config.loss === 'mse' ? [['item-bias', [items, 1], 'item-table'] as const] : []),
+      ];
     case 'own':
       return config.shared.map(({ name, perItem, shape }) =>
         perItem ? [name, [items, ...shape], 'item-table'] : [name, shape, 'dense'],
@@ -83,6 +86,9 @@ function initialShared(config: ModelConfig, layout: SharedLayout, random: Seeded
     const ones = config.family !== 'own' && name === 'product-kernel';
     for (let i = 0; i < length; i++)
       shared[offset + i] = ones ? 1 : spread === 0 ? 0 : spread * stream.normal();
+    // A person's first number begins as a bias of their ratings.
+    if (config.family !== 'own' && config.loss === 'mse' && name === 'items')
+      for (let row = 0; row < length; row += shape[1] as number) shared[offset + row] = 1;
   }
   return shared;
 }

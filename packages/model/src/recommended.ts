@@ -39,7 +39,9 @@ const TOWER_RATE_TIMES_NOISE = 1e-3;
 export function recommended(config: ModelConfig, facts: DataFacts, noiseStddev = 0): RecommendedTraining {
   const adam = { name: 'fedadam', beta1: 0.9, beta2: 0.99, tau: 1e-8 } as const;
   if (config.family === 'mf') {
-    const weightDecay = config.regularization * config.unobservedWeight;
+    // The pull on a row, for each person: λ·a0; of ratings λ, for those who gave one.
+    const rated = config.loss === 'mse' ? facts.meanHistory / facts.items : 0;
+    const weightDecay = config.regularization * (config.unobservedWeight + rated);
     return {
       strategy: { ...adam, learningRate: 0.02, weightDecay },
       clippingNorm: 2 * Math.sqrt(Math.max(4, facts.meanHistory)),

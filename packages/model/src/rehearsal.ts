@@ -15,7 +15,10 @@ export async function rehearse(engine: TrainingEngine, now: () => number = wallC
   const loaded = await engine.load(model.initialShared(seededRandom('trial')));
   try {
     const count = Math.min(model.items, HISTORY);
-    const data = { positives: keepLocal(Int32Array.from({ length: count }, (_, item) => item)) };
+    const data = {
+      positives: keepLocal(Int32Array.from({ length: count }, (_, item) => item)),
+      ratings: keepLocal(new Float32Array(count).fill(1)),
+    };
     const local = keepLocal(new Float32Array(model.localLength));
     await loaded.train(local, data, seededRandom('trial'));
     const start = now();

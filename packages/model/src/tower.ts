@@ -1,12 +1,18 @@
 import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { withCheckedItems } from './check-items.ts';
-import { compactRows, drawExamples, type Examples } from './examples.ts';
+import { compactRows } from './examples.ts';
 import { openLocalSolve } from './local-solve.ts';
+import { remainders, wished } from './rated.ts';
 import { bestOf } from './ranking.ts';
-import { towerShape, type TowerShape } from './tower-shape.ts';
+import { towerLogits, type Layers } from './tower-logits.ts';
+import { objectiveOf, type Epoch } from './tower-loss.ts';
+import { towerOptimizer } from './tower-optimizer.ts';
+import { towerShape } from './tower-shape.ts';
 import type {
   BackendName,
+  HeldOutItem,
   LoadedModel,
+  LocalData,
   LocalUpdate,
   Model,
   SharedParameter,
@@ -19,7 +25,8 @@ import type {
 /**
  * The neural families: logit = k·(p∘q_i) + b_i + o·MLP(…) + c, trained on cross-entropy with sampled negatives, over the
  * towers that {@link towerShape} names. The person's vector p is local; item table, item biases, heads and layers are shared.
- * A product head beside the layers is stronger than layers alone (Rendle et al. 2020).
+ * A product head beside the layers is stronger than layers alone (Rendle et al. 2020). {@link TowerChoices} name other losses, optimizers
+ * and activations, dropout and early stopping.
  *
  * A round solves p first, in closed form from the item rows ({@link openLocalSolve}) and scaled to logits, and then takes gradient
  * steps on the shared part with p frozen (Singhal et al. 2021): a vector never lags behind the table, and a newcomer needs no training.
@@ -43,6 +50,17 @@ export function createTowerEngine(
 type Tensor = ReturnType<Tensorflow['tensor']>;
 type Tensor2D = ReturnType<Tensorflow['tensor2d']>;
 
+/** What training of one person works on. */
+interface Training {
+  readonly person: Tensor2D;
+  readonly epochs: readonly Epoch[];
+  /** Item rows that are trained, and where each of them stands among those. */
+  readonly rows: Int32Array;
+  readonly positionOf: ReadonlyMap<number, number>;
+  readonly heldOut: HeldOutItem | undefined;
+  readonly random: SeededRandom;
+}
+
 async function loadTower(
   model: Model,
   config: TowerConfig,
@@ -52,6 +70,9 @@ async function loadTower(
 ): Promise<LoadedModel> {
   const shape = towerShape(config);
   const d = shape.width;
+  const objective = objectiveOf(config, model.items);
+  const rated = config.loss === 'mse';
+  const mean = rated ? (config.ratingMean ?? 0) : 0;
   const [tableAt, biasAt, ...denseAt] = model.layout.parameters as [
     SharedParameter,
     SharedParameter,
@@ -65,116 +86,162 @@ async function loadTower(
   const solve = await openLocalSolve(tf, table, config, whole);
 
   /** The person's vector as it makes logits. */
-  async function fit(positives: Int32Array): Promise<Float32Array> {
-    return (await solve(positives)).map((value) => config.personScale * value);
+  async function fit(data: LocalData): Promise<Float32Array> {
+    const { items, targets } = rated ? remainders(data, mean, shared.subarray(biasAt.offset)) : wished(data);
+    return (await solve(items, targets)).map((value) => config.personScale * value);
   }
 
-  /** Gradient steps on the shared part; returns the changed compact rows and layers, and the mean loss of the first epoch. */
-  async function descend(
-    person: Float32Array,
-    epochs: readonly Examples[],
-    rows: Int32Array,
-    positionOf: ReadonlyMap<number, number>,
-  ) {
-    const index = tf.tensor1d(rows, 'int32');
-    const frozen = tf.tensor2d(person, [1, d]);
-    const start = [
-      tf.gather(table, index),
-      tf.gather(bias, index),
-      ...dense.map((tensor) => tf.clone(tensor)),
-    ];
-    let weights: Tensor[] = start;
-    let loss = 0;
-    for (const [epoch, { items, labels }] of epochs.entries()) {
-      for (let from = 0; from < items.length; from += config.batchSize) {
-        const batch = items.subarray(from, from + config.batchSize);
-        const targets = labels.subarray(from, from + config.batchSize);
-        const positions = Int32Array.from(batch, (item) => positionOf.get(item) as number);
-        const [next, value] = step(weights, start, frozen, positions, targets);
-        if (epoch === 0) loss += (await value.data())[0] as number;
-        value.dispose();
-        if (weights !== start) tf.dispose(weights);
-        weights = next;
-      }
-    }
-    tf.dispose([index, frozen]);
-    return { start, weights, loss: loss / (epochs[0] as Examples).items.length };
-  }
+  const layersOf = (count: number, random: SeededRandom): Layers => ({
+    ...(config.activation === undefined ? {} : { activation: config.activation }),
+    ...(config.dropout === undefined ? {} : { masks: drawMasks(count, config.dropout, random) }),
+  });
 
-  function step(
-    weights: readonly Tensor[],
-    start: readonly Tensor[],
-    person: Tensor2D,
-    positions: Int32Array,
-    labels: Float32Array,
-  ): [Tensor[], Tensor] {
-    return tf.tidy<[Tensor[], Tensor]>(() => {
-      const index = tf.tensor1d(positions, 'int32');
-      const targets = tf.tensor2d(labels, [labels.length, 1]);
-      const pullOf = (rows: Tensor2D): ReturnType<Tensorflow['scalar']> =>
-        tf.mul(tf.sum(tf.square(tf.gather(rows, index))), config.l2 / 2);
-      const of = tf.valueAndGrads((rows, biases, ...layers) => {
-        const q = tf.gather(rows as Tensor2D, index);
-        const b = tf.gather(biases as Tensor2D, index);
-        const loss = crossEntropy(tf, logits(tf, shape, person, q, b, layers), targets);
-        return tf.add(loss, pullOf(rows as Tensor2D));
-      });
-      const { value, grads } = of([...weights]);
-      const next = weights.map((weight, i) => {
-        // Rows are touched by few examples of a batch and take the sum; layers are touched by all and take the mean.
-        const rate = i < 2 ? config.tableLearningRate : config.learningRate / labels.length;
-        const proximal = tf.mul(tf.sub(weight, start[i] as Tensor), config.proximal * config.learningRate);
-        return tf.sub(weight, tf.add(tf.mul(grads[i] as Tensor, rate), proximal));
-      });
-      return [next, tf.sub(value, pullOf(weights[0] as Tensor2D))];
+  /** Inverted dropout: what is not silent is louder, so that nothing changes on average. */
+  function drawMasks(count: number, dropout: number, random: SeededRandom): Tensor2D[] {
+    return (shape.deep?.hidden ?? []).map((units) => {
+      const mask = Float32Array.from({ length: count * units }, () =>
+        random.float() < dropout ? 0 : 1 / (1 - dropout),
+      );
+      return tf.tensor2d(mask, [count, units]);
     });
   }
 
+  /** Gradient steps on the shared part; the first and the last weights, and the mean loss of the first epoch. */
+  async function descend(training: Training) {
+    const { epochs, rows, heldOut } = training;
+    const start = tf.tidy(() => {
+      const index = tf.tensor1d(rows, 'int32');
+      return [tf.gather(table, index), tf.gather(bias, index), ...dense.map((tensor) => tf.clone(tensor))];
+    });
+    const optimizer = towerOptimizer(tf, config, start);
+    const watched = config.patience === undefined ? undefined : heldOut;
+    const masks = training.random.fork('dropout');
+    let loss = 0;
+    let best = Number.POSITIVE_INFINITY;
+    let worse = 0;
+    for (const [number, epoch] of epochs.entries()) {
+      const sum = await passOver(epoch, training, optimizer, masks);
+      if (number === 0) loss = sum / Math.max(1, epoch.items.length / objective.rowsPerTerm);
+      if (watched === undefined) continue;
+      const now = await distanceOf(optimizer.weights, training, watched);
+      worse = now < best ? 0 : worse + 1;
+      if (now < best) optimizer.keep();
+      best = Math.min(best, now);
+      if (worse === config.patience) break;
+    }
+    if (watched !== undefined) optimizer.restore();
+    const differences = tf.tidy(() =>
+      optimizer.weights.map((weight, i) => tf.sub(weight, start[i] as Tensor)),
+    );
+    const values = await Promise.all(differences.map((each) => each.data() as Promise<Float32Array>));
+    tf.dispose([...differences, ...start]);
+    optimizer.dispose();
+    return { values, loss };
+  }
+
+  /** One epoch in batches of whole terms; the sum of their losses, each before its step. */
+  async function passOver(
+    { items, targets }: Epoch,
+    { person, positionOf }: Training,
+    optimizer: ReturnType<typeof towerOptimizer>,
+    random: SeededRandom,
+  ): Promise<number> {
+    const { rowsPerTerm } = objective;
+    const rows = Math.max(rowsPerTerm, config.batchSize - (config.batchSize % rowsPerTerm));
+    let sum = 0;
+    for (let from = 0; from < items.length; from += rows) {
+      const batch = items.subarray(from, from + rows);
+      const positions = Int32Array.from(batch, (item) => positionOf.get(item) as number);
+      const { value, grads } = tf.tidy(() => {
+        const layers = layersOf(batch.length, random);
+        return gradientsOf(optimizer.weights, person, positions, targets.subarray(from, from + rows), layers);
+      });
+      sum += (await value.data())[0] as number;
+      optimizer.step(grads, batch.length / rowsPerTerm);
+      tf.dispose([value, ...grads]);
+    }
+    return sum;
+  }
+
+  /** Gradients of the loss of a batch and of the pull on its vectors; the loss alone. */
+  function gradientsOf(
+    weights: readonly Tensor[],
+    person: Tensor2D,
+    positions: Int32Array,
+    labels: Float32Array,
+    layers: Layers,
+  ): { value: Tensor; grads: Tensor[] } {
+    const index = tf.tensor1d(positions, 'int32');
+    const targets = tf.tensor2d(labels, [labels.length, 1]);
+    const pullOf = (rows: Tensor2D): ReturnType<Tensorflow['scalar']> =>
+      tf.mul(tf.sum(tf.square(tf.gather(rows, index))), config.l2 / 2);
+    const of = tf.valueAndGrads((table_, biases_, ...rest) => {
+      const rows = tf.gather(table_ as Tensor2D, index);
+      const biases = tf.gather(biases_ as Tensor2D, index);
+      const z = towerLogits(tf, shape, { person, rows, biases }, rest, layers);
+      return tf.add(objective.sum(tf, mean === 0 ? z : tf.add(z, mean), targets), pullOf(table_ as Tensor2D));
+    });
+    const { value, grads } = of([...weights]);
+    return { value: tf.sub(value, pullOf(weights[0] as Tensor2D)), grads };
+  }
+
+  /** How far weights in training are from the person's own held-out item: its rating, or its place before its candidates. */
+  async function distanceOf(
+    weights: readonly Tensor[],
+    { person, rows, positionOf }: Training,
+    { item, candidates, rating }: HeldOutItem,
+  ): Promise<number> {
+    const asked = Int32Array.of(item, ...candidates.filter((candidate) => candidate !== item));
+    const scores = tf.tidy(() => {
+      // Rows in training stand before those that are not trained.
+      const index = tf.tensor1d(
+        asked.map((one, at) => positionOf.get(one) ?? rows.length + at),
+        'int32',
+      );
+      const all = tf.tensor1d(asked, 'int32');
+      const placed = (trained: Tensor, still: Tensor2D): Tensor2D =>
+        tf.gather(tf.concat2d([trained as Tensor2D, tf.gather(still, all)], 0), index);
+      const [table_, biases_, ...rest] = weights as [Tensor, Tensor, ...Tensor[]];
+      const inputs = { person, rows: placed(table_, table), biases: placed(biases_, bias) };
+      return towerLogits(tf, shape, inputs, rest, layersOfScores);
+    });
+    const [own = 0, ...others] = await scores.data();
+    scores.dispose();
+    if (rated) return rating === undefined ? 0 : (own + mean - rating) ** 2;
+    return others.reduce((sum, other) => sum + Math.log1p(Math.exp(Math.min(50, other - own))), 0);
+  }
+
+  const layersOfScores: Layers = config.activation === undefined ? {} : { activation: config.activation };
+
   async function train(
     local: LocalOnly<Float32Array> | undefined,
-    positives: Int32Array,
+    data: LocalData,
     random: SeededRandom,
   ): Promise<LocalUpdate> {
-    const person = local ?? (await fit(positives));
+    const vector = local ?? (await fit(data));
     const delta = new Float32Array(model.layout.length);
-    const epochs = Array.from({ length: config.epochs }, () =>
-      drawExamples(positives, model.items, config.negatives, random),
-    );
-    const all = Int32Array.from(epochs.flatMap(({ items }) => [...items]));
-    if (all.length === 0)
-      return {
-        delta,
-        local: keepLocal(Float32Array.from(person)),
-        loss: 0,
-        examples: 0,
-        touchedRows: keepLocal(new Int32Array(0)),
-      };
-    const { rows } = compactRows(all);
+    const epochs = Array.from({ length: config.epochs }, () => objective.draw(data, random));
+    const { rows } = compactRows(Int32Array.from(epochs.flatMap(({ items }) => [...items])));
+    const still = { delta, local: keepLocal(Float32Array.from(vector)), touchedRows: keepLocal(rows) };
+    if (rows.length === 0) return { ...still, loss: 0, examples: 0 };
     const positionOf = new Map(Array.from(rows, (row, position) => [row, position] as const));
-    const { start, weights, loss } = await descend(person, epochs, rows, positionOf);
-    const differences = tf.tidy(() => weights.map((weight, i) => tf.sub(weight, start[i] as Tensor)));
-    const values = await Promise.all(
-      differences.map((difference) => difference.data() as Promise<Float32Array>),
-    );
-    tf.dispose([...differences, ...start, ...(weights === start ? [] : weights)]);
+    const person = tf.tensor2d(vector, [1, d]);
+    const { heldOut } = data;
+    const { values, loss } = await descend({ person, epochs, rows, positionOf, heldOut, random });
+    person.dispose();
     scatterInPlace(delta, tableAt, rows, values[0] as Float32Array);
     scatterInPlace(delta, biasAt, rows, values[1] as Float32Array);
     denseAt.forEach(({ offset }, i) => delta.set(values[i + 2] as Float32Array, offset));
-    return {
-      delta,
-      local: keepLocal(Float32Array.from(person)),
-      loss,
-      examples: (epochs[0] as Examples).items.length,
-      touchedRows: keepLocal(rows),
-    };
+    return { ...still, loss, examples: (epochs[0] as Epoch).items.length };
   }
 
-  async function score(person: Float32Array, items?: Int32Array): Promise<Float32Array> {
+  async function score(vector: Float32Array, items?: Int32Array): Promise<Float32Array> {
     const result = tf.tidy(() => {
       const index = items === undefined ? undefined : tf.tensor1d(items, 'int32');
       const [rows, biases] =
         index === undefined ? [table, bias] : [tf.gather(table, index), tf.gather(bias, index)];
-      return logits(tf, shape, tf.tensor2d(person, [1, d]), rows, biases, dense);
+      const person = tf.tensor2d(vector, [1, d]);
+      return tf.add(towerLogits(tf, shape, { person, rows, biases }, dense, layersOfScores), mean);
     });
     const values = (await result.data()) as Float32Array;
     result.dispose();
@@ -182,54 +249,12 @@ async function loadTower(
   }
 
   return withCheckedItems(model.items, {
-    train: (local, { positives }, random) => train(local, positives, random),
-    personalize: async (_local, { positives }) => keepLocal(await fit(positives)),
+    train,
+    personalize: async (_local, data) => keepLocal(await fit(data)),
     score: async (local, items) => keepLocal(await score(local, items)),
     rank: async (local, options) => keepLocal(bestOf(await score(local), options)),
     dispose: () => tf.dispose([table, bias, ...dense]),
   });
-}
-
-/** Logits (B × 1) of rows of items (B × d) for one person (1 × d); `weights`: layers, then the heads of the towers there are. */
-function logits(
-  tf: Tensorflow,
-  shape: TowerShape,
-  person: Tensor2D,
-  rows: Tensor2D,
-  biases: Tensor2D,
-  weights: readonly Tensor[],
-): Tensor2D {
-  const rest = [...weights];
-  const block = (tensor: Tensor2D, from: number, size: number): Tensor2D =>
-    from === 0 && size === shape.width ? tensor : tf.slice(tensor, [0, from], [-1, size]);
-  const { deep, product } = shape;
-  let terms: Tensor2D = biases;
-  if (deep !== undefined) {
-    const [p, q] = [block(person, deep.from, deep.size), block(rows, deep.from, deep.size)];
-    const inputs = [
-      tf.mul<Tensor2D>(tf.onesLike(q), p),
-      q,
-      ...(deep.products ? [tf.mul<Tensor2D>(q, p)] : []),
-    ];
-    let hidden = tf.concat2d(inputs, 1);
-    for (let layer = 0; layer < deep.hidden.length; layer++) {
-      const [kernel, bias] = [rest.shift() as Tensor2D, rest.shift() as Tensor];
-      hidden = tf.relu(tf.add(tf.matMul(hidden, kernel), bias));
-    }
-    const head = product > 0 ? rest.splice(1, 1)[0] : rest.shift();
-    terms = tf.add(terms, tf.matMul(hidden, head as Tensor2D));
-  }
-  if (product > 0) {
-    const both = tf.mul<Tensor2D>(block(rows, 0, product), block(person, 0, product));
-    terms = tf.add(terms, tf.matMul(both, rest.shift() as Tensor2D));
-  }
-  return tf.add(terms, rest[0] as Tensor);
-}
-
-/** Σ log(1 + exp(z)) − y·z, without overflow. */
-function crossEntropy(tf: Tensorflow, z: Tensor2D, labels: Tensor): ReturnType<Tensorflow['scalar']> {
-  const soft = tf.add(tf.relu(z), tf.log1p(tf.exp(tf.neg(tf.abs(z)))));
-  return tf.sum(tf.sub(soft, tf.mul(labels, z)));
 }
 
 function scatterInPlace(

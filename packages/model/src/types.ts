@@ -20,11 +20,19 @@ export interface LocalSolve {
   readonly regularization: number;
 }
 
-/** Implicit matrix factorisation (Hu et al. 2008): the person's vector in closed form, one gradient step on the item rows. */
+/** What matrix factorisation makes small: weighted squares over all items (Hu et al. 2008), or distance from ratings. */
+export const MF_LOSSES = ['implicit', 'mse'] as const;
+export type MfLoss = (typeof MF_LOSSES)[number];
+
+/** Matrix factorisation: the person's vector in closed form, one gradient step on the item rows. */
 export interface MfConfig extends LocalSolve {
   readonly family: 'mf';
   /** d: length of a person's and an item's vector. */
   readonly dimension: number;
+  /** `implicit` when left out. */
+  readonly loss?: MfLoss;
+  /** What every prediction of a rating begins with; needed with `mse`. */
+  readonly ratingMean?: number;
 }
 
 /** How the neural families train: the person's vector first, in closed form, then what is shared, by cross-entropy on sampled negatives. */
@@ -47,14 +55,43 @@ export interface TowerTraining extends LocalSolve {
   readonly proximal: number;
 }
 
+/** What a neural family makes small: cross-entropy of each example, a positive below its negatives (BPR), or distance from ratings. */
+export const TOWER_LOSSES = ['bce', 'bpr', 'mse'] as const;
+export type TowerLoss = (typeof TOWER_LOSSES)[number];
+
+/** How a client steps: plain gradients, or Adam, whose moments begin anew in each round. */
+export const TOWER_OPTIMIZERS = ['sgd', 'adam'] as const;
+export type TowerOptimizer = (typeof TOWER_OPTIMIZERS)[number];
+
+/** What a hidden unit does with its sum. */
+export const ACTIVATIONS = ['relu', 'tanh', 'sigmoid', 'elu', 'swish'] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
+
+/**
+ * What else can be chosen for a neural family. What is left out is the first of its list, nothing dropped, every epoch: what the
+ * kernel has. With any of it a model trains in TensorFlow.js.
+ */
+export interface TowerChoices {
+  readonly loss?: TowerLoss;
+  readonly optimizer?: TowerOptimizer;
+  /** Of the hidden layers. */
+  readonly activation?: Activation;
+  /** Share of hidden units that are silent in a training step, drawn anew in each. */
+  readonly dropout?: number;
+  /** Epochs without a gain on the person's own validation item after which training ends, with the weights of the best epoch. */
+  readonly patience?: number;
+  /** What every prediction of a rating begins with; needed with `mse`. */
+  readonly ratingMean?: number;
+}
+
 /** Generalised matrix factorisation (He et al. 2017): a weighted product of the person's and the item's vector. */
-export interface GmfConfig extends TowerTraining {
+export interface GmfConfig extends TowerTraining, TowerChoices {
   readonly family: 'gmf';
   readonly dimension: number;
 }
 
 /** Embedding-MLP: a product head and hidden layers over [person, item, person∘item], trained on cross-entropy. */
-export interface MlpConfig extends TowerTraining {
+export interface MlpConfig extends TowerTraining, TowerChoices {
   readonly family: 'mlp';
   readonly dimension: number;
   /** Sizes of the hidden layers. */
@@ -62,7 +99,7 @@ export interface MlpConfig extends TowerTraining {
 }
 
 /** NeuMF (He et al. 2017): hidden layers over [person, item] beside a product tower with vectors of its own. */
-export interface NeumfConfig extends TowerTraining {
+export interface NeumfConfig extends TowerTraining, TowerChoices {
   readonly family: 'neumf';
   /** Length of a vector in each of the two towers; people and items have both. */
   readonly dimension: number;
@@ -115,6 +152,17 @@ export interface Model {
 /** What a device trains on: the distinct items that its person touched, oldest first where times are known. */
 export interface LocalData {
   readonly positives: LocalOnly<Int32Array>;
+  /** What the person gave each of the positives; a model of ratings trains on those alone that are not NaN. */
+  readonly ratings?: LocalOnly<Float32Array>;
+  /** An item that is not trained on, the candidates it is ranked among, and what the person gave it, if they did. */
+  readonly heldOut?: LocalOnly<HeldOutItem>;
+}
+
+/** One item that a device measures its model with. */
+export interface HeldOutItem {
+  readonly item: number;
+  readonly candidates: Int32Array;
+  readonly rating?: number;
 }
 
 /** What local training gives: a delta of the shared part, and the local part, which stays. */

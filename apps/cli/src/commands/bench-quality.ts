@@ -5,7 +5,8 @@ import { FITS, partsOf, type RoundReport } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
-import { cohortSize, wholeNumber, wholeNumbers } from '../parse.ts';
+import { cohortSize, wholeNumber } from '../parse.ts';
+import { addModelOptions } from '../model-options.ts';
 import { canaryLines, runCanaries } from '../quality/canaries.ts';
 import type { ChosenRound } from '../quality/choose-round.ts';
 import { compareReferences, type Comparison } from '../quality/compare.ts';
@@ -41,7 +42,7 @@ Examples:
   tutti bench-quality --dataset ml-100k --model mlp --against popularity,ials`;
 
 export function benchQualityCommand(): Command {
-  return new Command('bench-quality')
+  return addModelOptions(new Command('bench-quality'))
     .description(
       'how good a family’s federation ranks, over seeds, against references; without --model the references alone',
     )
@@ -57,8 +58,6 @@ export function benchQualityCommand(): Command {
         .conflicts('dataset'),
     )
     .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]))
-    .option('--dimension <n>', 'length of a person’s and an item’s vector', wholeNumber(1, 512))
-    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)', wholeNumbers(1, 1_024))
     .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
     .option('--cohort <n|p%>', 'clients a round (default: 10%, at least 16)', cohortSize)
     .addOption(

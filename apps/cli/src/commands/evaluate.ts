@@ -16,7 +16,8 @@ import {
 import { describeData, openData, type DataChoice } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { wholeNumber, wholeNumbers } from '../parse.ts';
+import { addModelOptions, modelInputOf, type ModelFlags } from '../model-options.ts';
+import { wholeNumber } from '../parse.ts';
 import { canaryLines, runCanaries } from '../quality/canaries.ts';
 import { factsOf } from '../quality/central.ts';
 import { openCheckpointScorer } from '../quality/checkpoint-scorer.ts';
@@ -30,12 +31,10 @@ import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { methodsLines } from '../ui/quality.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
 
-interface EvaluateFlags extends EngineFlags {
+interface EvaluateFlags extends EngineFlags, ModelFlags {
   checkpoint: string;
   dataset?: string;
   model: ModelFamily;
-  dimension?: number;
-  hidden?: number[];
   config?: string;
   users?: number;
   items?: number;
@@ -52,7 +51,7 @@ Examples:
   tutti evaluate --checkpoint model.safetensors --dataset ml-100k --model mf --against popularity,ials --report quality.html`;
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate')
+  return addModelOptions(new Command('evaluate'), 'config')
     .description('a checkpoint against a data set: sampled and full ranking beside references')
     .requiredOption('--checkpoint <file>', 'the shared model (safetensors)')
     .option('--dataset <folder>', 'data set; built-in data when left out')
@@ -64,14 +63,6 @@ export function evaluateCommand(): Command {
       new Option('--model <family>', 'model family')
         .choices([...MODEL_FAMILIES])
         .default('mlp')
-        .conflicts('config'),
-    )
-    .addOption(
-      new Option('--dimension <n>', 'length of a vector').argParser(wholeNumber(1, 512)).conflicts('config'),
-    )
-    .addOption(
-      new Option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)')
-        .argParser(wholeNumbers(1, 1_024))
         .conflicts('config'),
     )
     .addOption(
@@ -172,10 +163,10 @@ const CENTRAL_PARTS = 10;
 
 /** Data and model: from the flags, or from the run that made the checkpoint. */
 async function whatToMeasure(flags: EvaluateFlags): Promise<{ choice: DataChoice; model: ModelInput }> {
-  const { dataset, users, items, dimension, hidden } = flags;
+  const { dataset, users, items } = flags;
   const run = flags.config === undefined ? {} : await runConfig(flags.config);
   const choice = { seed: flags.seed, ...run.data, ...given({ dataset, users, items }) };
-  return { choice, model: run.model ?? { family: flags.model, ...given({ dimension, hidden }) } };
+  return { choice, model: run.model ?? modelInputOf(flags.model, flags) };
 }
 
 /** Only what is there. */

@@ -12,29 +12,26 @@ import {
   type Mechanism,
   type SimulationOptions,
   type SimulationResult,
-  type Tuning,
 } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
-import { cohortSize, realNumber, sliceRows, wholeNumber, wholeNumbers, wordBits } from '../parse.ts';
+import { cohortSize, realNumber, sliceRows, wholeNumber, wordBits } from '../parse.ts';
+import { addModelOptions, modelInputOf, type ModelFlags } from '../model-options.ts';
 import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
 import { roundColumns, roundCells } from '../ui/rounds.ts';
-import { counted, openScreen, type Screen } from '../ui/screen.ts';
-import { qualityLines } from '../ui/quality.ts';
+import { openScreen, type Screen } from '../ui/screen.ts';
+import { resultLines, type Simulated } from '../ui/simulation.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
-import { sweep, tuningLines, tuningOptions, type TuneFlags } from '../tuning.ts';
+import { sweep, tuningOptions, type TuneFlags } from '../tuning.ts';
 
 /** The options of `tutti simulate` as commander hands them over. */
-interface SimulateFlags extends EngineFlags, TuneFlags {
+interface SimulateFlags extends EngineFlags, ModelFlags, TuneFlags {
   dataset?: string;
   users?: number;
   items?: number;
   model: ModelFamily;
-  dimension?: number;
-  hidden?: number[];
-  proximal?: number;
   rounds?: number;
   cohort?: { count: number } | { share: number };
   strategy?: StrategyConfig['name'];
@@ -82,27 +79,10 @@ Examples:
   tutti simulate --dataset ratings.csv --dropout 0.05 --seed 7       5 % of the clients fall silent each round`;
 
 export function simulateCommand(): Command {
-  return new Command('simulate')
+  return addModelOptions(dataOptions(new Command('simulate')))
     .description(
       'train with many simulated clients in one process; the round code is that of the real coordinator',
     )
-    .option(
-      '--dataset <folder>',
-      'ratings to train on (MovieLens, NCF files or a CSV with a header); built-in data when left out',
-    )
-    .addOption(
-      new Option('--users <n>', 'people of the built-in data')
-        .argParser(wholeNumber(16, 1_000_000))
-        .conflicts('dataset'),
-    )
-    .addOption(
-      new Option('--items <n>', 'items of the built-in data')
-        .argParser(wholeNumber(110, 1_000_000))
-        .conflicts('dataset'),
-    )
-    .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]).default('mlp'))
-    .option('--dimension <n>', 'length of a person’s and an item’s vector', wholeNumber(1, 512))
-    .option('--hidden <n,n>', 'sizes of the hidden layers (mlp, neumf)', wholeNumbers(1, 1_024))
     .option(
       '--proximal <µ>',
       'pull of the clients’ steps back to the round’s model (not mf; 0.1 with fedprox)',
@@ -232,8 +212,25 @@ export function simulateCommand(): Command {
     });
 }
 
-/** What a simulation found, and what it was tuned to before. */
-type Simulated = SimulationResult & { readonly tune?: Tuning };
+/** Which data, and which family. */
+function dataOptions(command: Command): Command {
+  return command
+    .option(
+      '--dataset <folder>',
+      'ratings to train on (MovieLens, NCF files or a CSV with a header); built-in data when left out',
+    )
+    .addOption(
+      new Option('--users <n>', 'people of the built-in data')
+        .argParser(wholeNumber(16, 1_000_000))
+        .conflicts('dataset'),
+    )
+    .addOption(
+      new Option('--items <n>', 'items of the built-in data')
+        .argParser(wholeNumber(110, 1_000_000))
+        .conflicts('dataset'),
+    )
+    .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]).default('mlp'));
+}
 
 async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simulated> {
   if (flags.checkpointEvery !== undefined && flags.out === undefined)
@@ -285,12 +282,7 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     flags.noiseMultiplier ?? (flags.noise === 'default' ? defaultNoiseMultiplier(flags.model) : 0);
   return {
     dataset,
-    model: {
-      family: flags.model,
-      ...given('dimension', flags.dimension),
-      ...given('hidden', flags.hidden),
-      ...given('proximal', flags.proximal),
-    },
+    model: modelInputOf(flags.model, flags),
     ...given('rounds', flags.rounds),
     seed: flags.seed,
     protocol: flags.protocol,
@@ -333,32 +325,4 @@ async function closeFolder(
   result: SimulationResult,
 ): Promise<void> {
   await folder?.finish({ command: 'simulate', ...flags }, result);
-}
-
-function resultLines(result: Simulated, out: string | undefined): string[] {
-  return [
-    '',
-    ...qualityLines({ 'this federation': result.final, ...result.baselines }),
-    '',
-    `${counted(result.rounds.length, 'round')} in ${result.wallSeconds.toFixed(1)} s, ${result.clientsPerSecond.toFixed(0)} clients/s · checkpoint ${result.checkpointHash.slice(0, 16)}`,
-    ...(result.tune === undefined ? [] : tuningLines(result.tune)),
-    ...privacyLines(result.privacy),
-    ...result.notes,
-    ...(out === undefined ? [] : [`report: ${out}/report.html`]),
-  ];
-}
-
-/** What the noise guarantees, from both points of view. */
-function privacyLines(privacy: SimulationResult['privacy']): string[] {
-  if (privacy === null) return [];
-  const { mechanism, noiseMultiplier, delta, epsilon, sampling, participation } = privacy;
-  const capped = participation === null ? '' : `, at most ${participation.most} rounds a person`;
-  const coordinator =
-    epsilon.coordinator === null
-      ? 'nothing holds against the coordinator, which adds the noise'
-      : `ε = ${epsilon.coordinator.toFixed(3)} against a coordinator that sees who takes part`;
-  return [
-    `privacy of a person’s every update (one more or less), δ = ${delta}: ${coordinator}, ε = ${epsilon.readers.toFixed(3)} against readers of the model`,
-    `${mechanism} noise of multiplier ${noiseMultiplier.toPrecision(5)}${sampling === null ? '' : `, each person asked with chance ${sampling.toPrecision(3)}`}${capped}`,
-  ];
 }

@@ -3,6 +3,7 @@ import { openNodeEngine } from '@tutti/engine-simd/node';
 import { createModel, resolveModelConfig, type ModelConfig, type ModelFamily } from '@tutti/model';
 import { simulate, type Fit, type RoundReport, type SimulationOptions } from '@tutti/simulation';
 import type { EngineFlags } from '../engine-options.ts';
+import { modelInputOf, type ModelFlags } from '../model-options.ts';
 import { factsOf } from './central.ts';
 import { openCheckpointScorer } from './checkpoint-scorer.ts';
 import { roundChooser, type ChosenRound } from './choose-round.ts';
@@ -10,10 +11,8 @@ import { reportOver, type CentralPlan, type Comparison } from './compare.ts';
 import type { Bench, MethodReport } from './measure.ts';
 
 /** What a command line says of the family and its federation. */
-export interface FamilyFlags extends EngineFlags {
+export interface FamilyFlags extends EngineFlags, ModelFlags {
   readonly model?: ModelFamily;
-  readonly dimension?: number;
-  readonly hidden?: number[];
   readonly rounds: number;
   readonly cohort?: { count: number } | { share: number };
   readonly protocol: 'plain' | 'secure';
@@ -29,12 +28,8 @@ export interface Family {
 }
 
 export async function openFamily(flags: FamilyFlags, { data, train }: Bench): Promise<Family> {
-  const { model: family = 'mf', dimension, hidden, cohort: asked, rounds, engine, backend } = flags;
-  const input = {
-    family,
-    ...(dimension === undefined ? {} : { dimension }),
-    ...(hidden === undefined ? {} : { hidden }),
-  };
+  const { model: family = 'mf', cohort: asked, rounds, engine, backend } = flags;
+  const input = modelInputOf(family, flags);
   const config: ModelConfig = resolveModelConfig(input, factsOf(train));
   const tenth = Math.min(data.users, Math.max(16, Math.round(data.users / 10)));
   const cohort =

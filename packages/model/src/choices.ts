@@ -1,0 +1,99 @@
+import {
+  ACTIVATIONS,
+  MF_LOSSES,
+  TOWER_LOSSES,
+  TOWER_OPTIMIZERS,
+  type BuiltInConfig,
+  type ModelConfig,
+  type ModelFamily,
+} from './types.ts';
+
+/** What a choice is when it is left out, and what it may be. */
+interface Choice {
+  readonly usual: unknown;
+  readonly families: readonly ModelFamily[];
+  readonly allowed: string;
+  readonly fits: (value: unknown) => boolean;
+}
+
+const within = (least: number, most: number) => (value: unknown) =>
+  typeof value === 'number' && value >= least && value <= most;
+
+const oneOf = (names: readonly string[], families: readonly ModelFamily[]): Choice => ({
+  usual: names[0],
+  families,
+  allowed: `one of ${names.join(', ')}`,
+  fits: (value) => names.includes(value as string),
+});
+
+const TOWERS = ['gmf', 'mlp', 'neumf'] as const;
+const DEEP = ['mlp', 'neumf'] as const;
+
+const LOSSES = { mf: oneOf(MF_LOSSES, ['mf']), tower: oneOf(TOWER_LOSSES, TOWERS) };
+
+const RATING_MEAN: Choice = {
+  usual: undefined,
+  families: ['mf', ...TOWERS],
+  allowed: 'a number from -1000 to 1000',
+  fits: within(-1_000, 1_000),
+};
+
+const CHOICES: Readonly<Record<string, Choice>> = {
+  optimizer: oneOf(TOWER_OPTIMIZERS, TOWERS),
+  activation: oneOf(ACTIVATIONS, DEEP),
+  dropout: { usual: 0, families: DEEP, allowed: 'a number from 0 to 0.9', fits: within(0, 0.9) },
+  patience: {
+    usual: 0,
+    families: TOWERS,
+    allowed: 'a whole number from 0 to 100',
+    fits: (value) => Number.isInteger(value) && within(0, 100)(value),
+  },
+  ratingMean: RATING_MEAN,
+};
+
+/** The choice that a field makes in a family; nothing where the family has none of that name. */
+function choiceOf(name: string, family: ModelFamily): Choice | undefined {
+  if (name === 'loss') return family === 'mf' ? LOSSES.mf : LOSSES.tower;
+  const choice = Object.hasOwn(CHOICES, name) ? CHOICES[name] : undefined;
+  return choice?.families.includes(family) === true ? choice : undefined;
+}
+
+/**
+ * What is wrong with a field that is a choice; undefined where it is none of the family's choices.
+ * @returns one line for each problem.
+ */
+export function choiceProblems(name: string, value: unknown, family: ModelFamily): string[] | undefined {
+  const choice = choiceOf(name, family);
+  if (choice === undefined) return undefined;
+  return choice.fits(value) ? [] : [`model.${name}: ${String(value)} is not ${choice.allowed}`];
+}
+
+/** What does not go together. */
+export function togetherProblems(config: Readonly<Record<string, unknown>>): string[] {
+  const rated = config['loss'] === 'mse';
+  const mean = config['ratingMean'] !== undefined;
+  return [
+    ...(rated && !mean ? ['model.ratingMean: is needed with loss mse: the mean of the ratings'] : []),
+    ...(mean && !rated ? ['model.ratingMean: is for loss mse'] : []),
+    ...(config['patience'] !== undefined && config['epochs'] === 1
+      ? ['model.patience: ends training after an epoch; with epochs 1 there is nothing to end']
+      : []),
+  ];
+}
+
+/** The configuration without choices that say what is so anyway: equal models have equal fingerprints. */
+export function withoutUsual(config: BuiltInConfig): BuiltInConfig {
+  return Object.fromEntries(
+    Object.entries(config).filter(([name, value]) => {
+      const choice = choiceOf(name, config.family);
+      return choice === undefined || (value !== undefined && value !== choice.usual);
+    }),
+  ) as unknown as BuiltInConfig;
+}
+
+/** What of a model the kernel does not have, such as `loss bpr`: it trains in TensorFlow.js then. Undefined where it has all of it. */
+export function beyondKernel(config: ModelConfig): string | undefined {
+  if (config.family === 'own') return `an app's own model (${config.name})`;
+  const entry = Object.entries(config).find(([name]) => choiceOf(name, config.family) !== undefined);
+  return entry && `${entry[0]} ${String(entry[1])}`;
+}
