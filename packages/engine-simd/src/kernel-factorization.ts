@@ -91,7 +91,7 @@ class KernelFactorization implements LoadedModel {
     call.dotRange(0, this.items, this.#scores);
     const loss = call.rankOneDelta(this.#scores, this.items, named, positives.length, a0, delta);
     return {
-      delta: this.#kernel.floats.slice(delta / 4, delta / 4 + this.items * d),
+      delta: this.#kernel.floats.subarray(delta / 4, delta / 4 + this.items * d),
       local: this.#person(),
       loss: loss / Math.max(1, positives.length + a0 * this.items),
       examples: positives.length,

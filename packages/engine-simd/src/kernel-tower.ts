@@ -259,7 +259,7 @@ class KernelTower implements LoadedModel {
     for (const { within, padded, rows, columns, offset } of blocks)
       call.writeLayerDelta(within, padded, rows, columns, own.delta + 4 * (layers + offset - dense));
     const length = layers + this.model.layout.length - dense;
-    return this.#kernel.floats.slice(own.delta / 4, own.delta / 4 + length);
+    return this.#kernel.floats.subarray(own.delta / 4, own.delta / 4 + length);
   }
 
   /** Where the numbers of {@link #delta} stand in the shared layout. */

@@ -167,7 +167,10 @@ export interface HeldOutItem {
 
 /** What local training gives: a delta of the shared part, and the local part, which stays. */
 export interface LocalUpdate {
-  /** Trained minus initial, owned by the caller: in the shared layout, or with `ranges` only what stands there. */
+  /**
+   * Trained minus initial: in the shared layout, or with `ranges` only what stands there. The caller may change it. It may stand in
+   * the engine's memory, where it holds until the model's next call: who keeps it, copies it.
+   */
   readonly delta: Float32Array;
   /** Where in the shared layout training may have moved anything; everything, when left out. They name the rows it touched. */
   readonly ranges?: LocalOnly<Ranges>;

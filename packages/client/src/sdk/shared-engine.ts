@@ -1,5 +1,5 @@
-import { keepLocal, seededRandom } from '@tutti/base';
-import type { LoadedModel, Model, TrainingEngine, WholeTable } from '@tutti/model';
+import { keepLocal, seededRandom, wipe } from '@tutti/base';
+import type { LoadedModel, LocalUpdate, Model, TrainingEngine, WholeTable } from '@tutti/model';
 
 /** An engine, and what people should know of it. */
 export interface OpenedEngine {
@@ -128,10 +128,17 @@ async function rehearse({ items }: Model, loaded: LoadedModel): Promise<number> 
   return performance.now() - start;
 }
 
+/** An update that the next one to train does not write over. */
+function owned(update: LocalUpdate): LocalUpdate {
+  const delta = update.delta.slice();
+  wipe(update.delta);
+  return { ...update, delta };
+}
+
 /** Many clients share a processor: one trains at a time, so that each is done soon and memory stays small. */
 function oneAtATime(model: LoadedModel, turn: Turn): LoadedModel {
   return {
-    train: (...args) => turn(() => model.train(...args)),
+    train: (...args) => turn(async () => owned(await model.train(...args))),
     personalize: (...args) => turn(() => model.personalize(...args)),
     score: (...args) => turn(() => model.score(...args)),
     rank: (...args) => turn(() => model.rank(...args)),
