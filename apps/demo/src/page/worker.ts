@@ -1,0 +1,3 @@
+import { serveRecommender } from '@tutti/client-browser/serve';
+
+serveRecommender();

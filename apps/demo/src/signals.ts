@@ -1,0 +1,40 @@
+/** How often a process that npm started looks whether npm's shell is still there, in milliseconds. */
+const LOOK_MS = 500;
+
+/** What a process ends with that was interrupted. */
+export const INTERRUPTED = 130;
+
+/** A signal that aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+export function abortOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  const abort = (): void => {
+    const reason = new Error('interrupted');
+    reason.name = 'AbortError';
+    controller.abort(reason);
+  };
+  const onSignal = (): void => (controller.signal.aborted ? process.exit(INTERRUPTED) : abort());
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  onShellGone(() => void (controller.signal.aborted || abort()));
+  return controller.signal;
+}
+
+/** npm hands SIGTERM to the shell between it and us, which ends without a word to us: that it is gone is our signal. */
+function onShellGone(stop: () => void): void {
+  if (process.env['npm_lifecycle_event'] === undefined) return;
+  const shell = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(look);
+    stop();
+  }, LOOK_MS);
+  look.unref();
+}
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
