@@ -5,9 +5,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createClient, createSharedEngine, type Client } from '@tutti/client-node';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { createCoordinator } from '@tutti/server';
+import { createCoordinator, jsonLog } from '@tutti/server';
 import { openLmdbStorage } from '@tutti/storage-lmdb';
-import { pino } from 'pino';
 
 /**
  * A real coordinator on disk and real clients on sockets, in one process, for one round; then it waits, to be looked at from outside.
@@ -61,7 +60,7 @@ const storage = await openLmdbStorage(join(folder, 'coordinator'), nodeCrypto);
 const coordinator = await createCoordinator({
   store: storage.store,
   blobs: storage.blobs,
-  logger: pino({ level: 'trace' }),
+  log: jsonLog({ level: 'debug', destination: process.stdout }),
   config: {
     listen: { port: 0 },
     tasks: [

@@ -17,7 +17,13 @@ import {
   type Store,
 } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { createCoordinator, type Coordinator, type CoordinatorConfigInput, type Pages } from '@tutti/server';
+import {
+  createCoordinator,
+  type Coordinator,
+  type CoordinatorConfigInput,
+  type CoordinatorOptions,
+  type Pages,
+} from '@tutti/server';
 
 /** A federation over real sockets in one process: a real server, real clients with folders of their own. */
 
@@ -70,11 +76,13 @@ export async function openWireFederation(
   trainedBy: Parameters<typeof createSharedEngine>[0] = { backend: 'wasm' },
   storage: { store: Store; blobs: Blobs } = { store: memoryStore(), blobs: memoryBlobs(nodeCrypto) },
   pages?: Pages,
+  more: Partial<CoordinatorOptions> = {},
 ): Promise<WireFederation> {
   const folder = mkdtempSync(join(tmpdir(), 'tutti-wire-'));
   const coordinator = await createCoordinator({
     config,
     ...storage,
+    ...more,
     ...(pages === undefined ? {} : { pages }),
   });
   const url = await coordinator.listen();

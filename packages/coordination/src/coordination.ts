@@ -51,6 +51,8 @@ export interface Coordination {
   status(task: string): TaskStatus | undefined;
   rounds(task: string): readonly RoundRecord[];
   subscribe(listener: (event: CoordinationEvent) => void): () => void;
+  /** Opens no further attempt. @returns a promise that resolves when those that are going on have ended. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -119,6 +121,9 @@ export async function createCoordination(options: CoordinationOptions): Promise<
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    async drain() {
+      await Promise.all([...runners.values()].map((runner) => runner.drain()));
     },
     async close() {
       await Promise.all([...runners.values()].map((runner) => runner.close()));

@@ -23,7 +23,7 @@ export function isFinished({ rounds }: TaskConfig, { round }: TaskHistory): bool
 export function taskInfo(
   { name, model }: TaskConfig,
   history: TaskHistory,
-  hashes: { readonly layoutHash: string; readonly catalogueHash: string },
+  { layoutHash, catalogueHash }: { readonly layoutHash: string; readonly catalogueHash: string },
   coordinatorKey: Uint8Array,
 ): TaskInfo {
   return {
@@ -32,7 +32,8 @@ export function taskInfo(
     coordinatorKey: toHex(coordinatorKey),
     model: { ...model.config },
     items: model.items,
-    ...hashes,
+    layoutHash,
+    catalogueHash,
     round: history.round,
     modelHash: history.modelHash ?? '',
   };

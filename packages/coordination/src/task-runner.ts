@@ -1,5 +1,4 @@
-import { seededRandom, toHex, wipe } from '@tutti/base';
-import { encodeCheckpoint } from '@tutti/model';
+import { toHex, wipe } from '@tutti/base';
 import {
   roundDigest,
   type ClientMessage,
@@ -9,72 +8,40 @@ import {
   type RoundDescription,
   type TaskInfo,
 } from '@tutti/protocol';
-import { wipeReplies, type ClientId } from '@tutti/secure-aggregation';
+import type { ClientId } from '@tutti/secure-aggregation';
 import {
   openAttempt,
   pendingMessage,
   stepAttempt,
-  survivorsOf,
   unmaskable,
   type Attempt,
   type AttemptEvent,
   type Effect,
   type Summing,
 } from './attempt.ts';
-import { commitModel, pruneCheckpoints } from './checkpoints.ts';
-import { CentralNoise } from './central-noise.ts';
-import {
-  clippedShareOf,
-  clippingNormAfter,
-  currentConfig,
-  metricsOf,
-  sumAttempt,
-  type Summed,
-} from './commit.ts';
-import { checkNoiseHistory } from './noise-history.ts';
-import { decodeTaskCatalogue } from './catalogue.ts';
-import { describeAttempt, layoutHashOf } from './describe.ts';
-import { JournalWriteError, StaleTaskError, TaskStoppedError } from './errors.ts';
+import { pruneCheckpoints } from './checkpoints.ts';
+import { currentConfig, sumAttempt, type Summed } from './commit.ts';
+import { describeAttempt } from './describe.ts';
+import { abortAttempt, commitAttempt, evaluateAttempt, type Running } from './ending.ts';
+import { JournalWriteError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
-import { growTask } from './growth.ts';
 import { memberCheck, OPEN } from './identity.ts';
-import {
-  JOURNAL_VERSION,
-  restartEntry,
-  type EvaluationRecord,
-  type Funnel,
-  type NoiseDraw,
-  type RoundRecord,
-} from './journal.ts';
-import { Lobby } from './lobby.ts';
-import { blobHash, fetchBlob, type RunnerPorts, type Traffic } from './ports.ts';
-import { Post } from './post.ts';
+import { JOURNAL_VERSION, type EvaluationRecord, type NoiseDraw, type RoundRecord } from './journal.ts';
+import type { Lobby } from './lobby.ts';
 import { fewestOf } from './noise-plan.ts';
-import { funnelOf } from './record.ts';
+import type { RunnerPorts } from './ports.ts';
+import type { Post } from './post.ts';
 import { budgetedOf, releaseOf } from './release.ts';
 import { chooseCohort, roomFor, wantedNext, type Wanted } from './selection.ts';
-import { SliceShelf, type PublishedSlice } from './slice.ts';
+import { Serial } from './serial.ts';
+import type { PublishedSlice } from './slice.ts';
 import { isFinished, taskInfo, taskStatus } from './status.ts';
 import type { TaskConfig } from './task-config.ts';
-import { TaskLog } from './task-log.ts';
+import type { TaskLog } from './task-log.ts';
+import { openTask, taskParts, type TaskParts } from './task-parts.ts';
 import { Uploads } from './uploads.ts';
-
-/** An attempt that is going on, and what its record needs. */
-interface Running {
-  attempt: Attempt;
-  readonly openedAtMs: number;
-  readonly trafficBefore: Traffic;
-  readonly uploads: Uploads;
-  readonly slice: PublishedSlice | undefined;
-  cancelTimer: () => void;
-}
-
-/** Somebody who waits for a measurement. */
-interface Waiter {
-  readonly resolve: (record: EvaluationRecord) => void;
-  readonly reject: (error: Error) => void;
-}
+import { Waiters } from './waiters.ts';
 
 const NO_SUCH_ATTEMPT = refused('unknown-attempt', 'there is no such attempt now');
 
@@ -84,101 +51,61 @@ const BEFORE_INPUTS: ReadonlySet<Attempt['phase']> = new Set(['train', 'reveal-n
 /** How long an attempt waits for more clients once the fewest wait. */
 const SELECTION_MS = 2_000;
 
+/** When a client is to come back whose coordinator is about to stop, in milliseconds. */
+const DRAINING_RETRY_MS = 5_000;
+
 /** How many rounds go by before a client is asked again whose privacy budget was spent, or which was there too recently. */
 const REST_ROUNDS = 10;
-
-/** How many of the last rounds say, after a restart, how long a round takes. */
-const REMEMBERED_ROUNDS = 5;
 
 /**
  * Runs one task: applies events to the pure cores and carries out their effects through the ports, one after another. The
  * journal is written before anything is acknowledged or announced.
  */
 export class TaskRunner {
-  readonly #log: TaskLog;
-  readonly #lobby: Lobby;
-  readonly #post: Post;
-  readonly #noise: CentralNoise;
-  readonly #layoutHash: string;
-  readonly #catalogueHash: string;
-  readonly #slices: SliceShelf | undefined;
+  readonly #parts: TaskParts;
+  readonly #serial: Serial;
+  readonly #waiters = new Waiters();
   #running: Running | undefined;
-  #queue: Promise<unknown> = Promise.resolve();
   #cancelSelection: (() => void) | undefined;
-  #waiters: Waiter[] = [];
   #stopped: 'privacy-budget-spent' | 'stopped' | undefined;
+  #draining = false;
+  #idle: (() => void)[] = [];
 
   constructor(
     readonly config: TaskConfig,
     private readonly ports: RunnerPorts,
   ) {
-    const { accounting, participation } = config.noise;
-    this.#log = new TaskLog(config.name, ports.store, {
-      ...(accounting === undefined ? {} : { dpDelta: accounting.dpDelta }),
-      ...(participation === undefined ? {} : { participationCap: participation.most }),
-    });
-    this.#noise = new CentralNoise(config.name, { ...ports, words: ports.noise });
-    this.#lobby = new Lobby(ports.selection);
-    this.#post = new Post(ports.outbox, ports.crypto, ports.keyPair);
-    this.#layoutHash = layoutHashOf(config, ports.crypto);
-    this.#catalogueHash = blobHash(config.catalogue, ports.crypto);
-    const hashes = { layoutHash: this.#layoutHash, catalogueHash: this.#catalogueHash };
-    this.#slices = config.slice && new SliceShelf(config, config.slice, hashes, ports);
+    this.#parts = taskParts(config, ports);
+    this.#serial = new Serial((error) => this.#emitFailure(error));
+  }
+
+  get #log(): TaskLog {
+    return this.#parts.log;
+  }
+
+  get #lobby(): Lobby {
+    return this.#parts.lobby;
+  }
+
+  get #post(): Post {
+    return this.#parts.post;
   }
 
   /** Replays the journal; begins the task where there is none; ends what a crash left open. @throws {StaleTaskError} */
   async open(): Promise<void> {
-    const { blobs, clock } = this.ports;
-    await this.#log.replay();
-    await blobs.put(this.config.catalogue);
-    if (this.#log.history.created === undefined) await this.#create();
-    const restarted = restartEntry(this.#log.history, clock.now());
-    if (restarted !== undefined) await this.#log.append(restarted);
-    await this.#followCatalogue();
-    checkNoiseHistory(this.config, this.#log.history);
-    const { rounds } = this.#log.history;
-    for (const { durationMs } of rounds.slice(-REMEMBERED_ROUNDS)) this.#lobby.observeRound(durationMs);
+    await openTask(this.#parts);
     this.#stopIfSpent();
-  }
-
-  /** Takes up a catalogue that changed. @throws {StaleTaskError} if that is not all that changed. */
-  async #followCatalogue(): Promise<void> {
-    const { history } = this.#log;
-    const { layoutHash = '', catalogueHash = '' } = history.hashes ?? {};
-    if (catalogueHash === this.#catalogueHash) {
-      if (layoutHash !== this.#layoutHash) throw new StaleTaskError(this.config.name);
-      return;
-    }
-    const { blobs, clock } = this.ports;
-    const from = decodeTaskCatalogue(await fetchBlob(blobs, catalogueHash));
-    const grown = await growTask(this.config, history, from, blobs);
-    const hashes = { layoutHash: this.#layoutHash, catalogueHash: this.#catalogueHash };
-    const atMs = clock.now();
-    await this.#log.append({ v: JOURNAL_VERSION, type: 'catalogue-changed', atMs, ...hashes, ...grown });
-    for (const old of [history.strategyHash, history.sliceHash])
-      if (old !== undefined && old !== grown.strategyHash && old !== grown.sliceHash) await blobs.delete(old);
   }
 
   /** So that a task whose budget is spent says so at once. A round with a slice says so when it would begin. */
   #stopIfSpent(): void {
     const { planned } = this.config.cohort;
-    if (this.#slices !== undefined || isFinished(this.config, this.#log.history)) return;
+    if (this.#parts.slices !== undefined || isFinished(this.config, this.#log.history)) return;
     this.#wouldOverspend(this.#description('train', planned, undefined));
   }
 
-  async #create(): Promise<void> {
-    const { layout } = this.config.model;
-    const shared = this.config.model.initialShared(seededRandom(this.config.seed).fork('model'));
-    const metadata = { task: this.config.name, round: '0' };
-    const modelHash = await this.ports.blobs.put(encodeCheckpoint({ layout, shared, metadata }));
-    const hashes = { layoutHash: this.#layoutHash, catalogueHash: this.#catalogueHash };
-    const atMs = this.ports.clock.now();
-    await this.#log.append({ v: JOURNAL_VERSION, type: 'task-created', atMs, ...hashes, modelHash });
-  }
-
   info(): TaskInfo {
-    const hashes = { layoutHash: this.#layoutHash, catalogueHash: this.#catalogueHash };
-    return taskInfo(this.config, this.#log.history, hashes, this.ports.keyPair.publicKey);
+    return taskInfo(this.config, this.#log.history, this.#parts, this.ports.keyPair.publicKey);
   }
 
   status(): TaskStatus {
@@ -192,7 +119,7 @@ export class TaskRunner {
 
   connected(client: ClientId): void {
     this.#lobby.enter(client);
-    this.#enqueue(async () => {
+    this.#serial.enqueue(async () => {
       const running = this.#running;
       if (running === undefined) return;
       const pending = pendingMessage(running.attempt, client);
@@ -207,30 +134,40 @@ export class TaskRunner {
 
   /** Answers a client's message. Bad input is refused by name; it never throws for it. */
   handle(client: ClientId, message: ClientMessage): Promise<Reply> {
-    return this.#serial(async () => this.#answer(client, message));
+    return this.#serial.run(async () => this.#answer(client, message));
   }
 
   /** Counts an input whose words were added to the group's sum elsewhere. */
   inputAdded(client: ClientId, attempt: number): Promise<Reply> {
-    return this.#serial(async () => this.#event(attempt, { type: 'input-counted', client }));
+    return this.#serial.run(async () => this.#event(attempt, { type: 'input-counted', client }));
   }
 
   /** Measures everybody who is connected, through a secure sum, when the current attempt is over. */
   evaluate(): Promise<EvaluationRecord> {
-    return new Promise((resolve, reject) => {
-      if (this.#stopped !== undefined) return reject(new TaskStoppedError(this.config.name, this.#stopped));
-      this.#waiters.push({ resolve, reject });
-      this.#enqueue(async () => this.#considerSelection());
-    });
+    if (this.#stopped !== undefined)
+      return Promise.reject(new TaskStoppedError(this.config.name, this.#stopped));
+    const measured = this.#waiters.next();
+    this.#serial.enqueue(async () => this.#considerSelection());
+    return measured;
+  }
+
+  /** Opens no further attempt. @returns a promise that resolves when the one that is going on has ended. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    this.#cancelSelection?.();
+    this.#cancelSelection = undefined;
+    // An attempt may be about to open: it counts as going on.
+    await this.#serial.run(async () => undefined);
+    if (this.#running !== undefined) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   async close(): Promise<void> {
     this.#stopped ??= 'stopped';
     this.#cancelSelection?.();
-    await this.#serial(async () => {
+    await this.#serial.run(async () => {
       if (this.#running !== undefined) await this.#abort(this.#running, 'task-stopped');
     });
-    this.#failWaiters(new TaskStoppedError(this.config.name, this.#stopped));
+    this.#waiters.reject(new TaskStoppedError(this.config.name, this.#stopped));
   }
 
   async #answer(client: ClientId, message: ClientMessage): Promise<Reply> {
@@ -238,7 +175,8 @@ export class TaskRunner {
       case 'hello':
         return refused('malformed', 'a greeting is for the server', 'type');
       case 'check-in':
-        this.#enqueue(async () => this.#considerSelection());
+        if (this.#draining) return { type: 'later', retryAfterMs: DRAINING_RETRY_MS };
+        this.#serial.enqueue(async () => this.#considerSelection());
         return this.#lobby.checkIn(client, roomFor(this.config));
       case 'decline':
         if (message.reason === 'privacy-budget-spent')
@@ -323,15 +261,15 @@ export class TaskRunner {
       case 'timer':
         running.cancelTimer();
         running.cancelTimer = this.ports.clock.after(effect.afterMs, () =>
-          this.#enqueue(async () => this.#event(attempt, { type: 'deadline', phase: effect.phase })),
+          this.#serial.enqueue(async () => this.#event(attempt, { type: 'deadline', phase: effect.phase })),
         );
     }
   }
 
   /** What to do next; undefined where nothing may begin now. */
   #next(): Wanted | undefined {
-    if (this.#running !== undefined || this.#stopped !== undefined) return undefined;
-    const asked = { connected: this.#lobby.connected, evaluation: this.#waiters.length > 0 };
+    if (this.#running !== undefined || this.#stopped !== undefined || this.#draining) return undefined;
+    const asked = { connected: this.#lobby.connected, evaluation: this.#waiters.any };
     return wantedNext(this.config, this.#log.history, asked);
   }
 
@@ -345,7 +283,7 @@ export class TaskRunner {
 
   #considerLater(): void {
     this.#cancelSelection ??= this.ports.clock.after(this.config.selectionMs ?? SELECTION_MS, () =>
-      this.#enqueue(async () => {
+      this.#serial.enqueue(async () => {
         this.#cancelSelection = undefined;
         const now = this.#next();
         if (now === undefined || this.#lobby.waiting < now.least) return;
@@ -361,7 +299,7 @@ export class TaskRunner {
     this.#cancelSelection = undefined;
     const cohort = chooseCohort(this.config, this.#lobby, wanted);
     if (cohort === undefined) return this.#considerLater();
-    const slice = purpose === 'train' ? await this.#slices?.publish(this.#log.history) : undefined;
+    const slice = purpose === 'train' ? await this.#parts.slices?.publish(this.#log.history) : undefined;
     const description = this.#description(purpose, cohort.planned, slice);
     if (this.#wouldOverspend(description)) return this.#goOn();
     this.#lobby.take(cohort.clients);
@@ -410,8 +348,8 @@ export class TaskRunner {
       attempt: history.attempt + 1,
       previousDigest: history.previousDigest,
       modelHash: history.modelHash ?? '',
-      layoutHash: this.#layoutHash,
-      catalogueHash: this.#catalogueHash,
+      layoutHash: this.#parts.layoutHash,
+      catalogueHash: this.#parts.catalogueHash,
       planned,
       ...(slice === undefined ? {} : { slice: slice.description }),
     });
@@ -421,7 +359,7 @@ export class TaskRunner {
   async #sum(running: Running, attempt: Summing): Promise<void> {
     running.cancelTimer();
     try {
-      const noise = await this.#noise.of(attempt.description, this.#log.history);
+      const noise = await this.#parts.noise.of(attempt.description, this.#log.history);
       const summed = await sumAttempt(this.config, attempt, this.ports, noise?.lanes);
       if (summed === undefined) await this.#abort(running, 'too-few-unmask-shares');
       else if (attempt.description.purpose === 'evaluate') await this.#evaluated(running, attempt, summed);
@@ -439,26 +377,8 @@ export class TaskRunner {
     summed: Summed,
     noiseDraw: NoiseDraw | undefined,
   ): Promise<void> {
-    const { description } = attempt;
     const before = this.#log.history;
-    const { modelHash, ...states } = await this.#nextModel(running, summed);
-    const release = releaseOf(this.config, description, summed);
-    const record: RoundRecord = {
-      ...this.#funnel(running, summed),
-      ...metricsOf(summed.update),
-      modelHash,
-      previousModelHash: description.modelHash,
-      clippedShare: clippedShareOf(summed.update),
-      epsilon: this.#log.epsilonWith(release),
-    };
-    const nextClippingNorm = clippingNormAfter(this.config, description.clippingNorm, summed.update);
-    await this.#log.append({
-      ...{ v: JOURNAL_VERSION, type: 'round-committed', record, ...states, release },
-      ...(nextClippingNorm === undefined ? {} : { nextClippingNorm }),
-      ...(noiseDraw === undefined ? {} : { noiseDraw }),
-    });
-    this.#countParts(attempt);
-    this.#lobby.observeRound(record.durationMs);
+    const record = await commitAttempt(this.#parts, { running, attempt, summed, noiseDraw });
     this.#running = undefined;
     this.#post.committed(attempt, record);
     this.ports.emit({ type: 'committed', task: this.config.name, record });
@@ -466,58 +386,28 @@ export class TaskRunner {
     await this.#goOn();
   }
 
-  async #nextModel({ slice, attempt }: Running, summed: Summed) {
-    const { history } = this.#log;
-    return slice === undefined || this.#slices === undefined
-      ? commitModel(this.config, history, summed, this.ports.blobs)
-      : this.#slices.commit(history, summed.update, slice, attempt.description.clippingNorm);
-  }
-
   async #evaluated(running: Running, attempt: Summing, summed: Summed): Promise<void> {
-    const record: EvaluationRecord = {
-      ...this.#funnel(running, summed),
-      ...metricsOf(summed.update),
-      modelHash: attempt.description.modelHash,
-    };
-    const release = releaseOf(this.config, attempt.description, summed);
-    await this.#log.append({ v: JOURNAL_VERSION, type: 'evaluated', record, release });
+    const record = await evaluateAttempt(this.#parts, { running, attempt, summed });
     this.#running = undefined;
     this.#post.evaluated(attempt);
-    for (const { resolve } of this.#waiters.splice(0)) resolve(record);
+    this.#waiters.resolve(record);
     this.ports.emit({ type: 'evaluated', task: this.config.name, record });
     await this.#goOn();
   }
 
   async #abort(running: Running, reason: RoundAbortReason): Promise<void> {
-    running.cancelTimer();
-    running.uploads.clear();
-    const { attempt } = running;
-    const { attempt: number } = attempt.description;
-    if ('groups' in attempt)
-      attempt.groups.forEach((state, group) => {
-        this.ports.sums.discard({ attempt: number, group });
-        if (state.phase === 'unmask') wipeReplies(state);
-      });
-    const record = this.#funnel(running, undefined);
-    const release = unmaskable(attempt) === undefined ? null : (this.#log.history.asked ?? null);
-    await this.#log.append({ v: JOURNAL_VERSION, type: 'attempt-aborted', reason, record, release });
+    const record = await abortAttempt(this.#parts, running, reason);
     this.#running = undefined;
-    this.#post.aborted(attempt, reason);
+    this.#post.aborted(running.attempt, reason);
     this.ports.emit({ type: 'aborted', task: this.config.name, reason, record });
     await this.#goOn();
   }
 
-  /** Lets those rest that took part as often, or as recently, as they may. */
-  #countParts(attempt: Summing): void {
-    const { participation } = this.config.noise;
-    if (participation === undefined) return;
-    for (const client of survivorsOf(attempt))
-      this.#lobby.tookPart(client, attempt.description.round, participation);
-  }
-
   async #goOn(): Promise<void> {
+    for (const tell of this.#idle.splice(0)) tell();
     this.#lobby.wake(this.#log.history.round + 1);
-    if (this.#stopped !== undefined) this.#failWaiters(new TaskStoppedError(this.config.name, this.#stopped));
+    if (this.#stopped !== undefined)
+      this.#waiters.reject(new TaskStoppedError(this.config.name, this.#stopped));
     if (isFinished(this.config, this.#log.history) || this.#stopped !== undefined) {
       const reason = this.#stopped ?? 'rounds-done';
       this.ports.emit({ type: 'finished', task: this.config.name, reason });
@@ -539,17 +429,6 @@ export class TaskRunner {
     return over;
   }
 
-  #funnel({ attempt, openedAtMs, trafficBefore }: Running, summed: Summed | undefined): Funnel {
-    const nowMs = this.ports.clock.now();
-    return funnelOf(attempt, {
-      openedAtMs,
-      nowMs,
-      before: trafficBefore,
-      after: this.ports.traffic(),
-      summed,
-    });
-  }
-
   #emitProgress(): void {
     this.ports.emit({ type: 'progress', task: this.config.name, status: this.status() });
   }
@@ -557,25 +436,7 @@ export class TaskRunner {
   #emitFailure(error: unknown): void {
     const fatal = error instanceof JournalWriteError;
     const told = error instanceof Error ? error : new Error(String(error));
-    this.#failWaiters(told);
+    this.#waiters.reject(told);
     this.ports.emit({ type: 'failed', task: this.config.name, error: told, fatal });
-  }
-
-  #failWaiters(error: Error): void {
-    for (const { reject } of this.#waiters.splice(0)) reject(error);
-  }
-
-  /** One thing at a time: events are applied in the order in which they came. */
-  #serial<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#queue.then(work, work);
-    this.#queue = done.catch((error: unknown) => {
-      this.#emitFailure(error);
-    });
-    return done;
-  }
-
-  /** The same for work that nobody waits for; what fails is told as an event. */
-  #enqueue(work: () => Promise<unknown>): void {
-    this.#serial(work).catch(() => undefined);
   }
 }

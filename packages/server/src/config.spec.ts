@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { configJsonSchema, decodeConfig, tasksOf } from './config.ts';
+import { configJsonSchema, decodeConfig } from './config.ts';
+import { tasksOf } from './task-of.ts';
 
 const catalogue = { ids: ['a', 'b'] };
 

@@ -1,3 +1,4 @@
+import type { Server as HttpsServer } from 'node:https';
 import { systemRandom } from '@tutti/base';
 import {
   createCoordination,
@@ -7,17 +8,24 @@ import {
   type Store,
 } from '@tutti/coordination';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
-import type { FastifyBaseLogger } from 'fastify';
 import { keepLogs, logsOf, readLogs } from './authority-logs.ts';
-import { decodeConfig, tasksOf, type CoordinatorConfigInput } from './config.ts';
+import { decodeConfig, type CoordinatorConfig, type CoordinatorConfigInput } from './config.ts';
 import { PortTakenError } from './errors.ts';
+import type { Readiness } from './http-health.ts';
 import { openHttp, type Pages } from './http.ts';
 import { withKnownCatalogues } from './known-catalogues.ts';
+import { logOpened, logTasks } from './log-events.ts';
+import { errorFields, SILENT, type Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
 import { openSockets, type SocketLimits } from './sockets.ts';
 import { systemClock } from './system-clock.ts';
+import { tasksOf } from './task-of.ts';
+import { readCertificate, tlsOptions, type Certificate } from './tls.ts';
 
 /** How long open HTTP connections may end by themselves, in milliseconds. */
 const CLOSE_MS = 2_000;
+
+const DAY_MS = 86_400_000;
 
 /** What a coordinator is made of. */
 export interface CoordinatorOptions {
@@ -30,8 +38,8 @@ export interface CoordinatorOptions {
   readonly unmaskThreads?: number;
   /** A dashboard to serve, as `dashboardFiles()` of `@tutti/dashboard` gives it; a plain table without one. */
   readonly pages?: Pages;
-  /** A pino logger; silent without one. No key, weight or interaction is ever logged. */
-  readonly logger?: FastifyBaseLogger;
+  /** Hears what happens, as {@link jsonLog} writes it; silent without one. No key, weight or interaction is ever logged. */
+  readonly log?: Log;
 }
 
 /** A coordinator with its sockets and its HTTP interface. */
@@ -39,6 +47,19 @@ export interface Coordinator extends AsyncDisposable {
   readonly coordination: Coordination;
   /** Starts to listen. @returns the address. @throws {PortTakenError} */
   listen(): Promise<string>;
+  /** Whether rounds can begin here, as `/readyz` answers it. */
+  readiness(): Readiness;
+  /**
+   * Stops well: `/readyz` says no, no round begins, and the one that is going on may end until the configured deadline. Whatever has
+   * not ended then is ended by {@link Coordinator.close} with the reason `task-stopped`.
+   * @returns whether everything ended by itself.
+   */
+  drain(): Promise<boolean>;
+  /**
+   * Reads the files of the certificate again; open connections go on.
+   * @throws {ConfigError} if there is something wrong with them; the certificate that was there stays in use.
+   */
+  reloadCertificate(): void;
   /** Ends open attempts, says good-bye, closes. The store stays open: it belongs to who opened it. */
   close(): Promise<void>;
 }
@@ -49,17 +70,16 @@ export interface Coordinator extends AsyncDisposable {
  * @throws {EnvironmentError} if the authority of a transparent task does not answer.
  */
 export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const { log = SILENT, clock = systemClock() } = options;
   const config = await withKnownCatalogues(decodeConfig(options.config), options);
+  const certificate = config.listen.tls && certificateOf(config.listen.tls, { log, clock });
   const tasks = tasksOf(config);
   const logs = logsOf(config, tasks);
   await readLogs(logs);
   const random = systemRandom();
-  const clock = options.clock ?? systemClock();
-  const sockets = openSockets({
-    crypto: nodeCrypto,
-    random,
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
-  });
+  const { connections, inFlight } = config.limits;
+  const limits = { connections, inFlight, ...options.limits };
+  const sockets = openSockets({ crypto: nodeCrypto, random, limits });
   const { unmaskThreads: workers } = options;
   const unmasker = openUnmaskPool(workers === undefined ? {} : { workers });
   const coordination = await createCoordination({
@@ -73,6 +93,14 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     unmasker,
     traffic: sockets.traffic,
   });
+  const { readiness, become } = lifecycleOf(coordination);
+  const metrics = createMetrics({
+    coordination,
+    traffic: sockets.traffic,
+    connections: sockets.connections,
+    isReady: () => readiness().status === 'ready',
+  });
+  logTasks(coordination, log);
   const http = openHttp({
     coordination,
     blobs: options.blobs,
@@ -82,15 +110,20 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
         identity?.level === 'transparent' ? [[name, identity.log] as const] : [],
       ),
     ),
+    health: { readiness, metrics, metricsOpen: config.metrics === 'open' },
+    log,
+    ...(certificate === undefined ? {} : { certificate }),
     ...(options.pages === undefined ? {} : { pages: options.pages }),
-    ...(options.logger === undefined ? {} : { logger: options.logger }),
   });
   sockets.attach(http.server, coordination);
-  const letLogsBe = keepLogs(logs, { clock, onProblem: (problem) => options.logger?.warn(problem) });
+  const onProblem = (problem: Error): void =>
+    log.write('failed', { part: 'authority', ...errorFields(problem) });
+  const letLogsBe = keepLogs(logs, { clock, onProblem });
   let closed = false;
   async function close(): Promise<void> {
     if (closed) return;
     closed = true;
+    become('draining');
     letLogsBe();
     await coordination.close();
     await unmasker.close();
@@ -99,19 +132,84 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     await sockets.close();
     await http.close();
     clearTimeout(impatient);
+    log.write('stopped', {});
   }
   return {
     coordination,
+    readiness,
     async listen() {
       const { host, port } = config.listen;
-      try {
-        return await http.listen({ host, port });
-      } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new PortTakenError(port, { cause });
-        throw cause;
-      }
+      const url = await listenAt(config, () => http.listen({ host, port }));
+      become('ready');
+      log.write('listening', { url, tasks: tasks.length });
+      logOpened(coordination, log);
+      return url;
+    },
+    async drain() {
+      const { deadlineMs } = config.drain;
+      become('draining');
+      log.write('draining', { deadlineMs });
+      return within(coordination.drain(), deadlineMs, clock);
+    },
+    reloadCertificate() {
+      if (config.listen.tls === undefined) return;
+      const fresh = certificateOf(config.listen.tls, { log, clock });
+      (http.server as unknown as HttpsServer).setSecureContext(tlsOptions(fresh));
     },
     close,
     [Symbol.asyncDispose]: close,
+  };
+}
+
+async function listenAt({ listen }: CoordinatorConfig, start: () => Promise<string>): Promise<string> {
+  try {
+    return await start();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE')
+      throw new PortTakenError(listen.port, { cause });
+    throw cause;
+  }
+}
+
+function certificateOf(
+  files: NonNullable<CoordinatorConfig['listen']['tls']>,
+  { log, clock }: { readonly log: Log; readonly clock: Clock },
+): Certificate {
+  const certificate = readCertificate(files);
+  log.write('certificate-read', { validDays: Math.floor((certificate.validToMs - clock.now()) / DAY_MS) });
+  return certificate;
+}
+
+/** Whether `work` is done within `ms`. */
+async function within(work: Promise<void>, ms: number, clock: Clock): Promise<boolean> {
+  let cancel: () => void = () => undefined;
+  const tooLate = new Promise<boolean>((resolve) => (cancel = clock.after(ms, () => resolve(false))));
+  const done = await Promise.race([work.then(() => true), tooLate]);
+  cancel();
+  return done;
+}
+
+const PROBLEMS = {
+  starting: 'it does not listen yet',
+  draining: 'it is about to stop, and begins no round',
+} as const;
+
+/** How a coordinator stands: a journal that cannot be written is for good. */
+function lifecycleOf(coordination: Coordination): {
+  readiness(): Readiness;
+  become(state: 'ready' | 'draining'): void;
+} {
+  let state: 'starting' | 'ready' | 'draining' = 'starting';
+  let failed: string | undefined;
+  coordination.subscribe((event) => {
+    if (event.type === 'failed' && event.fatal)
+      failed ??= `the journal of task ${event.task} cannot be written; mend its storage, and start again`;
+  });
+  return {
+    readiness() {
+      if (failed !== undefined) return { status: 'failed', problem: failed };
+      return state === 'ready' ? { status: 'ready' } : { status: state, problem: PROBLEMS[state] };
+    },
+    become: (next) => void (state = next),
   };
 }

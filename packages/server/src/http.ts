@@ -1,17 +1,19 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
 import type { LogMirror } from '@tutti/identity';
+import { serveBlobs } from './http-blobs.ts';
+import { serveEvents } from './http-events.ts';
+import { serveHealth, type Health } from './http-health.ts';
 import { serveProofs } from './http-log.ts';
+import { errorFields, type Log } from './log.ts';
 import type { Sockets } from './sockets.ts';
+import { tlsOptions, type Certificate } from './tls.ts';
 
 /** Time for a whole request to arrive in, in milliseconds. */
 const REQUEST_MS = 30_000;
 
 /** Nothing here takes a body. */
 const LARGEST_BODY_BYTES = 65_536;
-
-/** Event streams that may be open at a time. */
-const MOST_STREAMS = 256;
 
 /** Files of a page by their path. */
 export type Pages = ReadonlyMap<
@@ -28,15 +30,17 @@ export function openHttp(options: {
   logs: ReadonlyMap<string, LogMirror>;
   /** A dashboard: what its paths are answered with, `/` among them. */
   pages?: Pages;
-  logger?: FastifyBaseLogger;
+  health: Health;
+  log: Log;
+  /** HTTPS with it, HTTP without one. */
+  certificate?: Certificate;
 }): FastifyInstance {
-  const { coordination, blobs, sockets, logger } = options;
-  const bounds = { requestTimeout: REQUEST_MS, bodyLimit: LARGEST_BODY_BYTES };
+  const { coordination, blobs, sockets, certificate, log } = options;
+  const bounds = { requestTimeout: REQUEST_MS, bodyLimit: LARGEST_BODY_BYTES, logger: false as const };
   const app =
-    logger === undefined
-      ? Fastify({ ...bounds, logger: false })
-      : (Fastify({ ...bounds, loggerInstance: logger }) as unknown as FastifyInstance);
-  const streams = new Set<() => void>();
+    certificate === undefined
+      ? Fastify(bounds)
+      : (Fastify({ ...bounds, https: tlsOptions(certificate) }) as unknown as FastifyInstance);
 
   app.addHook('onSend', async (_request, reply) => {
     reply.header('access-control-allow-origin', '*').header('x-content-type-options', 'nosniff');
@@ -51,6 +55,7 @@ export function openHttp(options: {
       error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
         ? error.statusCode
         : 500;
+    if (status >= 500) log.write('failed', { part: 'http', ...errorFields(error) });
     return reply.code(status).send({
       error: {
         code: status < 500 ? 'http/bad-request' : 'http/internal',
@@ -59,7 +64,7 @@ export function openHttp(options: {
     });
   });
 
-  app.get('/healthz', async () => ({ status: 'ok' }));
+  serveHealth(app, options.health, log);
   app.get('/v1/status', async () => ({
     tasks: coordination.taskNames.map((task) => coordination.status(task)),
   }));
@@ -88,56 +93,8 @@ export function openHttp(options: {
     },
   );
   serveProofs(app, options.logs);
-  app.get<{ Params: { hash: string } }>('/v1/blobs/:hash', async (request, reply) => {
-    const { hash } = request.params;
-    const bytes = /^[0-9a-f]{64}$/.test(hash) ? await blobs.get(hash) : undefined;
-    if (bytes === undefined)
-      return reply
-        .code(404)
-        .send({ error: { code: 'http/unknown-blob', message: 'there is no blob of this hash' } });
-    reply
-      .header('etag', `"${hash}"`)
-      .header('cache-control', 'public, max-age=31536000, immutable')
-      .header('accept-ranges', 'bytes')
-      .type('application/octet-stream');
-    if (request.headers['if-none-match'] === `"${hash}"`) return reply.code(304).send();
-    const part = rangeOf(request.headers.range, bytes.length);
-    if (part === 'unsatisfiable')
-      return reply.code(416).header('content-range', `bytes */${bytes.length}`).send();
-    const [start, end] = part ?? [0, bytes.length];
-    sockets.countDownload(end - start);
-    if (part !== undefined)
-      reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${bytes.length}`);
-    return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
-  });
-  app.get('/v1/events', (request, reply) => {
-    if (streams.size >= MOST_STREAMS) {
-      void reply
-        .code(503)
-        .header('retry-after', '60')
-        .send({ error: { code: 'http/too-busy', message: `${MOST_STREAMS} event streams are open` } });
-      return;
-    }
-    reply.hijack();
-    reply.raw.writeHead(200, {
-      'content-type': 'text/event-stream',
-      'cache-control': 'no-store',
-      'access-control-allow-origin': '*',
-    });
-    // A first line, so that who listens hears at once that they do.
-    reply.raw.write(': listening\n\n');
-    const stop = coordination.subscribe((event) => {
-      if (event.type !== 'failed' && !reply.raw.writableNeedDrain)
-        reply.raw.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
-    });
-    const end = (): void => {
-      stop();
-      streams.delete(end);
-      reply.raw.end();
-    };
-    streams.add(end);
-    request.raw.on('close', end);
-  });
+  serveBlobs(app, blobs, (bytes) => sockets.countDownload(bytes));
+  serveEvents(app, coordination);
   for (const [path, { type, body, headers }] of options.pages ?? [])
     app.get(path, async (_request, reply) =>
       reply.headers(headers).header('cache-control', 'no-cache').type(type).send(body),
@@ -146,17 +103,7 @@ export function openHttp(options: {
     app.get('/', async (_request, reply) =>
       reply.type('text/html; charset=utf-8').send(homePage(coordination)),
     );
-  app.addHook('preClose', async () => streams.forEach((end) => end()));
   return app;
-}
-
-/** `bytes=a-b`, one range only. */
-function rangeOf(header: string | undefined, size: number): [number, number] | 'unsatisfiable' | undefined {
-  const match = header === undefined ? null : /^bytes=(\d*)-(\d*)$/.exec(header);
-  if (match === null || (match[1] === '' && match[2] === '')) return undefined;
-  const start = match[1] === '' ? Math.max(0, size - Number(match[2])) : Number(match[1]);
-  const end = match[1] === '' || match[2] === '' ? size : Math.min(size, Number(match[2]) + 1);
-  return start < end ? [start, end] : 'unsatisfiable';
 }
 
 function homePage(coordination: Coordination): string {

@@ -16,10 +16,23 @@
  * ```
  */
 export type { Pages } from './http.ts';
-export { configJsonSchema, decodeConfig } from './config.ts';
-export type { CoordinatorConfig, CoordinatorConfigInput } from './config.ts';
+export { configJsonSchema, decodeConfig, inspectConfig } from './config.ts';
+export type { CoordinatorConfig, CoordinatorConfigInput, Inspected } from './config.ts';
+export { readEnvironment, variableOf } from './config-environment.ts';
+export { printedConfig, printedLines } from './config-print.ts';
+export type { PrintedValue } from './config-print.ts';
+export { assignmentsOf, mergeSources } from './config-sources.ts';
+export type { Assignment, Merged } from './config-sources.ts';
 export { createCoordinator } from './coordinator.ts';
 export type { Coordinator, CoordinatorOptions } from './coordinator.ts';
 export { ConfigError, PortTakenError } from './errors.ts';
+export type { Readiness } from './http-health.ts';
+export { jsonLog } from './log.ts';
+export type { Log, LogOptions } from './log.ts';
+export { pathText } from './paths.ts';
+export type { Path } from './paths.ts';
+export type { Problem } from './task-of.ts';
+export { readCertificate } from './tls.ts';
+export type { Certificate, CertificateFiles } from './tls.ts';
 export { DEFAULT_LIMITS, SOCKET_PATH } from './sockets.ts';
 export type { SocketLimits } from './sockets.ts';

@@ -43,6 +43,8 @@ const FRAME_ROOM_BYTES = 4_096;
 export interface Sockets {
   readonly outbox: Outbox;
   readonly traffic: () => Traffic;
+  /** Connections that are open. */
+  readonly connections: () => number;
   /** Bytes over HTTP count too. */
   countDownload(bytes: number): void;
   attach(server: HttpServer, coordination: Coordination): void;
@@ -220,6 +222,7 @@ export function openSockets(options: {
   return {
     outbox,
     traffic: () => ({ ...traffic }),
+    connections: () => io?.engine.clientsCount ?? 0,
     countDownload: (bytes) => void (traffic.downBytes += bytes),
     attach,
     async close() {

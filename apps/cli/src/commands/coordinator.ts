@@ -1,15 +1,19 @@
-import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { DecodeError } from '@tutti/base';
 import type { TaskStatus } from '@tutti/coordination';
 import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import type { WordBits } from '@tutti/secure-aggregation';
 import { dashboardFiles } from '@tutti/dashboard';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { createCoordinator, decodeConfig, type CoordinatorConfigInput } from '@tutti/server';
+import {
+  createCoordinator,
+  jsonLog,
+  printedLines,
+  type Assignment,
+  type Coordinator,
+  type CoordinatorConfig,
+} from '@tutti/server';
 import { openLmdbStorage } from '@tutti/storage-lmdb';
-import { catalogueFile } from '../catalogue-file.ts';
+import { readConfig, type ReadConfig } from '../coordinator/read-config.ts';
 import { CommandError } from '../exit-codes.ts';
 import { httpUrl, publicKey, wholeNumber, wordBits } from '../parse.ts';
 import { reportOf } from '../start/round-line.ts';
@@ -29,6 +33,7 @@ interface CoordinatorFlags {
   host?: string;
   dataDir?: string;
   wordBits?: WordBits | 'auto';
+  printConfig?: boolean;
   json?: boolean;
 }
 
@@ -37,10 +42,13 @@ Examples:
   tutti coordinator --catalogue catalogue.csv                 one task over the items of a CSV (columns id, title, genres)
   tutti coordinator --config tutti.config.json --port 8080    as a file says, on another port
   tutti coordinator --catalogue catalogue.csv --authority 3b6a…    for clients that this authority enrolled
+  TUTTI_LISTEN_PORT=8080 tutti coordinator --config tutti.config.json --print-config
 
 The file:
   { "listen": { "port": 4170 }, "store": "lmdb:./.tutti",
-    "tasks": [{ "name": "films", "catalogue": "catalogue.csv", "model": { "family": "mlp" }, "round": { "cohort": 100 } }] }`;
+    "tasks": [{ "name": "films", "catalogue": "catalogue.csv", "model": { "family": "mlp" }, "round": { "cohort": 100 } }] }
+Every value of it can be set by a variable, TUTTI_ and its path: TUTTI_LISTEN_PORT, TUTTI_TASKS_0_ROUND_COHORT. Options win over
+variables, variables over the file. docs/operations.md says more.`;
 
 export function coordinatorCommand(): Command {
   return new Command('coordinator')
@@ -77,6 +85,7 @@ export function coordinatorCommand(): Command {
       'bits of a word on the wire, for every task: 24, 32 or auto (round.wordBits)',
       wordBits,
     )
+    .option('--print-config', 'print what is in force and where each value came from, and end')
     .option('--json', 'events as JSON lines on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: CoordinatorFlags) => runCoordinator(flags));
@@ -93,13 +102,30 @@ function taskLine({ task, round, identity, phase }: TaskStatus, items: number): 
 }
 
 async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
+  const read = await readConfig({
+    ...(flags.config === undefined ? {} : { file: flags.config }),
+    environment: process.env,
+    options: assignmentsOfFlags(flags),
+    everyTask:
+      flags.wordBits === undefined
+        ? []
+        : [{ path: ['round', 'wordBits'], value: flags.wordBits, origin: '--word-bits' }],
+  });
+  if (flags.printConfig === true) return printConfig(read, flags.json === true);
+  await serve(read.config, flags.json === true);
+}
+
+function printConfig({ printed }: ReadConfig, json: boolean): void {
+  const text = json ? JSON.stringify({ values: printed() }) : printedLines(printed()).join('\n');
+  process.stdout.write(`${text}\n`);
+}
+
+async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
   const signal = abortOnSignals();
+  const isLogged = config.log.format === 'json';
   const screen = openScreen(process.stderr);
-  const config = await readConfig(flags);
-  const resolved = decodeConfig(config);
-  const folder = resolved.store.replace(/^lmdb:/, '');
-  if (!resolved.store.startsWith('lmdb:'))
-    throw new CommandError(`store: ${resolved.store} is not lmdb:FOLDER`);
+  const line = (text: string): void => void (isLogged || screen.line(text));
+  const folder = config.store.replace(/^lmdb:/, '');
   const storage = await openLmdbStorage(folder, nodeCrypto);
   try {
     await using server = await createCoordinator({
@@ -107,113 +133,96 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
       store: storage.store,
       blobs: storage.blobs,
       pages: await dashboardFiles(),
+      ...(isLogged ? { log: jsonLog({ level: config.log.level }) } : {}),
     });
-    const columns = roundColumns();
-    const emit = (event: unknown): void =>
-      void (flags.json === true && process.stdout.write(`${JSON.stringify(event)}\n`));
-    server.coordination.subscribe((event) => {
-      if (event.type === 'failed') screen.line(`a task failed: ${event.error.message}`);
-      else if (event.type !== 'progress') emit(event);
-      if (event.type === 'committed' || event.type === 'aborted')
-        screen.line(cellsLine(columns, roundCells(reportOf(event))));
-      if (event.type === 'finished' && event.reason === 'privacy-budget-spent')
-        screen.line(`task ${event.task}: ${BUDGET_SPENT}`);
-    });
+    const emit = (event: unknown): void => void (json && process.stdout.write(`${JSON.stringify(event)}\n`));
+    tellEvents(server, { line, emit });
+    // Without a certificate SIGHUP is what it always was: the terminal is gone.
+    if (config.listen.tls !== undefined) process.on('SIGHUP', () => reloadCertificate(server, line));
     const url = await server.listen();
     emit({ type: 'listening', url, pid: process.pid });
-    screen.line(
+    line(
       `Tutti coordinator at ${url} (a page there shows what it does), everything kept in ${folder}; Ctrl-C stops it`,
     );
-    for (const task of server.coordination.taskNames) {
-      const status = server.coordination.status(task);
-      const { items = 0 } = server.coordination.taskInfo(task) ?? {};
-      if (status !== undefined) screen.line(taskLine(status, items));
-    }
-    screen.line(headingLine(columns));
-    await new Promise<void>((done, fail) => {
-      if (signal.aborted) done();
-      signal.addEventListener('abort', () => done(), { once: true });
-      server.coordination.subscribe((event) => {
-        if (event.type === 'failed' && event.fatal) fail(event.error);
-      });
-    });
+    tellTasks(server, line);
+    await untilStopped(server, signal);
+    if (!(await server.drain())) line('the round that was going on did not end in time; it is ended');
   } finally {
     await storage.close();
   }
 }
 
-async function readConfig(flags: CoordinatorFlags): Promise<CoordinatorConfigInput> {
-  const base = flags.config === undefined ? await configOfFlags(flags) : await configOfFile(flags.config);
-  return {
-    ...base,
-    listen: {
-      ...base.listen,
-      ...(flags.port === undefined ? {} : { port: flags.port }),
-      ...(flags.host === undefined ? {} : { host: flags.host }),
-    },
-    ...(flags.dataDir === undefined ? {} : { store: `lmdb:${flags.dataDir}` }),
-    ...(flags.wordBits === undefined ? {} : { tasks: withWordBits(base.tasks, flags.wordBits) }),
-  };
+interface Told {
+  readonly line: (text: string) => void;
+  readonly emit: (event: unknown) => void;
 }
 
-type Tasks = CoordinatorConfigInput['tasks'];
-
-const withWordBits = (tasks: Tasks, bits: WordBits | 'auto'): Tasks =>
-  tasks.map((task) => ({ ...task, round: { ...task.round, wordBits: bits } }));
-
-async function configOfFlags(flags: CoordinatorFlags): Promise<CoordinatorConfigInput> {
-  if (flags.catalogue === undefined)
-    throw new CommandError('Say what is recommended: --catalogue FILE, or --config FILE.');
-  return {
-    tasks: [
-      {
-        name: flags.task,
-        catalogue: await catalogueFile(flags.catalogue),
-        model: { family: flags.model },
-        identity: identityOf(flags),
-      },
-    ],
-  };
+function tellEvents(server: Coordinator, { line, emit }: Told): void {
+  const columns = roundColumns();
+  server.coordination.subscribe((event) => {
+    if (event.type === 'failed') line(`a task failed: ${event.error.message}`);
+    else if (event.type !== 'progress') emit(event);
+    if (event.type === 'committed' || event.type === 'aborted')
+      line(cellsLine(columns, roundCells(reportOf(event))));
+    if (event.type === 'finished' && event.reason === 'privacy-budget-spent')
+      line(`task ${event.task}: ${BUDGET_SPENT}`);
+  });
 }
 
-function identityOf({ authority, authorityUrl: url }: CoordinatorFlags): TaskInput['identity'] {
-  if (authority === undefined) {
-    if (url !== undefined)
-      throw new CommandError(
-        '--authority-url needs --authority KEY: a log is believed only under a known key.',
-      );
-    return { level: 'open' };
+function tellTasks({ coordination }: Coordinator, line: (text: string) => void): void {
+  for (const task of coordination.taskNames) {
+    const status = coordination.status(task);
+    const { items = 0 } = coordination.taskInfo(task) ?? {};
+    if (status !== undefined) line(taskLine(status, items));
   }
-  return url === undefined ? { level: 'enrolled', authority } : { level: 'transparent', authority, url };
+  line(headingLine(roundColumns()));
 }
 
-type TaskInput = CoordinatorConfigInput['tasks'][number];
-
-/** The file as it is; a catalogue that is a path is read from beside the file. Everything else is checked by the server. */
-async function configOfFile(path: string): Promise<CoordinatorConfigInput> {
-  let value: unknown;
+function reloadCertificate(server: Coordinator, line: (text: string) => void): void {
   try {
-    value = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new CommandError(
-      `${path} cannot be read as JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      undefined,
-      { cause },
-    );
+    server.reloadCertificate();
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    line(`the certificate that was there stays in use: ${problem}`);
   }
-  if (typeof value !== 'object' || value === null || !('tasks' in value) || !Array.isArray(value.tasks))
-    throw new DecodeError('tasks', 'a list of tasks is needed');
-  const tasks = await Promise.all(
-    value.tasks.map(async (task: unknown) => {
-      if (
-        typeof task !== 'object' ||
-        task === null ||
-        !('catalogue' in task) ||
-        typeof task.catalogue !== 'string'
-      )
-        return task;
-      return { ...task, catalogue: await catalogueFile(resolve(dirname(path), task.catalogue)) };
-    }),
-  );
-  return { ...value, tasks } as CoordinatorConfigInput;
+}
+
+/** Until a signal comes. @throws what makes it impossible to go on. */
+function untilStopped({ coordination }: Coordinator, signal: AbortSignal): Promise<void> {
+  return new Promise((done, fail) => {
+    if (signal.aborted) done();
+    signal.addEventListener('abort', () => done(), { once: true });
+    coordination.subscribe((event) => {
+      if (event.type === 'failed' && event.fatal) fail(event.error);
+    });
+  });
+}
+
+/** What the command line sets, each with the option that does. */
+function assignmentsOfFlags(flags: CoordinatorFlags): Assignment[] {
+  const { port, host, dataDir } = flags;
+  const set = taskOfFlags(flags);
+  if (port !== undefined) set.push({ path: ['listen', 'port'], value: port, origin: '--port' });
+  if (host !== undefined) set.push({ path: ['listen', 'host'], value: host, origin: '--host' });
+  if (dataDir !== undefined) set.push({ path: ['store'], value: `lmdb:${dataDir}`, origin: '--data-dir' });
+  return set;
+}
+
+function taskOfFlags(flags: CoordinatorFlags): Assignment[] {
+  const { catalogue, task, model, authority, authorityUrl: url } = flags;
+  if (url !== undefined && authority === undefined)
+    throw new CommandError(
+      '--authority-url needs --authority KEY: a log is believed only under a known key.',
+    );
+  if (catalogue === undefined) return [];
+  const level = authority === undefined ? 'open' : url === undefined ? 'enrolled' : 'transparent';
+  const set: [name: string[], value: unknown, option: string][] = [
+    [['name'], task, '--task'],
+    [['catalogue'], catalogue, '--catalogue'],
+    [['model', 'family'], model, '--model'],
+    [['identity', 'level'], level, authority === undefined ? 'default' : '--authority'],
+  ];
+  if (authority !== undefined) set.push([['identity', 'authority'], authority, '--authority']);
+  if (url !== undefined) set.push([['identity', 'url'], url, '--authority-url']);
+  return set.map(([name, value, origin]) => ({ path: ['tasks', 0, ...name], value, origin }));
 }

@@ -1,0 +1,170 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import {
+  assignmentsOf,
+  configJsonSchema,
+  ConfigError,
+  inspectConfig,
+  mergeSources,
+  pathText,
+  printedConfig,
+  readCertificate,
+  readEnvironment,
+  type Assignment,
+  type CoordinatorConfig,
+  type Merged,
+  type Path,
+  type PrintedValue,
+  type Problem,
+} from '@tutti/server';
+import { catalogueFile } from '../catalogue-file.ts';
+import { CommandError } from '../exit-codes.ts';
+
+/** Where a configuration comes from; options win over the environment, which wins over the file. */
+export interface ConfigSources {
+  readonly file?: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly options: readonly Assignment[];
+  /** Options that every task gets; their paths are below the task. */
+  readonly everyTask: readonly Assignment[];
+}
+
+/** A configuration that can be run, and where each of its values came from. */
+export interface ReadConfig {
+  readonly config: CoordinatorConfig;
+  /** Every value with its origin, catalogues as the path that names them. */
+  printed(): PrintedValue[];
+}
+
+/**
+ * Puts a configuration together and checks all of it.
+ * @throws {ConfigError} with everything that is wrong, each with its path and, where it is not the file, where it came from.
+ */
+export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
+  const { file, environment, options } = sources;
+  const fromFile = file === undefined ? [] : assignmentsOf(await jsonFile(file), file);
+  const variables = readEnvironment(configJsonSchema(), environment);
+  const given = [...fromFile, ...variables.assignments, ...options];
+  const written = mergeSources([...given, ...forEveryTask(given, sources.everyTask)]);
+  if (file === undefined && valueAt(written.value, ['tasks']) === undefined)
+    throw new CommandError('Say what is recommended: --catalogue FILE, or --config FILE.');
+  const problems: Problem[] = variables.unknown.map((path) => ({
+    path,
+    problem: 'names nothing in the configuration (the variable of listen.port is TUTTI_LISTEN_PORT)',
+  }));
+  const baseOf = (path: Path): string =>
+    written.originOf(path) === file && file !== undefined ? dirname(file) : '.';
+  const value = withFiles(written.value, baseOf);
+  const { value: whole, problems: missing } = await withCatalogues(value, baseOf);
+  const inspected = inspectConfig(whole);
+  const unread = new Set(missing.map(({ path }) => path));
+  problems.push(
+    ...missing,
+    ...inspected.problems.filter(({ path }) => !unread.has(path)),
+    ...storeProblems(inspected.config),
+    ...certificateProblems(whole),
+  );
+  const { config } = inspected;
+  if (problems.length > 0 || config === undefined)
+    throw new ConfigError(problems.map((one) => told(one, written, file)));
+  return { config, printed: () => printedWith(config, written) };
+}
+
+function forEveryTask(given: readonly Assignment[], each: readonly Assignment[]): Assignment[] {
+  const tasks = valueAt(mergeSources(given).value, ['tasks']);
+  if (!Array.isArray(tasks)) return [];
+  return tasks.flatMap((_, index) => each.map((one) => ({ ...one, path: ['tasks', index, ...one.path] })));
+}
+
+async function jsonFile(path: string): Promise<unknown> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandError(`${path} cannot be read as JSON: ${problem}`, undefined, { cause });
+  }
+  throw new CommandError(`${path} does not hold a JSON object`);
+}
+
+/** Files beside the configuration: certificates are named from where the value stands. */
+function withFiles(value: unknown, baseOf: (path: Path) => string): unknown {
+  const files = ['certificate', 'key'].flatMap((name): Assignment[] => {
+    const path = ['listen', 'tls', name];
+    const written = valueAt(value, path);
+    return typeof written === 'string' ? [{ path, value: resolve(baseOf(path), written), origin: '' }] : [];
+  });
+  return mergeSources([{ path: [], value, origin: '' }, ...files]).value;
+}
+
+/** A catalogue that is a path is read from beside the file. */
+async function withCatalogues(
+  value: unknown,
+  baseOf: (path: Path) => string,
+): Promise<{ value: unknown; problems: Problem[] }> {
+  const tasks = valueAt(value, ['tasks']);
+  const problems: Problem[] = [];
+  const read = async (_task: unknown, index: number): Promise<Assignment[]> => {
+    const path = ['tasks', index, 'catalogue'];
+    const name = valueAt(value, path);
+    if (typeof name !== 'string') return [];
+    try {
+      return [{ path, value: await catalogueFile(resolve(baseOf(path), name)), origin: '' }];
+    } catch (error) {
+      problems.push({
+        path: pathText(path),
+        problem: error instanceof Error ? error.message : String(error),
+      });
+      return [];
+    }
+  };
+  const found = Array.isArray(tasks) ? await Promise.all(tasks.map(read)) : [];
+  return { value: mergeSources([{ path: [], value, origin: '' }, ...found.flat()]).value, problems };
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (part, name) =>
+      typeof part === 'object' && part !== null ? (part as Record<string, unknown>)[name] : undefined,
+    value,
+  );
+}
+
+const storeProblems = (config: CoordinatorConfig | undefined): Problem[] =>
+  config === undefined || config.store.startsWith('lmdb:')
+    ? []
+    : [{ path: 'store', problem: `${config.store.split(':')[0] ?? ''}: is not known; lmdb:FOLDER is` }];
+
+function certificateProblems(value: unknown): Problem[] {
+  const tls = valueAt(value, ['listen', 'tls']) as { certificate?: unknown; key?: unknown } | undefined;
+  if (typeof tls?.certificate !== 'string' || typeof tls.key !== 'string') return [];
+  try {
+    readCertificate({ certificate: tls.certificate, key: tls.key });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((line) => {
+      const [path = '', ...rest] = line.split(': ');
+      return { path, problem: rest.join(': ') };
+    });
+  }
+}
+
+/** A problem with its path; and where its value came from, unless that is the file. */
+function told({ path, problem }: Problem, { originOf }: Merged, file: string | undefined): string {
+  const origin = originOf(pathOf(path));
+  return origin === undefined || origin === file
+    ? `${path}: ${problem}`
+    : `${path}: ${problem} (from ${origin})`;
+}
+
+const pathOf = (text: string): Path =>
+  text.split(/[.[\]]+/).flatMap((part) => (part === '' ? [] : [/^\d+$/.test(part) ? Number(part) : part]));
+
+function printedWith(config: CoordinatorConfig, written: Merged): PrintedValue[] {
+  const tasks = config.tasks.map((task, index) => {
+    const name = valueAt(written.value, ['tasks', index, 'catalogue']);
+    return typeof name === 'string' ? { ...task, catalogue: name } : task;
+  });
+  return printedConfig({ ...config, tasks } as unknown as CoordinatorConfig, written);
+}

@@ -1,0 +1,125 @@
+import type { RoundAbortReason } from '@tutti/protocol';
+import { wipeReplies } from '@tutti/secure-aggregation';
+import { survivorsOf, unmaskable, type Attempt, type Summing } from './attempt.ts';
+import { commitModel } from './checkpoints.ts';
+import { clippedShareOf, clippingNormAfter, metricsOf, type Summed } from './commit.ts';
+import {
+  JOURNAL_VERSION,
+  type EvaluationRecord,
+  type Funnel,
+  type NoiseDraw,
+  type RoundRecord,
+} from './journal.ts';
+import type { Traffic } from './ports.ts';
+import { funnelOf } from './record.ts';
+import { releaseOf } from './release.ts';
+import type { PublishedSlice } from './slice.ts';
+import type { TaskParts } from './task-parts.ts';
+import type { Uploads } from './uploads.ts';
+
+/** How attempts end: what is written to the journal before anybody hears of it. */
+
+/** An attempt that is going on, and what its record needs. */
+export interface Running {
+  attempt: Attempt;
+  readonly openedAtMs: number;
+  readonly trafficBefore: Traffic;
+  readonly uploads: Uploads;
+  readonly slice: PublishedSlice | undefined;
+  cancelTimer: () => void;
+}
+
+/** Writes down a round: its new model, what it released, who was in it. */
+export async function commitAttempt(
+  parts: TaskParts,
+  {
+    running,
+    attempt,
+    summed,
+    noiseDraw,
+  }: { running: Running; attempt: Summing; summed: Summed; noiseDraw: NoiseDraw | undefined },
+): Promise<RoundRecord> {
+  const { config, log } = parts;
+  const { description } = attempt;
+  const { modelHash, ...states } = await nextModel(parts, running, summed);
+  const release = releaseOf(config, description, summed);
+  const record: RoundRecord = {
+    ...funnelNow(parts, running, summed),
+    ...metricsOf(summed.update),
+    modelHash,
+    previousModelHash: description.modelHash,
+    clippedShare: clippedShareOf(summed.update),
+    epsilon: log.epsilonWith(release),
+  };
+  const nextClippingNorm = clippingNormAfter(config, description.clippingNorm, summed.update);
+  await log.append({
+    ...{ v: JOURNAL_VERSION, type: 'round-committed', record, ...states, release },
+    ...(nextClippingNorm === undefined ? {} : { nextClippingNorm }),
+    ...(noiseDraw === undefined ? {} : { noiseDraw }),
+  });
+  countParts(parts, attempt);
+  parts.lobby.observeRound(record.durationMs);
+  return record;
+}
+
+/** Writes down a measurement. */
+export async function evaluateAttempt(
+  parts: TaskParts,
+  { running, attempt, summed }: { running: Running; attempt: Summing; summed: Summed },
+): Promise<EvaluationRecord> {
+  const { config, log } = parts;
+  const record: EvaluationRecord = {
+    ...funnelNow(parts, running, summed),
+    ...metricsOf(summed.update),
+    modelHash: attempt.description.modelHash,
+  };
+  const release = releaseOf(config, attempt.description, summed);
+  await log.append({ v: JOURNAL_VERSION, type: 'evaluated', record, release });
+  return record;
+}
+
+/** Writes down that an attempt came to nothing, and forgets what was sent for it. */
+export async function abortAttempt(
+  parts: TaskParts,
+  running: Running,
+  reason: RoundAbortReason,
+): Promise<Funnel> {
+  running.cancelTimer();
+  running.uploads.clear();
+  const { attempt } = running;
+  const { attempt: number } = attempt.description;
+  if ('groups' in attempt)
+    attempt.groups.forEach((state, group) => {
+      parts.ports.sums.discard({ attempt: number, group });
+      if (state.phase === 'unmask') wipeReplies(state);
+    });
+  const record = funnelNow(parts, running, undefined);
+  const release = unmaskable(attempt) === undefined ? null : (parts.log.history.asked ?? null);
+  await parts.log.append({ v: JOURNAL_VERSION, type: 'attempt-aborted', reason, record, release });
+  return record;
+}
+
+async function nextModel(
+  { config, log, ports, slices }: TaskParts,
+  { slice, attempt }: Running,
+  summed: Summed,
+) {
+  const { history } = log;
+  return slice === undefined || slices === undefined
+    ? commitModel(config, history, summed, ports.blobs)
+    : slices.commit(history, summed.update, slice, attempt.description.clippingNorm);
+}
+
+/** Lets those rest that took part as often, or as recently, as they may. */
+function countParts({ config, lobby }: TaskParts, attempt: Summing): void {
+  const { participation } = config.noise;
+  if (participation === undefined) return;
+  for (const client of survivorsOf(attempt)) lobby.tookPart(client, attempt.description.round, participation);
+}
+
+function funnelNow({ ports }: TaskParts, running: Running, summed: Summed | undefined): Funnel {
+  const { attempt, openedAtMs, trafficBefore: before } = running;
+  return funnelOf(attempt, {
+    ...{ openedAtMs, nowMs: ports.clock.now(), before, after: ports.traffic(), summed },
+  });
+}

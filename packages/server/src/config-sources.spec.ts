@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { configJsonSchema, inspectConfig } from './config.ts';
+import { readEnvironment, variableOf } from './config-environment.ts';
+import { printedConfig, printedLines, withoutPassword } from './config-print.ts';
+import { assignmentsOf, mergeSources } from './config-sources.ts';
+
+const schema = configJsonSchema();
+const read = (environment: Record<string, string>) => readEnvironment(schema, environment);
+const file = {
+  store: 'postgres://tutti:hunter2@db/tutti',
+  tasks: [{ name: 'films', catalogue: { ids: Array.from({ length: 30 }, (_, item) => `item-${item}`) } }],
+};
+
+describe('variables', () => {
+  it.each<[string, string, (string | number)[], unknown]>([
+    ['TUTTI_LISTEN_PORT', '8080', ['listen', 'port'], 8080],
+    ['TUTTI_LISTEN_TRUSTED_PROXIES', '["10.0.0.0/8"]', ['listen', 'trustedProxies'], ['10.0.0.0/8']],
+    ['TUTTI_TASKS_0_ROUND_SMALLEST_COHORT', '50', ['tasks', 0, 'round', 'smallestCohort'], 50],
+    [
+      'TUTTI_TASKS_1_ROUND_DEADLINES_MASKED_INPUT_MS',
+      '9',
+      ['tasks', 1, 'round', 'deadlines', 'maskedInputMs'],
+      9,
+    ],
+    // A seed is text, and so is one that looks like a number; a family's own field is what it looks like.
+    ['TUTTI_TASKS_0_SEED', '7', ['tasks', 0, 'seed'], '7'],
+    ['TUTTI_TASKS_0_MODEL_HIDDEN', '[32,16]', ['tasks', 0, 'model', 'hidden'], [32, 16]],
+    ['TUTTI_TASKS_0_ROUND_WORD_BITS', '24', ['tasks', 0, 'round', 'wordBits'], 24],
+    ['TUTTI_TASKS_0_ROUND_WORD_BITS', 'auto', ['tasks', 0, 'round', 'wordBits'], 'auto'],
+    ['TUTTI_TASKS_0_PRIVACY_EPSILON', '8', ['tasks', 0, 'privacy', 'epsilon'], 8],
+    ['TUTTI_TASKS_0_CATALOGUE', 'films.csv', ['tasks', 0, 'catalogue'], 'films.csv'],
+    ['TUTTI_METRICS', 'off', ['metrics'], 'off'],
+    // What is no number stays as it was written, so that the refusal shows it.
+    ['TUTTI_LISTEN_PORT', 'many', ['listen', 'port'], 'many'],
+  ])('%s=%s', (name, text, path, value) => {
+    expect(read({ [name]: text })).toEqual({ assignments: [{ path, value, origin: name }], unknown: [] });
+    expect(variableOf(path)).toBe(name);
+  });
+
+  it('that name nothing are told; those of others, and of Kubernetes, are not ours', () => {
+    const others = {
+      ...{ HOME: '/', TUTTI_TOKEN: 'x', TUTTI_SERVICE_HOST: '10.0.0.1', TUTTI_SERVICE_PORT_HTTP: '4170' },
+      ...{ TUTTI_PORT: 'tcp://10.0.0.1:4170', TUTTI_PORT_4170_TCP_ADDR: '10.0.0.1' },
+    };
+    expect(read(others)).toEqual({ assignments: [], unknown: [] });
+    const wrong = {
+      TUTTI_LISTN_PORT: '1',
+      TUTTI_LISTEN_PROT: '1',
+      TUTTI_TASKS_0_ROUND_COHRT: '1',
+      TUTTI_PORT: '80',
+    };
+    expect(read(wrong).unknown).toEqual(Object.keys(wrong).sort());
+  });
+});
+
+describe('a configuration out of several places', () => {
+  it('takes each value from the last that gives it, and knows which that was', () => {
+    const merged = mergeSources([
+      ...assignmentsOf({ listen: { port: 1, host: '::' }, tasks: [{ name: 'a' }] }, 'file.json'),
+      ...read({ TUTTI_LISTEN_PORT: '2', TUTTI_TASKS_0_ROUND_COHORT: '40' }).assignments,
+      { path: ['listen', 'port'], value: 3, origin: '--port' },
+    ]);
+    expect(merged.value).toEqual({
+      listen: { port: 3, host: '::' },
+      tasks: [{ name: 'a', round: { cohort: 40 } }],
+    });
+    expect(merged.originOf(['listen', 'port'])).toBe('--port');
+    expect(merged.originOf(['listen', 'host'])).toBe('file.json');
+    expect(merged.originOf(['tasks', 0, 'round', 'cohort'])).toBe('TUTTI_TASKS_0_ROUND_COHORT');
+    expect(merged.originOf(['tasks', 0, 'seed'])).toBeUndefined();
+  });
+
+  it('lets no name reach what objects share', () => {
+    const value = JSON.parse(
+      '{"__proto__": {"polluted": 1}, "constructor": {"prototype": {"polluted": 1}}}',
+    ) as unknown;
+    expect(mergeSources(assignmentsOf(value, 'file')).value).toEqual({});
+    expect(({} as { polluted?: number }).polluted).toBeUndefined();
+  });
+
+  it('is printed with the origin of each value, without passwords, long lists by their length', () => {
+    const merged = mergeSources(assignmentsOf(file, 'file.json'));
+    const { config, problems } = inspectConfig(merged.value);
+    expect(problems).toEqual([]);
+    if (config === undefined) throw new Error('no configuration');
+    const values = printedConfig(config, merged);
+    expect(values).toContainEqual({ path: 'listen.port', value: 4170, origin: 'default' });
+    expect(values).toContainEqual({
+      path: 'tasks[0].catalogue.ids',
+      value: '30 entries',
+      origin: 'file.json',
+    });
+    const text = printedLines(values).join('\n');
+    expect(text).toMatch(/store = "postgres:\/\/tutti:\*\*\*@db\/tutti" +\(file\.json\)/);
+    expect(text).not.toContain('hunter2');
+    expect(withoutPassword('postgres://h/d?user=a&password=p&ssl=1')).toBe(
+      'postgres://h/d?user=a&password=***&ssl=1',
+    );
+  });
+});
+
+describe('what is wrong', () => {
+  it('is told all at once: the form, and what does not fit together in tasks of the right form', () => {
+    const wrong = {
+      listen: { port: 70_000, trustedProxies: ['10.0.0.0/33', 'proxy'] },
+      tasks: [
+        { name: 'Films!', catalogue: { ids: ['a'] } },
+        { name: 'books', catalogue: { ids: ['a'] }, round: { cohort: 5 } },
+      ],
+    };
+    expect(inspectConfig(wrong).problems.map(({ path }) => path)).toEqual([
+      'listen.port',
+      'listen.trustedProxies[0]',
+      'listen.trustedProxies[1]',
+      'tasks[0].name',
+      'tasks[1].round.cohort',
+      'tasks[1].round.smallestCohort',
+    ]);
+  });
+});

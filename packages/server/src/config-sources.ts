@@ -1,0 +1,69 @@
+import { pathText, type Path } from './paths.ts';
+
+/** Configurations come from several places: a file, the environment, the command line. What comes later wins. */
+
+/** One value, where it goes, and where it came from. */
+export interface Assignment {
+  readonly path: Path;
+  readonly value: unknown;
+  /** As it is told: `tutti.config.json`, `TUTTI_LISTEN_PORT`, `--port`. */
+  readonly origin: string;
+}
+
+/** A configuration put together, and where each of its values came from. */
+export interface Merged {
+  readonly value: unknown;
+  /** The origin of the value at a path: its own, or that of what it is a part of; undefined for a default. */
+  originOf(path: Path): string | undefined;
+}
+
+/** Names that would reach what all objects share. */
+const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Every value of `value` by itself; a list of plain values is one value, and so is what has nothing in it. */
+export function assignmentsOf(value: unknown, origin: string, path: Path = []): Assignment[] {
+  const parts = partsOf(value);
+  if (parts === undefined || (parts.length === 0 && path.length > 0)) return [{ path, value, origin }];
+  return parts.flatMap(([name, part]) => assignmentsOf(part, origin, [...path, name]));
+}
+
+/** The named parts of an object or of a list of objects; undefined for what is taken whole. */
+export function partsOf(value: unknown): (readonly [name: string | number, part: unknown])[] | undefined {
+  if (Array.isArray(value)) {
+    const isPlain = value.every((part) => typeof part !== 'object' || part === null);
+    return isPlain ? undefined : value.map((part: unknown, index) => [index, part] as const);
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.entries(value).filter(([name]) => !FORBIDDEN.has(name));
+}
+
+/** Puts assignments together, the later ones over the earlier. */
+export function mergeSources(assignments: readonly Assignment[]): Merged {
+  const origins = new Map<string, string>();
+  let value: unknown = {};
+  for (const { path, value: part, origin } of assignments) {
+    value = withValue(value, path, part);
+    origins.set(pathText(path), origin);
+  }
+  return {
+    value,
+    originOf(path) {
+      for (let length = path.length; length > 0; length--) {
+        const origin = origins.get(pathText(path.slice(0, length)));
+        if (origin !== undefined) return origin;
+      }
+      return undefined;
+    },
+  };
+}
+
+function withValue(whole: unknown, [name, ...rest]: Path, value: unknown): unknown {
+  if (name === undefined) return value;
+  if (typeof name === 'number') {
+    const list: unknown[] = Array.isArray(whole) ? [...(whole as unknown[])] : [];
+    list[name] = withValue(list[name], rest, value);
+    return list;
+  }
+  const object = typeof whole === 'object' && whole !== null && !Array.isArray(whole) ? whole : {};
+  return { ...object, [name]: withValue((object as Record<string, unknown>)[name], rest, value) };
+}

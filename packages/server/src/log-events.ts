@@ -1,0 +1,43 @@
+import type { Coordination, CoordinationEvent } from '@tutti/coordination';
+import { errorFields, type Log } from './log.ts';
+
+/** Logs what tasks do. @returns how to stop. */
+export function logTasks(coordination: Coordination, log: Log): () => void {
+  return coordination.subscribe((event) => logEvent(event, log));
+}
+
+function logEvent(event: CoordinationEvent, log: Log): void {
+  const { task } = event;
+  switch (event.type) {
+    case 'progress': {
+      const { attempt, phase, progress } = event.status;
+      return log.write('phase', { task, attempt, phase, ...progress });
+    }
+    case 'committed': {
+      const { modelHash: model, epsilon, ...record } = event.record;
+      const spent = epsilon?.coordinator ?? epsilon?.readers ?? undefined;
+      return log.write('round-committed', { task, ...record, model, epsilon: spent });
+    }
+    case 'aborted':
+      return log.write('attempt-aborted', { task, reason: event.reason, ...event.record });
+    case 'evaluated':
+      return log.write('evaluated', { task, ...event.record });
+    case 'finished':
+      return log.write('finished', { task, reason: event.reason });
+    case 'failed':
+      return log.write('failed', {
+        task,
+        part: event.fatal ? 'journal' : 'task',
+        ...errorFields(event.error),
+      });
+  }
+}
+
+/** Logs each task as it was opened. */
+export function logOpened(coordination: Coordination, log: Log): void {
+  for (const task of coordination.taskNames) {
+    const status = coordination.status(task);
+    const items = coordination.taskInfo(task)?.items;
+    log.write('opened', { task, round: status?.round, items, identity: status?.identity });
+  }
+}

@@ -1,0 +1,174 @@
+import { canonicalJson, fromHex, UsageError, utf8 } from '@tutti/base';
+import type { StrategyConfig } from '@tutti/aggregation';
+import { chooseSlice, problemsOfTask, type IdentityConfig, type TaskConfig } from '@tutti/coordination';
+import { LogMirror } from '@tutti/identity';
+import {
+  createModel,
+  privateClippingNorm,
+  privateStrategy,
+  recommended,
+  resolveModelConfig,
+  summingStrategy,
+  withProximalTerm,
+  type DataFacts,
+  type Model,
+  type ModelConfig,
+  type ModelInput,
+} from '@tutti/model';
+import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { ConfigError } from './errors.ts';
+import { countsEpsilon, isCorrelated, withPrivacy } from './privacy-config.ts';
+import type { TaskEntry } from './task-schema.ts';
+
+/** What is wrong with a value, and where it stands. */
+export interface Problem {
+  readonly path: string;
+  readonly problem: string;
+}
+
+/** Mirrors of authorities' logs, by key and address: tasks that ask for the same log share its mirror. */
+export type Mirrors = Map<string, LogMirror>;
+
+/**
+ * Tasks for the engine. Those that ask for one authority's log share its mirror, which is empty yet.
+ * @throws {ConfigError} with everything that does not fit together.
+ */
+export function tasksOf({ tasks }: { readonly tasks: readonly TaskEntry[] }): TaskConfig[] {
+  const mirrors: Mirrors = new Map();
+  const made = tasks.map((entry, index) => engineTask(entry, `tasks[${index}]`, mirrors));
+  const problems = made.flatMap((result) => result.problems);
+  if (problems.length > 0) throw new ConfigError(problems.map(({ path, problem }) => `${path}: ${problem}`));
+  return made.flatMap(({ task }) => task ?? []);
+}
+
+/** One task for the engine, and everything that does not fit together in it. @param at where the task stands. */
+export function engineTask(
+  entry: TaskEntry,
+  at: string,
+  mirrors: Mirrors,
+): { readonly task?: TaskConfig; readonly problems: readonly Problem[] } {
+  try {
+    const task = { ...taskOf(entry), identity: identityOf(entry, mirrors) };
+    const problems = problemsOfTask(task).map(({ path, problem }) => ({
+      path: `${at}.${configPath(path)}`,
+      problem,
+    }));
+    return { task, problems };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const problems = error.message.split('\n').map((line) => {
+      const [path = '', ...rest] = line.split(': ');
+      return { path: `${at}.${path}`, problem: rest.join(': ') };
+    });
+    return { problems };
+  }
+}
+
+function identityOf({ identity }: TaskEntry, mirrors: Mirrors): IdentityConfig {
+  if (identity.level !== 'transparent') return identity;
+  const { level, authority, url } = identity;
+  const name = `${authority} ${url}`;
+  const log = mirrors.get(name) ?? new LogMirror(fromHex(authority), nodeCrypto);
+  mirrors.set(name, log);
+  return { level, authority, log };
+}
+
+/** Where the engine's fields stand in the file. */
+const configPath = (path: string): string =>
+  path
+    .replace(/^cohort\.planned$/, 'round.cohort')
+    .replace(/^cohort\.smallest$/, 'round.smallestCohort')
+    .replace(/^cohort\./, 'round.')
+    .replace(/^(combine$|graph\.|wordBits)/, 'round.$1')
+    .replace(/^slice\./, 'round.slice.')
+    .replace(/^poisson(\.population)?$/, 'round.poissonPopulation')
+    .replace(/^noise\.accounting\.dpDelta$/, 'privacy.delta')
+    .replace(/^noise\.accounting\.epsilonBudget$/, 'privacy.epsilon')
+    .replace(/^noise\.accounting\.against$/, 'privacy.against')
+    .replace(/^noise\.multiplier$/, 'privacy.noiseMultiplier')
+    .replace(/^noise\.metricMultiplier$/, 'privacy.metricNoiseMultiplier')
+    .replace(/^noise\.accounting$/, 'privacy')
+    .replace(/^noise\./, 'privacy.');
+
+function taskOf(entry: TaskEntry): TaskConfig {
+  const { round, privacy } = entry;
+  const items = entry.catalogue.ids.length;
+  const facts = { items, meanHistory: entry.meanHistory };
+  const family = entry.model.family === 'embedding-mlp' ? 'mlp' : entry.model.family;
+  const input = { ...entry.model, family } as ModelInput;
+  const config = resolveModelConfig(
+    entry.strategy?.name === 'fedprox' ? withProximalTerm(input) : input,
+    facts,
+  );
+  const task = plainTask(entry, createModel(config, items), strategyOf(entry, config, facts));
+  const noisy = withPrivacy(task, privacy);
+  if (entry.strategy !== undefined || isCorrelated(privacy)) return noisy;
+  const noiseStddev = (noisy.noise.multiplier * noisy.clippingNorm) / round.cohort;
+  const strategy = countsEpsilon(privacy)
+    ? privateStrategy(config, facts, noiseStddev)
+    : recommended(config, facts, noiseStddev).strategy;
+  return { ...noisy, strategy };
+}
+
+/** What suits a model where the file says nothing else: strategy and clipping norm. */
+function strategyOf(
+  { strategy, clippingNorm, privacy }: TaskEntry,
+  config: ModelConfig,
+  facts: DataFacts,
+): Pick<TaskConfig, 'strategy' | 'clippingNorm'> {
+  const suited = recommended(config, facts);
+  return {
+    strategy: (strategy ??
+      (isCorrelated(privacy) ? summingStrategy(config, facts) : suited.strategy)) as StrategyConfig,
+    clippingNorm:
+      clippingNorm ?? (countsEpsilon(privacy) ? privateClippingNorm(config, facts) : suited.clippingNorm),
+  };
+}
+
+/** The task without its noise. */
+function plainTask(
+  entry: TaskEntry,
+  model: Model,
+  suited: Pick<TaskConfig, 'strategy' | 'clippingNorm'>,
+): TaskConfig {
+  const { round } = entry;
+  const slice = chooseSlice(model.items, round.slice);
+  return {
+    name: entry.name,
+    model,
+    catalogue: utf8(canonicalJson(entry.catalogue)),
+    ...suited,
+    rounds: entry.rounds,
+    cohort: {
+      planned: round.cohort,
+      smallest:
+        round.smallestCohort ??
+        Math.min(round.cohort, Math.max(SMALLEST_COHORTS[round.mode], Math.ceil(round.cohort / 2))),
+      largestGroup: round.largestGroup,
+      overselection: round.overselection,
+    },
+    deadlinesMs: {
+      train: round.deadlines.trainMs,
+      revealNonces: round.deadlines.revealNoncesMs,
+      shareKeys: round.deadlines.shareKeysMs,
+      maskedInput: round.deadlines.maskedInputMs,
+      survivors: round.deadlines.survivorsMs,
+      unmask: round.deadlines.unmaskMs,
+    },
+    combine: round.combine,
+    mode: round.mode,
+    graph: round.graph,
+    protection: entry.insecurePlain ? 'plain' : 'secure',
+    wordBits: round.wordBits,
+    noise: { multiplier: 0, metricMultiplier: 0 },
+    metrics: entry.metrics,
+    seed: entry.seed,
+    keepCheckpoints: entry.keepCheckpoints,
+    insecureSmallCohort: entry.insecureSmallCohort,
+    ...(slice === undefined ? {} : { slice }),
+    ...(round.selectionMs === undefined ? {} : { selectionMs: round.selectionMs }),
+    ...(entry.adaptiveClipping === undefined ? {} : { adaptiveClipping: entry.adaptiveClipping }),
+    ...(round.poissonPopulation === undefined ? {} : { poisson: { population: round.poissonPopulation } }),
+  };
+}

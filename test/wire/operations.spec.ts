@@ -1,0 +1,191 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { toHex } from '@tutti/base';
+import { memoryBlobs, memoryStore, type CoordinationEvent } from '@tutti/coordination';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { createCoordinator, jsonLog, type CoordinatorConfigInput } from '@tutti/server';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { FILMS, openWireFederation, rounds, wireConfig, type WireFederation } from './federation.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tutti-operations-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const ofStorage = () => ({ store: memoryStore(), blobs: memoryBlobs(nodeCrypto) });
+const answer = async (url: string): Promise<[number, unknown]> => {
+  const response = await fetch(url);
+  return [response.status, await response.json()];
+};
+
+describe('a coordinator that is watched', () => {
+  let federation: WireFederation;
+  afterEach(async () => federation.close());
+
+  it('measures its rounds, and logs them without anything of anybody', { timeout: 30_000 }, async () => {
+    let log = '';
+    const destination = { write: (line: string) => void (log += line) };
+    const storage = ofStorage();
+    federation = await openWireFederation(wireConfig({ rounds: 2 }), { engine: 'ts' }, storage, undefined, {
+      log: jsonLog({ level: 'debug', destination }),
+    });
+    const clients = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => federation.client(`person-${i}`, FILMS.slice(3 * i, 3 * i + 9))),
+    );
+    await federation.run(clients, rounds(2));
+    await fetch(`${federation.url}/v1/tasks/films/rounds?from=1&secret=film-3`);
+    await fetch(`${federation.url}/film-3`);
+    const metrics = await (await fetch(`${federation.url}/metrics`)).text();
+    expect(metrics).toContain('tutti_rounds_committed_total{task="films"} 2');
+    expect(metrics).toContain('tutti_clients_reported_total{task="films"} 12');
+    expect(metrics).toContain('tutti_ready 1');
+    expect(metrics).toMatch(/tutti_sockets [0-6]\n/);
+    expect(metrics).toMatch(/tutti_bytes_total\{direction="up"\} \d{4,}/);
+    expect(metrics).toContain('route="/v1/tasks/:task/rounds",method="GET",status="200"');
+    const lines = log
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: string });
+    expect(new Set(lines.map(({ event }) => event))).toEqual(
+      new Set(['listening', 'opened', 'phase', 'request', 'round-committed', 'finished']),
+    );
+    const secret = await storage.store.get('coordinator-key');
+    const ids = clients.map(({ id }) => id);
+    for (const word of [...ids, toHex(secret ?? new Uint8Array()), 'film-3', 'secret='])
+      for (const text of [log, metrics]) expect(text).not.toContain(word);
+    // Long words are content addresses of models, and nothing else.
+    const models = federation.coordinator.coordination.rounds('films').map(({ modelHash }) => modelHash);
+    for (const [word] of log.matchAll(/[\w+/=]{40,}/g)) expect(models).toContain(word);
+  });
+
+  it(
+    'ends well: the round that is going on is made, no other begins, clients are told when to come back',
+    { timeout: 30_000 },
+    async () => {
+      federation = await openWireFederation(wireConfig({ rounds: 50 }), { engine: 'ts' });
+      const { coordinator, url } = federation;
+      expect(await answer(`${url}/readyz`)).toEqual([200, { status: 'ready' }]);
+      const clients = await Promise.all(
+        Array.from({ length: 6 }, (_, i) => federation.client(`person-${i}`, FILMS.slice(3 * i, 3 * i + 9))),
+      );
+      let drained: Promise<boolean> | undefined;
+      const during: unknown[] = [];
+      const committedSince: number[] = [];
+      coordinator.coordination.subscribe((event: CoordinationEvent) => {
+        if (event.type === 'committed' && drained !== undefined) committedSince.push(event.record.round);
+        if (event.type !== 'progress' || event.status.phase !== 'share-keys' || drained !== undefined) return;
+        drained = coordinator.drain();
+        void answer(`${url}/readyz`).then((told) => during.push(told));
+      });
+      await federation.run(clients, rounds(1));
+      expect(await drained).toBe(true);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(committedSince).toEqual([1]);
+      expect(coordinator.coordination.status('films')).toMatchObject({ round: 1, phase: 'select' });
+      expect(during).toEqual([
+        [503, { status: 'draining', problem: 'it is about to stop, and begins no round' }],
+      ]);
+      expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    },
+  );
+
+  it(
+    'waits no longer than its deadline for a round that does not end, which then ends by name',
+    { timeout: 30_000 },
+    async () => {
+      const config = { ...wireConfig(), drain: { deadlineMs: 200 } };
+      federation = await openWireFederation(config, { engine: 'ts' });
+      const { coordinator } = federation;
+      const clients = await Promise.all(
+        Array.from({ length: 6 }, (_, i) =>
+          federation.client(`person-${i}`, FILMS.slice(3 * i, 3 * i + 9), { answerEveryMs: 5_000 }),
+        ),
+      );
+      let drained: Promise<boolean> | undefined;
+      coordinator.coordination.subscribe((event) => {
+        if (event.type === 'progress' && event.status.phase === 'train') drained ??= coordinator.drain();
+      });
+      await federation.run(clients, () => drained !== undefined);
+      expect(await drained).toBe(false);
+      await coordinator.close();
+      expect(federation.events).toContainEqual(
+        expect.objectContaining({ type: 'aborted', reason: 'task-stopped' }),
+      );
+    },
+  );
+});
+
+/** A certificate of its own for localhost. */
+function certificate(name: string): { certificate: string; key: string } {
+  const files = { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
+  const args = [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '3'],
+    ...['-keyout', files.key, '-out', files.certificate, '-subj', `/CN=${name}`],
+    ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
+  ];
+  execFileSync('openssl', args, { stdio: 'ignore' });
+  return files;
+}
+
+const nameAt = (url: string): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const { port } = new URL(url);
+    const socket = connect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().subject.CN);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+
+describe('a coordinator with a certificate', () => {
+  const hasOpenssl = (() => {
+    try {
+      execFileSync('openssl', ['version'], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  })();
+  const withTls = (tls: { certificate: string; key: string }): CoordinatorConfigInput => ({
+    ...wireConfig(),
+    listen: { port: 0, tls },
+  });
+
+  it('speaks HTTPS, takes up a new certificate while it runs, and keeps the old one where the new one is wrong', async (ctx) => {
+    if (!hasOpenssl) ctx.skip('needs openssl: not on this machine');
+    const files = certificate('first');
+    await using coordinator = await createCoordinator({ config: withTls(files), ...ofStorage() });
+    const url = await coordinator.listen();
+    expect(url).toMatch(/^https:/);
+    const status = await new Promise((resolve, reject) => {
+      request(`${url}/readyz`, { rejectUnauthorized: false }, (response) => resolve(response.statusCode))
+        .on('error', reject)
+        .end();
+    });
+    expect([status, await nameAt(url)]).toEqual([200, 'first']);
+    const second = certificate('second');
+    execFileSync('cp', [second.certificate, files.certificate]);
+    expect(() => coordinator.reloadCertificate()).toThrow('first.key is not the key of');
+    expect(await nameAt(url)).toBe('first');
+    execFileSync('cp', [second.key, files.key]);
+    coordinator.reloadCertificate();
+    expect(await nameAt(url)).toBe('second');
+  });
+
+  it('is refused where the files are wrong, each by its path, and nothing of them in the message', async (ctx) => {
+    if (!hasOpenssl) ctx.skip('needs openssl: not on this machine');
+    const { certificate: good } = certificate('third');
+    const key = join(folder, 'not-a-key');
+    writeFileSync(key, 'hunter2');
+    const attempt = (tls: { certificate: string; key: string }) =>
+      createCoordinator({ config: withTls(tls), ...ofStorage() });
+    await expect(attempt({ certificate: key, key: join(folder, 'missing') })).rejects.toThrow(
+      /listen\.tls\.key: .*missing cannot be read: ENOENT\nlisten\.tls\.certificate: .*not-a-key holds no PEM certificate$/,
+    );
+    await expect(attempt({ certificate: good, key })).rejects.toThrow(
+      /^listen\.tls\.key: .*holds no PEM private key, or one with a passphrase$/,
+    );
+  });
+});
