@@ -22,7 +22,7 @@ export interface ClientContribution {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** What the delta lanes must keep to, where the caller knows it. */
+/** What the delta lanes must keep to, where the caller knows it, and where the words may stand. */
 export interface DeltaBounds {
   /** C: a delta whose L2 norm is above it is scaled down to C while it is rounded (flat clipping, McMahan et al. 2018). */
   readonly clippingNorm?: number;
@@ -33,6 +33,8 @@ export interface DeltaBounds {
    * Rounding is repeated until it holds.
    */
   readonly roundedNorm?: number;
+  /** Memory for so many words, whatever stood there; a vector of their own, when left out. */
+  readonly room?: (words: number) => Uint32Array;
 }
 
 /** Repetitions of the rounding before it is given up (differential-privacy.md). */
@@ -75,7 +77,9 @@ export function quantizeContribution(
   const kept = contribution.ranges === undefined ? layout : withoutZeros(layout, contribution.ranges);
   checkShape(kept, scale, delta);
   if (!(weight > 0 && weight <= 1)) throw new InvalidUpdateError('weight', 'is not in (0, 1]');
-  const lanes = new Int32Array(kept.length);
+  const input = bounds.room?.(kept.length) ?? new Uint32Array(kept.length);
+  const lanes = new Int32Array(input.buffer, input.byteOffset, kept.length);
+  lanes.fill(0, kept.deltaLength);
   const factor = deltaFactor(delta, weight * scale.delta, bounds);
   const rounding = bestRounding();
   try {
@@ -90,7 +94,7 @@ export function quantizeContribution(
   } finally {
     rounding.wipe();
   }
-  return new Uint32Array(lanes.buffer);
+  return input;
 }
 
 /** Where in the layout the words of a contribution with `ranges` stand: its own, and all that follows the delta. */

@@ -64,25 +64,29 @@ export async function contribute(
   };
   // The sensitivity that noise is accounted with, whoever adds it, holds for the rounded delta too.
   const noisy = noise.mechanism !== 'none' && lanes.deltaLength > 0;
+  const room = delta?.ranges === undefined ? undefined : roomForRanges(options, description);
   const bounds = {
     ...delta?.bounds,
+    ...(room === undefined ? {} : { room }),
     ...(noisy ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) } : {}),
   };
   const words = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
   if (delta !== undefined) wipe(delta.values);
   const ranges = delta?.ranges && inputRanges(lanes, delta.ranges);
   const local = trained?.local ?? vector;
-  if (ranges !== undefined && addsUpRanges(options, description))
-    return { input: words as QuantizedInput, ranges, local };
+  if (ranges !== undefined && room !== undefined) return { input: words as QuantizedInput, ranges, local };
   const input = ranges === undefined ? words : whole(words, ranges, lanes);
   addOwnNoise(input, lanes, description, options);
   return { input: input as QuantizedInput, local };
 }
 
-/** Whether this device's host adds up what stands in ranges: of an attempt that hides nothing, in which no lane has noise. */
-function addsUpRanges(options: DeviceOptions, description: RoundDescription): boolean {
-  const hidden = description.protection === 'secure' || ownDeltaVariance(options.policy, description) > 0;
-  return options.rangedInputs === true && !hidden && description.noise.mechanism !== 'skellam';
+/** Where a host adds up what stands in ranges: of an attempt that hides nothing, in which no lane has noise. */
+function roomForRanges(
+  { rangedInputs, policy }: DeviceOptions,
+  description: RoundDescription,
+): DeviceOptions['rangedInputs'] {
+  const hidden = description.protection === 'secure' || ownDeltaVariance(policy, description) > 0;
+  return hidden || description.noise.mechanism === 'skellam' ? undefined : rangedInputs;
 }
 
 /** All lanes, from those in ranges; the words are wiped. */

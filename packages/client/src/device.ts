@@ -1,4 +1,4 @@
-import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly, type Ranges } from '@tutti/base';
+import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
 import { IdentityError } from '@tutti/identity';
 import {
   graphRules,
@@ -27,7 +27,7 @@ import {
   type QuantizedInput,
   type RoundDigest,
 } from '@tutti/secure-aggregation';
-import { contribute } from './contribution.ts';
+import { contribute, type Trained } from './contribution.ts';
 import { localEpsilon, ownEpsilon, participationsOf } from './own-epsilon.ts';
 import { budgetReason, declineReason, ownDeltaVariance } from './policy.ts';
 import { openPrivacyLedger, partOf, type PrivacyLedger } from './privacy-ledger.ts';
@@ -73,9 +73,8 @@ interface Running {
   readonly digest: RoundDigest;
   /** Undefined in a plain attempt. */
   keys: ClientPhase | undefined;
-  input: QuantizedInput;
-  /** Where its words stand; everywhere, when left out. */
-  readonly ranges: Ranges | undefined;
+  /** Undefined in a plain attempt. */
+  input: QuantizedInput | undefined;
   /** Pages of the roster that came, in order. */
   roster: readonly Uint8Array[];
   /** Members that the coordinator named as survivors; 0 before. */
@@ -140,7 +139,7 @@ class ClientDevice implements Device {
     this.#running = undefined;
     if (running === undefined) return;
     if (running.keys !== undefined) abandon(running.keys);
-    wipe(running.input);
+    if (running.input !== undefined) wipe(running.input);
     wipeAnswers(running.answered.messages);
   }
 
@@ -207,23 +206,20 @@ class ClientDevice implements Device {
     await store.set(LAST_ATTEMPT, u32(description.attempt));
     const token = await this.#vetting.enter(description);
     const table = await this.#open(description);
-    const stored = await this.#storedVector();
-    const { input, ranges, local } = await contribute(this.options, description, table, stored);
     const running: Running = {
       description,
       digest,
       keys: undefined,
-      input,
-      ranges,
+      input: undefined,
       roster: [],
       survivors: 0,
       answered: { to: 'describe', messages: [] },
     };
-    // From here on the attempt owns the input, and wipes it when anything below fails.
+    // From here on the attempt owns what it comes to, and wipes it when anything below fails.
     this.#running = running;
-    if (description.purpose === 'train')
-      await store.set(VECTOR, new Uint8Array(Float32Array.from(local).buffer));
     const secure = description.protection === 'secure';
+    if (secure) running.input = (await this.#train(running, table))?.input;
+    if (this.#running !== running) return [];
     const shown = token === undefined ? {} : { token };
     const keys = secure
       ? advertiseKeys({ roundDigest: digest, identity: this.options.identity, random, crypto, ...shown })
@@ -232,6 +228,19 @@ class ClientDevice implements Device {
     return this.#remember(running, 'describe', [
       { type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? NO_BUNDLE },
     ]);
+  }
+
+  /** This attempt's integers; the vector that came of them is kept. Nothing where the attempt ended meanwhile. */
+  async #train(running: Running, table: OpenTable): Promise<Trained | undefined> {
+    const { description } = running;
+    const trained = await contribute(this.options, description, table, await this.#storedVector());
+    if (this.#running !== running) {
+      wipe(trained.input);
+      return undefined;
+    }
+    if (description.purpose === 'train')
+      await this.options.store.set(VECTOR, new Uint8Array(Float32Array.from(trained.local).buffer));
+    return trained;
   }
 
   async #open(description: RoundDescription): Promise<OpenTable> {
@@ -299,7 +308,7 @@ class ClientDevice implements Device {
     message: CoordinatorMessageOf<'relay-shares'>,
   ): Promise<readonly DeviceMessage[]> {
     this.#checkPhase(running, message, [message.shares]);
-    const { description, input, ranges } = running;
+    const { description } = running;
     const { wordBits } = description;
     const secure = description.protection === 'secure';
     if (secure && running.keys?.phase !== 'shared') return [];
@@ -307,23 +316,24 @@ class ClientDevice implements Device {
     const part = partOf(description, ownDeltaVariance(this.options.policy, description));
     await ledger.charge(part);
     await this.options.onLeaving?.(part);
-    if (!secure) {
-      return this.#remember(running, 'relay-shares', [
-        {
-          type: 'masked-input',
-          attempt: message.attempt,
-          words: input,
-          ...(ranges === undefined ? {} : { ranges }),
-          wordBits,
-        },
-      ]);
-    }
-    if (running.keys?.phase !== 'shared') return [];
+    if (!secure) return this.#sendPlain(running);
+    if (running.keys?.phase !== 'shared' || running.input === undefined) return [];
     const { state, masked } = maskInput(running.keys, message.shares, running.input);
     running.keys = state;
     wipe(running.input);
     return this.#remember(running, 'relay-shares', [
       { type: 'masked-input', attempt: message.attempt, words: masked, wordBits },
+    ]);
+  }
+
+  /** Of a plain attempt nothing is kept in between: it trains when its integers are asked for. */
+  async #sendPlain(running: Running): Promise<readonly DeviceMessage[]> {
+    const { attempt, wordBits } = running.description;
+    const trained = await this.#train(running, await this.#open(running.description));
+    if (trained === undefined) return [];
+    const { input: words, ranges } = trained;
+    return this.#remember(running, 'relay-shares', [
+      { type: 'masked-input', attempt, words, ...(ranges === undefined ? {} : { ranges }), wordBits },
     ]);
   }
 

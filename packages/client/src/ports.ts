@@ -126,10 +126,11 @@ export interface DeviceOptions {
   readonly seeds: (attempt: number) => SeededRandom;
   readonly policy: Policy;
   /**
-   * Whether the input of a plain attempt without noise may come as the ranges that are not zero, for a host that adds inputs up
-   * itself and sends none. Default no: an input has every lane.
+   * For a host that adds inputs up itself and sends none: the input of a plain attempt without noise comes as the ranges that are
+   * not zero, in this memory for so many words. The device is done with it when it leaves the attempt. Without it an input has every
+   * lane.
    */
-  readonly rangedInputs?: boolean;
+  readonly rangedInputs?: (words: number) => Uint32Array;
   /** Milliseconds since the epoch: tokens end, and acquaintances age. */
   readonly nowMs: () => number;
   readonly token?: TokenSource;

@@ -45,6 +45,15 @@ const FRAME_HEADER_BYTES = 100;
 const uploadBytes = (words: number, wordBits: WordBits): number =>
   wordBytes(wordBits) * words + FRAME_HEADER_BYTES * frameCount(words, wordBits);
 
+/** Memory that serves one input after another: each is added up before the next one is made. */
+function growingRoom(): (words: number) => Uint32Array {
+  let room = new Uint32Array(0);
+  return (words) => {
+    if (room.length < words) room = new Uint32Array(2 * words);
+    return room.subarray(0, words);
+  };
+}
+
 /** Lanes of an input; the last of its ranges ends where it does. */
 const lengthOf = (words: Uint32Array, ranges: Ranges | undefined): number =>
   ranges === undefined ? words.length : (ranges.at(-2) as number) + (ranges.at(-1) as number);
@@ -67,6 +76,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   /** Every slice of a task has as many rows, so one engine does for all. */
   let sliceEngine: TrainingEngine | undefined;
   let opened: { attempt: number; table: OpenTable } | undefined;
+  const rangedInputs = growingRoom();
 
   const models: Models = {
     async open(hash) {
@@ -91,7 +101,10 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
     const known = devices.get(user);
     if (known !== undefined) return known;
     const store = memoryClientStore();
-    const made = { device: openDevice(setup, user, model, { models, store, crypto, authority }), store };
+    const made = {
+      device: openDevice(setup, user, model, { models, store, crypto, authority, rangedInputs }),
+      store,
+    };
     devices.set(user, made);
     return made;
   }
@@ -159,13 +172,14 @@ interface DeviceParts {
   readonly store: ClientStore;
   readonly crypto: CryptoSuite;
   readonly authority: SimulatedAuthority;
+  readonly rangedInputs: (words: number) => Uint32Array;
 }
 
 function openDevice(
   setup: ThreadSetup,
   user: number,
   model: ReturnType<typeof createModel>,
-  { models, store, crypto, authority }: DeviceParts,
+  { models, store, crypto, authority, rangedInputs }: DeviceParts,
 ): Device {
   const { population, seed } = setup;
   const stream = (...labels: (string | number)[]) => seededRandom(seed).fork('device', user, ...labels);
@@ -185,7 +199,7 @@ function openDevice(
     }),
     crypto,
     random: systemRandom(),
-    rangedInputs: true,
+    rangedInputs,
     words: (purpose, attempt) => stream(purpose, attempt),
     seeds: (attempt) => stream('training', attempt),
     // Time is virtual here, and nothing that a device keeps ends.
