@@ -102,6 +102,7 @@ export function partOf(description: RoundDescription, ownDeltaVariance: number):
 
 /** The lanes with this device's own noise on them; null where one of them has none. */
 function localReleases(description: RoundDescription, ownDeltaVariance: number): Release[] | null {
+  if (ownDeltaVariance === 0 && description.lanes.delta > 0) return null;
   const { noise } = description;
   const [clipVariance, metricVariance] =
     noise.mechanism === 'skellam' ? [noise.clipVariance, noise.metricVariance] : [0, 0];
