@@ -45,33 +45,26 @@ export class Post {
   committed(attempt: Attempt, { round, modelHash, reported }: RoundRecord): void {
     const survivors = new Set(survivorsOf(attempt));
     const outcome = { type: 'outcome', attempt: attempt.description.attempt } as const;
+    const included = { ...outcome, outcome: 'committed', round, modelHash, survivors: reported } as const;
+    const left = { ...outcome, outcome: 'not-included' } as const;
     for (const client of attempt.selected)
-      this.outbox.send(
-        client,
-        survivors.has(client)
-          ? { ...outcome, outcome: 'committed', round, modelHash, survivors: reported }
-          : { ...outcome, outcome: 'not-included' },
-      );
+      this.outbox.send(client, survivors.has(client) ? included : left);
   }
 
   /** A measurement is over. */
   evaluated({ selected, description }: Attempt): void {
-    for (const client of selected)
-      this.outbox.send(client, {
-        type: 'outcome',
-        outcome: 'not-included',
-        attempt: description.attempt,
-      });
+    const { attempt } = description;
+    this.#tellAll(selected, { type: 'outcome', outcome: 'not-included', attempt });
   }
 
   aborted({ selected, description }: Attempt, reason: RoundAbortReason): void {
-    for (const client of selected)
-      this.outbox.send(client, {
-        type: 'outcome',
-        outcome: 'aborted',
-        attempt: description.attempt,
-        reason,
-      });
+    const { attempt } = description;
+    this.#tellAll(selected, { type: 'outcome', outcome: 'aborted', attempt, reason });
+  }
+
+  /** One copy for all of them: nobody changes a message. */
+  #tellAll(clients: Iterable<ClientId>, message: CoordinatorMessage): void {
+    for (const client of clients) this.outbox.send(client, message);
   }
 
   /** Members of a plain group are all told the same: one signature, and one message, for them together. */
