@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { memoryClientStore } from '@tutti/client';
 import { createClient, createSharedEngine, type Client, type SharedEngine } from '@tutti/client-node';
@@ -14,7 +15,7 @@ import { chromiumPath, launchChromium, NO_CHROMIUM } from './chromium.ts';
 const ARTEFACTS = fileURLToPath(new URL('../../test-artefacts/', import.meta.url));
 
 /** Rounds after which a taste shows. */
-const ROUNDS = 14;
+const ROUNDS = 12;
 
 describe('the demo', () => {
   let browser: Browser | undefined;
@@ -213,6 +214,53 @@ describe('the demo', () => {
     await page.context().close();
   });
 });
+
+describe('a demo that is started again', () => {
+  it('is another coordinator: likes move to it, consent does not', { timeout: 60_000 }, async (ctx) => {
+    if (chromiumPath === undefined) return ctx.skip(NO_CHROMIUM);
+    const browser = await launchChromium();
+    const small = { port: await twoFreePorts(), people: 16, cohort: 16 };
+    let demo = await openDemo(small);
+    try {
+      const page = await browser.newPage();
+      await page.goto(demo.url);
+      await films(page, 'Drama').nth(2).click();
+      const consent = page.getByRole('switch', { name: 'Take part' });
+      await consent.click();
+      await expect.poll(() => consent.getAttribute('aria-checked')).toBe('true');
+      await expect.poll(() => films(page, 'Liked').count()).toBe(1);
+      const likes = await names(page, 'Liked');
+      await demo.close();
+      await page.getByText('No connection to the coordinator.').waitFor();
+      demo = await openDemo(small);
+      await page.reload();
+      await expect.poll(() => names(page, 'Liked'), { timeout: 20_000 }).toEqual(likes);
+      expect(await consent.getAttribute('aria-checked')).toBe('false');
+      await consent.click();
+      await expect.poll(() => demo.coordination.status('films')?.connected, { timeout: 20_000 }).toBe(17);
+    } finally {
+      await browser.close();
+      await demo.close();
+    }
+  });
+});
+
+/** The first of two neighbouring ports that nobody has. */
+async function twoFreePorts(): Promise<number> {
+  for (;;) {
+    const servers = [createServer(), createServer()] as const;
+    const listening = (server: Server, port: number): Promise<boolean> =>
+      new Promise((resolve) => {
+        server.once('error', () => resolve(false));
+        server.listen(port, '127.0.0.1', () => resolve(true));
+      });
+    await listening(servers[0], 0);
+    const { port } = servers[0].address() as AddressInfo;
+    const both = await listening(servers[1], port + 1);
+    for (const server of servers) server.close();
+    if (both) return port;
+  }
+}
 
 /** Somebody of one taste who takes no part. */
 interface Judge {

@@ -42,11 +42,11 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   try {
     demo = await openDemo({ port: asked.port, signal, onStep: (doing) => line(`${doing} …`) });
     for (const text of introduction(demo)) line(text);
-    demo.coordination.subscribe((event) => {
+    const unsubscribe = demo.coordination.subscribe((event) => {
       if (event.type === 'committed') line(roundLine(event.record));
       if (event.type === 'aborted') line(`  an attempt came to nothing: ${event.reason}`);
     });
-    await Promise.race([aborted(signal), demo.failed]);
+    await Promise.race([aborted(signal), demo.failed]).finally(unsubscribe);
     line('\nstopping …');
     return INTERRUPTED;
   } catch (error) {

@@ -48,7 +48,7 @@ export const DEFAULTS = { port: 4_180, people: 72, cohort: 32, restMs: 8_000 } a
 const TASK = 'films';
 
 /** A visitor who closes their tab in the middle of a round keeps the others no longer than this, in milliseconds. */
-const DEADLINES = { trainMs: 8_000, shareKeysMs: 5_000, maskedInputMs: 8_000, unmaskMs: 5_000 };
+const DEADLINES = { trainMs: 10_000, shareKeysMs: 10_000, maskedInputMs: 10_000, unmaskMs: 10_000 };
 
 /** How long a round waits for its whole cohort before it makes do with fewer, in milliseconds. */
 const SELECTION_MS = 10_000;
