@@ -8,6 +8,10 @@ export interface TaskCatalogue {
   readonly ids: readonly string[];
   readonly titles?: readonly string[] | undefined;
   readonly genres?: readonly (readonly string[])[] | undefined;
+  /** Of a catalogue that is given, the vector that each item brings along. They are not kept: their digest is. */
+  readonly vectors?: readonly (readonly number[])[] | undefined;
+  /** What names the vectors, so that a change of them is a change of the catalogue. */
+  readonly vectorsHash?: string | undefined;
   /** Rows of items that are gone, ascending: they keep their row, and are recommended to nobody. */
   readonly retired?: readonly number[] | undefined;
 }
@@ -63,10 +67,12 @@ export function changedCatalogue(known: TaskCatalogue, given: TaskCatalogue): Ta
         });
   const titles = column(given.titles, known.titles, (id) => id);
   const genres = column<readonly string[]>(given.genres, known.genres, () => []);
+  const vectors = column<readonly number[]>(given.vectors, known.vectors, () => []);
   return {
     ids,
     ...(titles === undefined ? {} : { titles }),
     ...(genres === undefined ? {} : { genres }),
+    ...(vectors === undefined ? {} : { vectors }),
     ...(gone.length === 0 ? {} : { retired: gone }),
   };
 }

@@ -1,4 +1,7 @@
+import { decodeCheckpoint, encodeCheckpoint } from '@tutti/model';
 import { nextModel, type Summed } from './commit.ts';
+import type { ContentModel } from './content-model.ts';
+import type { ContentUpdate } from './content-step.ts';
 import type { TaskHistory } from './journal.ts';
 import { fetchBlob, type Blobs } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
@@ -18,6 +21,24 @@ export async function commitModel(
     history.strategyHash === undefined ? undefined : await fetchBlob(blobs, history.strategyHash);
   const next = nextModel(config, update, history.round + 1, checkpoint, strategy);
   return { modelHash: await blobs.put(next.checkpoint), strategyHash: await blobs.put(next.strategy) };
+}
+
+/** The same for a content model. @throws {MissingBlobError} */
+export async function commitContent(
+  { model, name }: TaskConfig,
+  history: TaskHistory,
+  { content, update }: { readonly content: ContentModel; readonly update: ContentUpdate },
+  blobs: Blobs,
+): Promise<{ modelHash: string; strategyHash: string }> {
+  const { shared } = decodeCheckpoint(await fetchBlob(blobs, history.modelHash ?? ''), model.layout);
+  const stored =
+    history.strategyHash === undefined ? undefined : await fetchBlob(blobs, history.strategyHash);
+  const state = content.nextInPlace(stored, shared, update);
+  const metadata = { task: name, round: String(history.round + 1) };
+  return {
+    modelHash: await blobs.put(encodeCheckpoint({ layout: model.layout, shared, metadata })),
+    strategyHash: await blobs.put(state),
+  };
 }
 
 /** Keeps the newest checkpoints; a journalled round whose checkpoint is gone still names it by its hash. */

@@ -1,8 +1,9 @@
 import type { RoundAbortReason } from '@tutti/protocol';
 import { wipeReplies } from '@tutti/secure-aggregation';
 import { survivorsOf, unmaskable, type Attempt, type Summing } from './attempt.ts';
-import { commitModel } from './checkpoints.ts';
+import { commitContent, commitModel } from './checkpoints.ts';
 import { clippedShareOf, clippingNormAfter, metricsOf, type Summed } from './commit.ts';
+import { contentUpdateOf } from './content-model.ts';
 import {
   JOURNAL_VERSION,
   type EvaluationRecord,
@@ -100,14 +101,18 @@ export async function abortAttempt(
 }
 
 async function nextModel(
-  { config, log, ports, slices }: TaskParts,
+  { config, log, ports, slices, content }: TaskParts,
   { slice, attempt }: Running,
   summed: Summed,
 ) {
   const { history } = log;
-  return slice === undefined || slices === undefined
-    ? commitModel(config, history, summed, ports.blobs)
-    : slices.commit(history, summed.update, slice, attempt.description.clippingNorm);
+  const { description } = attempt;
+  if (slice !== undefined && slices !== undefined)
+    return slices.commit(history, summed.update, slice, description);
+  if (content === undefined) return commitModel(config, history, summed, ports.blobs);
+  const rows = Uint32Array.from({ length: config.model.items }, (_, row) => row);
+  const update = contentUpdateOf(description, summed.update, rows);
+  return commitContent(config, history, { content, update }, ports.blobs);
 }
 
 /** Lets those rest that took part as often, or as recently, as they may. */

@@ -8,6 +8,7 @@ import {
 } from '@tutti/aggregation';
 import { decodeCheckpoint, encodeCheckpoint, modelOfRows, putRowsInPlace, type Model } from '@tutti/model';
 import { decodeTaskCatalogue, type TaskCatalogue } from './catalogue.ts';
+import type { ContentModel } from './content-model.ts';
 import { StaleTaskError } from './errors.ts';
 import type { TaskHistory } from './journal.ts';
 import { fetchBlob, type Blobs } from './ports.ts';
@@ -23,7 +24,7 @@ export interface Grown {
 /**
  * The model and the states that follow a change of the catalogue: every row as it was, new ones behind them.
  * A new row begins where the mean of the items with its genres stands, each weighing by the share of genres that both have; without genres, or
- * where nobody shares one, at random like a first one.
+ * where nobody shares one, at random like a first one. Of a content model, every row that nobody touched is what its content says now.
  *
  * @param from the catalogue before.
  * @throws {StaleTaskError} if the catalogue before is not the beginning of the one now, the model is another one, or noise that runs over
@@ -34,6 +35,7 @@ export async function growTask(
   history: TaskHistory,
   from: TaskCatalogue,
   blobs: Blobs,
+  content?: ContentModel,
 ): Promise<Grown> {
   const { model, name } = config;
   const now = decodeTaskCatalogue(config.catalogue);
@@ -41,17 +43,18 @@ export async function growTask(
   if (from.ids.length < now.ids.length && history.noiseDraws.some((draw) => draw !== undefined))
     throw new StaleTaskError(name, 'its noise runs over many rounds, and over the rows that it began with');
   const before = modelOfRows(model, from.ids.length);
-  const shared = warmed(config, before, await weightsOf(config, before, history, blobs), now);
+  const old = await weightsOf(config, before, history, blobs);
+  const { strategyHash, sliceHash } = history;
+  const stored = strategyHash === undefined ? undefined : await fetchBlob(blobs, strategyHash);
+  const { shared, state } = content?.grown(stored, old, before.items) ?? {
+    shared: warmed(config, before, old, now),
+    state: stored && grownStrategy(model, before, stored),
+  };
   const metadata = { task: name, round: String(history.round) };
   const modelHash = await blobs.put(encodeCheckpoint({ layout: model.layout, shared, metadata }));
-  const { strategyHash, sliceHash } = history;
   return {
     modelHash,
-    ...(strategyHash === undefined
-      ? {}
-      : {
-          strategyHash: await blobs.put(grownStrategy(model, before, await fetchBlob(blobs, strategyHash))),
-        }),
+    ...(state === undefined ? {} : { strategyHash: await blobs.put(state) }),
     ...(sliceHash === undefined
       ? {}
       : { sliceHash: await blobs.put(grownSlices(model, before, await fetchBlob(blobs, sliceHash))) }),

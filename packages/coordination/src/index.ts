@@ -12,6 +12,10 @@
  */
 export { calibratedTask } from './calibrate.ts';
 export type { NoiseTarget } from './calibrate.ts';
+export { ContentModel } from './content-model.ts';
+export type { ContentOptions } from './content-model.ts';
+export type { ContentState } from './content-state.ts';
+export type { ContentUpdate } from './content-step.ts';
 export { createCoordination } from './coordination.ts';
 export type { Coordination, CoordinationOptions } from './coordination.ts';
 export { LARGEST_LOSS, METRICS } from './lanes.ts';

@@ -58,6 +58,13 @@ async function openShelf(config = configOf()) {
   return { blobs, config, history, shelf, weights };
 }
 
+/** How the sums of these tests were made. */
+const SUM = {
+  clippingNorm: C,
+  scale: { delta: 1, weight: 1, metric: 1 },
+  noise: { mechanism: 'none' },
+} as const;
+
 /** A sum that moves every lane, and says how popular each row is. */
 function updateOf(
   config: TaskConfig,
@@ -154,7 +161,7 @@ describe('a round’s slice', () => {
       history,
       updateOf(config, slice.rows, () => 0),
       slice,
-      C,
+      SUM,
     );
     const [before, now] = [await weights(history), await weights(after(history, next))];
     const inside = new Set(slice.rows);
@@ -181,7 +188,7 @@ describe('a round’s slice', () => {
         history,
         updateOf(config, slice.rows, () => 0),
         slice,
-        C,
+        SUM,
       );
       const [before, now] = [await weights(history), await weights(after(history, next))];
       const row = slice.rows[0] as number;
@@ -214,7 +221,7 @@ describe('a round’s slice', () => {
       }
       history = after(
         history,
-        await shelf.commit(history, updateOf(config, slice.rows, popularity), slice, C),
+        await shelf.commit(history, updateOf(config, slice.rows, popularity), slice, SUM),
       );
     }
     expect(heads.slice(0, 3)).toEqual([[], [], []]);
@@ -238,7 +245,7 @@ describe('a round’s slice', () => {
           history,
           updateOf(config, slice.rows, () => 0),
           slice,
-          C,
+          SUM,
         ),
       );
     }
@@ -254,7 +261,7 @@ describe('a round’s slice', () => {
       late,
       updateOf(config, slice.rows, () => 1),
       slice,
-      C,
+      SUM,
     );
     const state = decodeSliceState(await blobs.get(sliceHash), ITEMS);
     expect(new Set(state.steps)).toEqual(new Set([7, 8]));

@@ -23,6 +23,7 @@ import {
 } from '@tutti/model';
 import { sliceRows, sliceRowsHash, sliceTurn, type RoundDescription, type SliceShape } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
+import { contentUpdateOf, type ContentModel, type SumFacts } from './content-model.ts';
 import type { TaskHistory } from './journal.ts';
 import { fetchBlob, type Blobs } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
@@ -77,6 +78,7 @@ export class SliceShelf {
     size: SliceSize,
     private readonly hashes: TaskHashes,
     private readonly ports: { readonly blobs: Blobs; readonly crypto: CryptoSuite },
+    private readonly content?: ContentModel,
   ) {
     this.#shape = { items: config.model.items, ...size };
   }
@@ -115,13 +117,13 @@ export class SliceShelf {
 
   /**
    * Makes the model that follows the history's from the sum of a slice: its rows, and all that is not a row, move; every other
-   * row stays as it is, with its moments. Keeps model, strategy state and popularity. `clippingNorm` is that of the description.
+   * row stays as it is, with its moments (of a content model, every row moves with what all have in common). Keeps model, strategy state and popularity.
    */
   async commit(
     history: TaskHistory,
     update: AggregatedUpdate,
     { rows }: PublishedSlice,
-    clippingNorm: number,
+    description: SumFacts,
   ): Promise<{ modelHash: string; strategyHash: string; sliceHash: string }> {
     const { model, name } = this.config;
     const { blobs } = this.ports;
@@ -129,28 +131,45 @@ export class SliceShelf {
     const shared = await this.#take(history.modelHash ?? '');
     const slices = await this.#state(history);
     const lanes = trainedModel(this.config).layout.length;
-    const strategy = createStrategy(this.config.strategy);
-    const before =
-      history.strategyHash === undefined
-        ? strategy.init(model.layout.length)
-        : decodeStrategyState(await fetchBlob(blobs, history.strategyHash));
-    const { places, positions } = sliceCoordinates(model, rows);
-    const state = applyToSliceInPlace(strategy, before, shared, {
-      coordinates: places,
-      steps: Uint32Array.from(positions, (at) => (at < 0 ? before.step : stepsOf(slices, rows, at))),
-      meanDelta: update.meanDelta.subarray(0, lanes),
-    });
+    const meanDelta = update.meanDelta.subarray(0, lanes);
+    const stored =
+      history.strategyHash === undefined ? undefined : await fetchBlob(blobs, history.strategyHash);
+    const strategyState =
+      this.content?.nextInPlace(
+        stored,
+        shared,
+        contentUpdateOf(description, { ...update, meanDelta }, rows),
+      ) ?? this.#stepInPlace(stored, shared, meanDelta, { rows, slices });
     // In units of C, which may adapt from round to round.
-    const popularity = update.meanDelta.subarray(lanes).map((value) => value / clippingNorm);
+    const popularity = update.meanDelta.subarray(lanes).map((value) => value / description.clippingNorm);
     const observed = observeSlice(slices, rows, popularity);
     const metadata = { task: name, round: String(round) };
     const modelHash = await blobs.put(encodeCheckpoint({ layout: model.layout, shared, metadata }));
     this.#newest = { modelHash, shared };
     return {
       modelHash,
-      strategyHash: await blobs.put(encodeStrategyState(state)),
+      strategyHash: await blobs.put(strategyState),
       sliceHash: await blobs.put(encodeSliceState(this.#turned(observed, round + 1))),
     };
+  }
+
+  /** Moves the rows of a slice by the task's strategy. */
+  #stepInPlace(
+    stored: Uint8Array | undefined,
+    shared: Float32Array,
+    meanDelta: Float32Array,
+    { rows, slices }: { readonly rows: Uint32Array; readonly slices: SliceState },
+  ): Uint8Array {
+    const { model, strategy: settings } = this.config;
+    const strategy = createStrategy(settings);
+    const before = stored === undefined ? strategy.init(model.layout.length) : decodeStrategyState(stored);
+    const { places, positions } = sliceCoordinates(model, rows);
+    const state = applyToSliceInPlace(strategy, before, shared, {
+      coordinates: places,
+      steps: Uint32Array.from(positions, (at) => (at < 0 ? before.step : stepsOf(slices, rows, at))),
+      meanDelta,
+    });
+    return encodeStrategyState(state);
   }
 
   /** The weights of a model. They are the caller's, who may change them: nothing here keeps them any more. */

@@ -11,6 +11,8 @@ export interface TaskConfig {
   readonly model: Model;
   /** The catalogue as canonical JSON bytes; clients fetch it by its hash. */
   readonly catalogue: Uint8Array;
+  /** For a content model, the vector that each item brings along, in the order of the catalogue; none for an item without. Nobody else is told. */
+  readonly vectors?: readonly (readonly number[])[];
   readonly strategy: StrategyConfig;
   /** C: L2 norm that each model delta is scaled down to. */
   readonly clippingNorm: number;

@@ -1,6 +1,7 @@
 import { seededRandom } from '@tutti/base';
 import { encodeCheckpoint } from '@tutti/model';
 import { decodeTaskCatalogue } from './catalogue.ts';
+import { contentOf, type ContentModel } from './content-model.ts';
 import { CentralNoise } from './central-noise.ts';
 import { layoutHashOf } from './describe.ts';
 import { StaleTaskError } from './errors.ts';
@@ -23,6 +24,7 @@ export interface TaskParts {
   readonly post: Post;
   readonly noise: CentralNoise;
   readonly slices: SliceShelf | undefined;
+  readonly content: ContentModel | undefined;
   readonly layoutHash: string;
   readonly catalogueHash: string;
 }
@@ -34,6 +36,7 @@ export function taskParts(config: TaskConfig, ports: RunnerPorts): TaskParts {
   const { accounting, participation } = config.noise;
   const layoutHash = layoutHashOf(config, ports.crypto);
   const catalogueHash = blobHash(config.catalogue, ports.crypto);
+  const content = contentOf(config);
   return {
     config,
     ports,
@@ -44,7 +47,8 @@ export function taskParts(config: TaskConfig, ports: RunnerPorts): TaskParts {
     lobby: new Lobby(ports.selection),
     post: new Post(ports.outbox, ports.crypto, ports.keyPair),
     noise: new CentralNoise(config.name, { ...ports, words: ports.noise }),
-    slices: config.slice && new SliceShelf(config, config.slice, { layoutHash, catalogueHash }, ports),
+    content,
+    slices: config.slice && new SliceShelf(config, config.slice, { layoutHash, catalogueHash }, ports, content),
     layoutHash,
     catalogueHash,
   };
@@ -64,9 +68,10 @@ export async function openTask(parts: TaskParts): Promise<void> {
   for (const { durationMs } of rounds.slice(-REMEMBERED_ROUNDS)) lobby.observeRound(durationMs);
 }
 
-async function createTask({ config, ports, log, layoutHash, catalogueHash }: TaskParts): Promise<void> {
+async function createTask(parts: TaskParts): Promise<void> {
+  const { config, ports, log, content, layoutHash, catalogueHash } = parts;
   const { layout } = config.model;
-  const shared = config.model.initialShared(seededRandom(config.seed).fork('model'));
+  const shared = content?.first() ?? config.model.initialShared(seededRandom(config.seed).fork('model'));
   const metadata = { task: config.name, round: '0' };
   const modelHash = await ports.blobs.put(encodeCheckpoint({ layout, shared, metadata }));
   const atMs = ports.clock.now();
@@ -75,7 +80,7 @@ async function createTask({ config, ports, log, layoutHash, catalogueHash }: Tas
 
 /** Takes up a catalogue that changed. @throws {StaleTaskError} if that is not all that changed. */
 async function followCatalogue(parts: TaskParts): Promise<void> {
-  const { config, log, ports, layoutHash, catalogueHash } = parts;
+  const { config, log, ports, content, layoutHash, catalogueHash } = parts;
   const { history } = log;
   const known = history.hashes ?? { layoutHash: '', catalogueHash: '' };
   if (known.catalogueHash === catalogueHash) {
@@ -84,7 +89,7 @@ async function followCatalogue(parts: TaskParts): Promise<void> {
   }
   const { blobs, clock } = ports;
   const from = decodeTaskCatalogue(await fetchBlob(blobs, known.catalogueHash));
-  const grown = await growTask(config, history, from, blobs);
+  const grown = await growTask(config, history, from, blobs, content);
   const hashes = { layoutHash, catalogueHash };
   const atMs = clock.now();
   await log.append({ v: JOURNAL_VERSION, type: 'catalogue-changed', atMs, ...hashes, ...grown });

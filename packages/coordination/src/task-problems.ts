@@ -1,4 +1,4 @@
-import { UsageError } from '@tutti/base';
+import { DecodeError, UsageError } from '@tutti/base';
 import { createStrategy, FEWEST_ROBUST_GROUPS } from '@tutti/aggregation';
 import {
   LARGEST_COMPLETE_GRAPH,
@@ -7,6 +7,7 @@ import {
   SMALLEST_COHORTS,
   WORD_BITS,
 } from '@tutti/secure-aggregation';
+import { contentOf } from './content-model.ts';
 import { identityProblems, OPEN } from './identity.ts';
 import { lanesOf } from './lanes.ts';
 import { noiseProblems, type ConfigProblem } from './noise-problems.ts';
@@ -87,6 +88,7 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     wordBits === 'auto' || WORD_BITS.includes(wordBits),
     `${wordBits} is none of ${WORD_BITS.join(', ')}, auto`,
   );
+  problems.push(...contentProblems(config));
   if (problems.length === 0) {
     const problem = ringProblem(config, lanesOf(config, 'train'));
     if (problem !== undefined) problems.push({ path: 'wordBits', problem: `${wordBits}: ${problem}` });
@@ -97,6 +99,17 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     problems.push({ path: 'strategy', problem: error instanceof Error ? error.message : String(error) });
   }
   return problems;
+}
+
+/** What is wrong with what is said of the items, where a content model needs it. */
+function contentProblems(config: TaskConfig): ConfigProblem[] {
+  try {
+    contentOf(config);
+    return [];
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof DecodeError)) throw error;
+    return [{ path: 'catalogue', problem: error.message }];
+  }
 }
 
 /** @throws {UsageError} with one line for each problem, prefixed with `tasks[name]`. */

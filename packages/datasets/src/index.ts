@@ -10,6 +10,8 @@
  * console.log(shelf.users, shelf.items, shelf.catalogue.titles?.[first]);
  * ```
  */
+export { coldItems } from './cold-items.ts';
+export type { ColdItems, ColdItemsOptions } from './cold-items.ts';
 export { DatasetFormatError, DatasetNotFoundError } from './errors.ts';
 export type { Place } from './errors.ts';
 export { generateFilmShelf } from './film-shelf.ts';

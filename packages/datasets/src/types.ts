@@ -4,6 +4,8 @@ export interface Catalogue {
   readonly ids: readonly string[];
   readonly titles?: readonly string[];
   readonly genres?: readonly (readonly string[])[];
+  /** Numbers of each item's picture or text, all of one length, or none for an item. No file that is read here holds any. */
+  readonly vectors?: readonly (readonly number[])[];
 }
 
 /**

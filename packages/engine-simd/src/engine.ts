@@ -2,6 +2,7 @@ import { EnvironmentError, UsageError } from '@tutti/base';
 import {
   beyondKernel,
   createEngine,
+  isFactorization,
   rehearse,
   towerShape,
   type BackendName,
@@ -97,7 +98,7 @@ export const WIDE_STEP = 20_000_000;
 
 /** Multiplications of one gradient step: each weight of the layers meets each example three times. */
 export function stepCost({ config }: Model): number {
-  if (config.family === 'mf' || config.family === 'own') return 0;
+  if (isFactorization(config) || config.family === 'own') return 0;
   const { deep } = towerShape(config);
   const sizes = deep === undefined ? [] : [deep.size, ...deep.hidden];
   const weights = sizes.slice(1).reduce((sum, size, index) => sum + size * (sizes[index] as number), 0);

@@ -1,6 +1,8 @@
 import { UsageError } from '@tutti/base';
 import {
   beyondKernel,
+  contentEngine,
+  isFactorization,
   towerShape,
   type BuiltInConfig,
   type LoadedModel,
@@ -29,12 +31,13 @@ export function kernelEngine(model: Model, name: 'simd' | 'ts'): TrainingEngine 
   if (reason !== undefined || config.family === 'own')
     throw new UsageError(`engine ${name}: ${reason ?? 'this model'} trains in TensorFlow.js`);
   const open = name === 'simd' ? openWasmKernel : openTypescriptKernel;
-  return {
+  const engine: TrainingEngine = {
     model,
     engine: name,
     backend: name,
     load: async (shared, whole) => loadInKernel(open, { ...model, config }, shared, whole),
   };
+  return config.family === 'content' ? contentEngine(model, config, engine) : engine;
 }
 
 function loadInKernel(
@@ -44,9 +47,9 @@ function loadInKernel(
   whole?: WholeTable,
 ): LoadedModel {
   const { config, items, layout } = model;
-  if (shared.length !== layout.length)
-    throw new UsageError(`${shared.length} weights; the layout has ${layout.length}`);
-  return config.family === 'mf'
+  const length = isFactorization(config) ? items * config.dimension : layout.length;
+  if (shared.length !== length) throw new UsageError(`${shared.length} weights; the layout has ${length}`);
+  return isFactorization(config)
     ? loadFactorization(open, { config, items }, shared, whole)
     : loadTower(open, { shape: towerShape(config), training: config, layout, items }, shared, whole);
 }

@@ -4,7 +4,7 @@ import {
   type LoadedModel,
   type LocalData,
   type LocalUpdate,
-  type MfConfig,
+  type FactorizationConfig,
   type Ranking,
   type RankOptions,
   type WholeTable,
@@ -22,7 +22,7 @@ import { BLOCK } from './tower-memory.ts';
  */
 export function loadFactorization(
   open: OpenKernel,
-  { config, items }: { readonly config: MfConfig; readonly items: number },
+  { config, items }: { readonly config: FactorizationConfig; readonly items: number },
   shared: Float32Array,
   whole: WholeTable = { items },
 ): LoadedModel {
@@ -41,7 +41,7 @@ class KernelFactorization implements LoadedModel {
 
   constructor(
     open: OpenKernel,
-    private readonly config: MfConfig,
+    private readonly config: FactorizationConfig,
     private readonly items: number,
     shared: Float32Array,
     private readonly whole: WholeTable,

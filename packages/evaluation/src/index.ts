@@ -37,6 +37,7 @@ export { rankFull, rankHeldOut, rankOf, topItems } from './rank.ts';
 export type { AllItems, Candidates } from './rank.ts';
 export { ease, easeRegularization, MOST_EASE_ITEMS } from './references/ease.ts';
 export type { EaseOptions } from './references/ease.ts';
+export { genrePopularity } from './references/genre-popularity.ts';
 export { ials, ialsDefaults } from './references/ials.ts';
 export type { IalsOptions } from './references/ials.ts';
 export { itemKnn } from './references/item-knn.ts';

@@ -4,6 +4,7 @@ import { ownProblems, resolveOwnConfig } from './own-config.ts';
 import {
   MODEL_FAMILIES,
   type BuiltInConfig,
+  type ContentConfig,
   type LocalSolve,
   type Model,
   type ModelConfig,
@@ -83,12 +84,23 @@ function suitedTo(
 /** λ of a person's vector for each of their ratings. */
 const RATING_REGULARIZATION = 0.1;
 
+/** How an item's attributes are written down, chosen on cold items of MovieLens 1M (bench/results.md). */
+const CONTENT: Omit<ContentConfig, 'family' | 'dimension' | keyof LocalSolve> = {
+  buckets: 4_096,
+  genreWeight: 1,
+  wordWeight: 0.5,
+  vectorLength: 0,
+  vectorWeight: 1,
+};
+
 /** Every field of a family with its default. */
 function defaultsOf(family: ModelFamily, facts: DataFacts): BuiltInConfig {
   const solve = solveDefaults(facts);
   switch (family) {
     case 'mf':
       return { family, dimension: 64, ...solve };
+    case 'content':
+      return { family, dimension: 64, ...solve, ...CONTENT };
     case 'gmf':
       return { family, dimension: 32, ...solve, ...TOWER_TRAINING };
     case 'mlp':
@@ -121,6 +133,11 @@ const RANGES: Readonly<Record<string, Range>> = {
   negatives: [1, 100, 'whole'],
   l2: [0, 1],
   proximal: [0, 10],
+  buckets: [16, 65_536, 'whole'],
+  genreWeight: [0, 10],
+  wordWeight: [0, 10],
+  vectorLength: [0, 4_096, 'whole'],
+  vectorWeight: [0, 10],
 };
 
 /**
@@ -142,12 +159,12 @@ const PROXIMAL = 0.1;
 
 /**
  * A model input as FedProx trains it (Li et al. 2020): with a proximal term on the client.
- * @throws {UsageError} for `mf`: its clients take one step from the round's weights, where that term is zero.
+ * @throws {UsageError} for `mf` and `content`: their clients take one step from the round's weights, where that term is zero.
  */
 export function withProximalTerm(input: ModelInput): ModelInput {
-  if (input.family === 'mf')
+  if (input.family === 'mf' || input.family === 'content')
     throw new UsageError(
-      'strategy: fedprox is fedavg for mf, whose clients take one step from the round’s weights; ask for fedavg',
+      `strategy: fedprox is fedavg for ${input.family}, whose clients take one step from the round’s weights; ask for fedavg`,
     );
   if (input.family === 'own')
     throw new UsageError(

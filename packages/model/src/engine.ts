@@ -1,4 +1,5 @@
 import { InternalError } from '@tutti/base';
+import { contentEngine } from './content/engine.ts';
 import { definitionOf, type OwnModel } from './define-model.ts';
 import { createMfEngine } from './mf.ts';
 import { createRatingsEngine } from './mf-ratings.ts';
@@ -19,8 +20,14 @@ export async function createEngine(options: {
   const definition = definitionOf(config, options.definition);
   if (definition !== undefined) return createOwnEngine(model, definition, tf, backend);
   if (config.family === 'own') throw new InternalError('an own model without a definition');
-  if (config.family !== 'mf') return createTowerEngine(model, config, tf, backend);
-  return config.loss === 'mse'
-    ? createRatingsEngine(model, config, tf, backend)
-    : createMfEngine(model, config, tf, backend);
+  switch (config.family) {
+    case 'mf':
+      return config.loss === 'mse'
+        ? createRatingsEngine(model, config, tf, backend)
+        : createMfEngine(model, config, tf, backend);
+    case 'content':
+      return contentEngine(model, config, createMfEngine(model, config, tf, backend));
+    default:
+      return createTowerEngine(model, config, tf, backend);
+  }
 }

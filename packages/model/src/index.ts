@@ -29,6 +29,11 @@ export type {
   SharedTensor,
 } from './define-model.ts';
 export type { OwnConfig, OwnInput, OwnTensor } from './own-config.ts';
+export { contentEngine } from './content/engine.ts';
+export { addContentInto, contentFeatures, featureWidth } from './content/features.ts';
+export type { ItemContent, ItemFeatures } from './content/features.ts';
+export { unpackPull } from './content/pull.ts';
+export { isFactorization } from './is-factorization.ts';
 export { createEngine } from './engine.ts';
 export { createModel } from './model.ts';
 export {
@@ -76,7 +81,9 @@ export type {
   Activation,
   BackendName,
   BuiltInConfig,
+  ContentConfig,
   EngineName,
+  FactorizationConfig,
   GmfConfig,
   HeldOutItem,
   LoadedModel,

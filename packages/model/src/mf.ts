@@ -4,10 +4,10 @@ import { openLocalSolve } from './local-solve.ts';
 import { bestOf } from './ranking.ts';
 import type {
   BackendName,
+  FactorizationConfig,
   LoadedModel,
   LocalData,
   LocalUpdate,
-  MfConfig,
   Model,
   Tensorflow,
   TrainingEngine,
@@ -25,7 +25,7 @@ import type {
  */
 export function createMfEngine(
   model: Model,
-  config: MfConfig,
+  config: FactorizationConfig,
   tf: Tensorflow,
   backend: BackendName,
 ): TrainingEngine {
@@ -45,7 +45,7 @@ type Matrix = ReturnType<Tensorflow['tensor2d']>;
 
 function loadedMf(
   model: Model,
-  config: MfConfig,
+  config: FactorizationConfig,
   tf: Tensorflow,
   table: Matrix,
   solve: (positives: Int32Array) => Promise<LocalOnly<Float32Array>>,

@@ -1,5 +1,7 @@
 import { UsageError, type SeededRandom } from '@tutti/base';
 import type { OwnConfig } from './own-config.ts';
+import { pullLength } from './content/pull.ts';
+import { isFactorization } from './is-factorization.ts';
 import { towerShape, type TowerShape } from './tower-shape.ts';
 import type { Model, ModelConfig, SharedLayout, SharedParameter } from './types.ts';
 
@@ -25,7 +27,7 @@ type Shape = readonly [string, readonly number[], SharedParameter['role']];
 /** A person's vector; of an app's own model also the latest items that it is shown. */
 function localLengthOf(config: ModelConfig): number {
   if (config.family === 'own') return config.local + config.window;
-  return config.family === 'mf' ? config.dimension : towerShape(config).width;
+  return isFactorization(config) ? config.dimension : towerShape(config).width;
 }
 
 function layoutOf(config: ModelConfig, items: number): SharedLayout {
@@ -46,6 +48,11 @@ function shapesOf(config: ModelConfig, items: number): readonly Shape[] {
       return [
         ['items', [items, config.dimension], 'item-table'],
         ...(config.loss === 'mse' ? [['item-bias', [items, 1], 'item-table'] as const] : []),
+      ];
+    case 'content':
+      return [
+        ['items', [items, config.dimension], 'item-table'],
+        ['pull', [pullLength(config.dimension)], 'dense'],
       ];
     case 'own':
       return config.shared.map(({ name, perItem, shape }) =>
@@ -98,6 +105,6 @@ const ownSpread = ({ shared }: OwnConfig, named: string): number =>
 
 function spreadOf(name: string, shape: readonly number[]): number {
   if (name === 'items') return 0.1;
-  if (name.endsWith('bias')) return 0;
+  if (name === 'pull' || name.endsWith('bias')) return 0;
   return Math.sqrt(2 / (shape[0] as number)) * (name === 'output-kernel' ? 0.1 : 1);
 }

@@ -1,4 +1,5 @@
 import { keepLocal, type LocalOnly, type SeededRandom } from '@tutti/base';
+import { isFactorization } from './is-factorization.ts';
 import type { ItemVectors } from './item-vectors.ts';
 import type { LoadedModel, Model } from './types.ts';
 
@@ -21,7 +22,7 @@ export async function averageScores(
   vectors: ItemVectors,
   random: SeededRandom,
 ): Promise<Float32Array> {
-  const positives = model.config.family === 'mf' ? longest(model, vectors) : new Int32Array(0);
+  const positives = isFactorization(model.config) ? longest(model, vectors) : new Int32Array(0);
   const vector = await loaded.personalize(undefined, { positives: keepLocal(positives) }, random);
   return loaded.score(vector);
 }
@@ -34,7 +35,7 @@ function longest(model: Model, { dimension, values }: ItemVectors): Int32Array {
     squares[item] = (squares[item] as number) + (values[at] as number) ** 2;
   }
   const { config, items } = model;
-  const a0 = config.family === 'mf' ? config.unobservedWeight : 0;
+  const a0 = isFactorization(config) ? config.unobservedWeight : 0;
   const history = Math.round((a0 * items) / UNOBSERVED_FACTOR) || USUAL_HISTORY;
   return Int32Array.from(squares.keys())
     .sort((one, other) => (squares[other] as number) - (squares[one] as number) || one - other)

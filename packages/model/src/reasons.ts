@@ -1,4 +1,5 @@
 import { InternalError, keepLocal, UsageError, type LocalOnly, type SeededRandom } from '@tutti/base';
+import { isFactorization } from './is-factorization.ts';
 import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
 import type { LoadedModel, Model } from './types.ts';
 
@@ -107,7 +108,7 @@ async function curvatureOf(
   { model: { config, items }, loaded, local, positives }: ReasonsOptions,
   asked: Int32Array,
 ): Promise<Curvature> {
-  if (config.family === 'mf') {
+  if (isFactorization(config)) {
     const { unobservedWeight: a0, regularization } = config;
     const ridge = regularization * (positives.length + a0 * items);
     return { touched: () => 1, untouched: () => a0, pull: () => 1, ridge };

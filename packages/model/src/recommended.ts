@@ -1,4 +1,5 @@
 import type { DataFacts } from './config.ts';
+import { isFactorization } from './is-factorization.ts';
 import type { ModelConfig } from './types.ts';
 
 /** The server's side of training that suits a family. */
@@ -38,9 +39,9 @@ const TOWER_RATE_TIMES_NOISE = 1e-3;
  */
 export function recommended(config: ModelConfig, facts: DataFacts, noiseStddev = 0): RecommendedTraining {
   const adam = { name: 'fedadam', beta1: 0.9, beta2: 0.99, tau: 1e-8 } as const;
-  if (config.family === 'mf') {
+  if (isFactorization(config)) {
     // The pull on a row, for each person: λ·a0; of ratings λ, for those who gave one.
-    const rated = config.loss === 'mse' ? facts.meanHistory / facts.items : 0;
+    const rated = config.family === 'mf' && config.loss === 'mse' ? facts.meanHistory / facts.items : 0;
     const weightDecay = config.regularization * (config.unobservedWeight + rated);
     return {
       strategy: { ...adam, learningRate: 0.02, weightDecay },
@@ -68,7 +69,7 @@ export const PRIVATE_DIMENSION = 32;
 
 /** The clipping norm under noise that is enough for a guarantee: noise grows with it, so it is far below what training alone would want. */
 export function privateClippingNorm(config: ModelConfig, facts: DataFacts): number {
-  return config.family === 'mf'
+  return isFactorization(config)
     ? PRIVATE_CLIP * Math.sqrt(Math.max(4, facts.meanHistory))
     : recommended(config, facts).clippingNorm;
 }
@@ -83,7 +84,7 @@ export function privateStrategy(
   noiseStddev: number,
 ): RecommendedStrategy {
   const { strategy } = recommended(config, facts);
-  if (config.family !== 'mf')
+  if (!isFactorization(config))
     return {
       ...strategy,
       learningRate: PRIVATE_TOWER_RATE,
@@ -102,5 +103,5 @@ export function summingStrategy(
   facts: DataFacts,
 ): Pick<RecommendedStrategy, 'learningRate' | 'beta1' | 'weightDecay'> & { readonly name: 'fedavgm' } {
   const { weightDecay } = recommended(config, facts).strategy;
-  return { name: 'fedavgm', beta1: 0.9, learningRate: config.family === 'mf' ? 2 : 0.1, weightDecay };
+  return { name: 'fedavgm', beta1: 0.9, learningRate: isFactorization(config) ? 2 : 0.1, weightDecay };
 }

@@ -9,7 +9,7 @@ export const BACKEND_NAMES = ['tensorflow', 'wasm', 'cpu', 'webgl', 'webgpu'] as
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
 /** The built-in model families. */
-export const MODEL_FAMILIES = ['mf', 'gmf', 'mlp', 'neumf'] as const;
+export const MODEL_FAMILIES = ['mf', 'gmf', 'mlp', 'neumf', 'content'] as const;
 export type ModelFamily = (typeof MODEL_FAMILIES)[number];
 
 /** How a device solves its person's vector in closed form: ridge regression of "touched" on the item rows (Hu et al. 2008). */
@@ -34,6 +34,28 @@ export interface MfConfig extends LocalSolve {
   /** What every prediction of a rating begins with; needed with `mse`. */
   readonly ratingMean?: number;
 }
+
+/**
+ * Matrix factorisation whose item vectors are the sum of a row of their own and of what the item's attributes say (docs/content.md). A device
+ * sees the sum alone; the coordinator takes it apart.
+ */
+export interface ContentConfig extends LocalSolve {
+  readonly family: 'content';
+  readonly dimension: number;
+  /** Columns that genres and words of titles are hashed to. */
+  readonly buckets: number;
+  /** Length of an item's genres together, over that of what all items have in common; 0: they are not used. */
+  readonly genreWeight: number;
+  /** The same for the words of its title. */
+  readonly wordWeight: number;
+  /** Numbers of the vector that each item brings along; 0: there are none. */
+  readonly vectorLength: number;
+  /** Length of that vector. */
+  readonly vectorWeight: number;
+}
+
+/** Families whose score is the product of the person's and the item's vector, and whose person is solved in closed form. */
+export type FactorizationConfig = MfConfig | ContentConfig;
 
 /** How the neural families train: the person's vector first, in closed form, then what is shared, by cross-entropy on sampled negatives. */
 export interface TowerTraining extends LocalSolve {
@@ -110,7 +132,7 @@ export interface NeumfConfig extends TowerTraining, TowerChoices {
 export type TowerConfig = GmfConfig | MlpConfig | NeumfConfig;
 
 /** A built-in family with all its numbers. */
-export type BuiltInConfig = MfConfig | TowerConfig;
+export type BuiltInConfig = FactorizationConfig | TowerConfig;
 
 /** A model with all its numbers: of a built-in family, or an app's own. */
 export type ModelConfig = BuiltInConfig | OwnConfig;

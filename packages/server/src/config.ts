@@ -32,11 +32,22 @@ export type CoordinatorConfig = z.output<typeof configSchema>;
 export function decodeConfig(value: unknown): CoordinatorConfig {
   const result = configSchema.safeParse(value);
   if (result.success) return result.data;
-  throw new ConfigError(issuesOf(result.error).map(({ path, problem }) => `${path}: ${problem}`));
+  throw new ConfigError(issuesOf(result.error, value).map(({ path, problem }) => `${path}: ${problem}`));
 }
 
-const issuesOf = (error: z.ZodError): Problem[] =>
-  error.issues.map(({ path, message }) => ({ path: pathText(path), problem: message }));
+const issuesOf = (error: z.ZodError, value: unknown): Problem[] =>
+  error.issues.map(({ path, message }) => ({ path: pathText(path), problem: message + itemAt(value, path) }));
+
+/** Of a wrong number in a vector, the item: places alone say little among thousands. */
+function itemAt(value: unknown, path: readonly PropertyKey[]): string {
+  const [, , , column, row] = path;
+  if (column !== 'vectors' || row === undefined) return '';
+  const id = [...path.slice(0, 3), 'ids', row].reduce<unknown>(
+    (part, key) => (part as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
+  return ` (item ${String(id)})`;
+}
 
 /** A configuration from outside, as far as it is one. */
 export interface Inspected {
@@ -59,7 +70,7 @@ export function inspectConfig(value: unknown): Inspected {
     config: result.data,
     tasks: made.map(({ task }) => task),
     problems: [
-      ...(result.success ? [] : issuesOf(result.error)),
+      ...(result.success ? [] : issuesOf(result.error, value)),
       ...made.flatMap(({ problems }) => problems),
     ],
   };

@@ -1,4 +1,4 @@
-import { canonicalJson, fromHex, UsageError, utf8 } from '@tutti/base';
+import { canonicalJson, fromHex, toHex, UsageError, utf8 } from '@tutti/base';
 import type { StrategyConfig } from '@tutti/aggregation';
 import { chooseSlice, problemsOfTask, type IdentityConfig, type TaskConfig } from '@tutti/coordination';
 import { LogMirror } from '@tutti/identity';
@@ -96,7 +96,7 @@ function taskOf(entry: TaskEntry): TaskConfig {
   const items = entry.catalogue.ids.length;
   const facts = { items, meanHistory: entry.meanHistory };
   const family = entry.model.family === 'embedding-mlp' ? 'mlp' : entry.model.family;
-  const input = { ...entry.model, family } as ModelInput;
+  const input = { ...vectorsIn(entry), ...entry.model, family } as ModelInput;
   const config = resolveModelConfig(
     entry.strategy?.name === 'fedprox' ? withProximalTerm(input) : input,
     facts,
@@ -109,6 +109,12 @@ function taskOf(entry: TaskEntry): TaskConfig {
     ? privateStrategy(config, facts, noiseStddev)
     : recommended(config, facts, noiseStddev).strategy;
   return { ...noisy, strategy };
+}
+
+/** A content model takes the vectors that there are, unless it says otherwise. */
+function vectorsIn({ model, catalogue }: TaskEntry): { vectorLength?: number } {
+  if (model.family !== 'content') return {};
+  return { vectorLength: catalogue.vectors?.find(({ length }) => length > 0)?.length ?? 0 };
 }
 
 /** What suits a model where the file says nothing else: strategy and clipping norm. */
@@ -137,7 +143,7 @@ function plainTask(
   return {
     name: entry.name,
     model,
-    catalogue: utf8(canonicalJson(entry.catalogue)),
+    ...catalogueOf(entry.catalogue),
     ...suited,
     rounds: entry.rounds,
     cohort: {
@@ -171,4 +177,14 @@ function plainTask(
     ...(entry.adaptiveClipping === undefined ? {} : { adaptiveClipping: entry.adaptiveClipping }),
     ...(round.poissonPopulation === undefined ? {} : { poisson: { population: round.poissonPopulation } }),
   };
+}
+
+/** What everybody may know of the items, and the vectors, of which everybody is told their digest alone. */
+function catalogueOf({
+  vectors,
+  ...known
+}: TaskEntry['catalogue']): Pick<TaskConfig, 'catalogue' | 'vectors'> {
+  if (vectors === undefined) return { catalogue: utf8(canonicalJson(known)) };
+  const vectorsHash = toHex(nodeCrypto.digest('vectors', utf8(canonicalJson(vectors))));
+  return { catalogue: utf8(canonicalJson({ ...known, vectorsHash })), vectors };
 }

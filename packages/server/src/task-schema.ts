@@ -15,14 +15,20 @@ const catalogue = z
       .describe('the app’s own item ids; their order is the order of the item table'),
     titles: z.array(z.string().max(500)).optional(),
     genres: z.array(z.array(z.string().max(100)).max(50)).optional(),
+    vectors: z
+      .array(z.array(z.number()).max(4_096))
+      .optional()
+      .describe(
+        'for model content: numbers of each item’s picture or text, all of one length, or none for an item; the coordinator keeps them to itself',
+      ),
   })
-  .check(({ value: { ids, titles, genres }, issues }) => {
+  .check(({ value: { ids, titles, genres, vectors }, issues }) => {
     const refuse = (name: string, message: string): void =>
       void issues.push({ code: 'custom', input: undefined, path: [name], message });
     const seen = new Set<string>();
     const twice = ids.find((id) => seen.has(id) || !seen.add(id));
     if (twice !== undefined) refuse('ids', `${twice} stands there twice`);
-    for (const [name, list] of Object.entries({ titles, genres }))
+    for (const [name, list] of Object.entries({ titles, genres, vectors }))
       if (list !== undefined && list.length !== ids.length)
         refuse(name, `has ${list.length} entries; there are ${ids.length} ids`);
   });

@@ -224,13 +224,20 @@ function definedIn(model: SimulationOptions['model']): { definedIn?: string } {
   return { definedIn: model.module };
 }
 
-function modelInput({ model: asked, strategyName, privacy }: SimulationOptions): ModelInput {
-  const model = 'config' in asked ? asked.config : asked;
+function modelInput({ model: asked, strategyName, privacy, dataset }: SimulationOptions): ModelInput {
+  const given = 'config' in asked ? asked.config : asked;
+  const model = given.family === 'content' ? { ...vectorsIn(dataset), ...given } : given;
   if (strategyName === 'fedprox') return withProximalTerm(model);
   // Each coordinate carries its own noise: fewer of them leave more to see.
-  const narrow = model.family === 'mf' && privacy?.epsilon !== undefined && model.dimension === undefined;
+  const factorized = model.family === 'mf' || model.family === 'content';
+  const narrow = factorized && privacy?.epsilon !== undefined && model.dimension === undefined;
   return narrow ? { ...model, dimension: PRIVATE_DIMENSION } : model;
 }
+
+/** A content model takes the vectors that there are, unless it says otherwise. */
+const vectorsIn = ({ catalogue }: SimulationOptions['dataset']): { vectorLength: number } => ({
+  vectorLength: catalogue.vectors?.find(({ length }) => length > 0)?.length ?? 0,
+});
 
 async function runRounds(
   run: Run,

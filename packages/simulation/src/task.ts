@@ -1,5 +1,6 @@
 import { canonicalJson, utf8 } from '@tutti/base';
 import type { StrategyConfig } from '@tutti/aggregation';
+import type { Catalogue } from '@tutti/datasets';
 import { chooseSlice, type TaskConfig } from '@tutti/coordination';
 import { privateClippingNorm, privateStrategy, recommended, summingStrategy, type Model } from '@tutti/model';
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
@@ -28,7 +29,6 @@ export function taskConfig(
   const suited = recommended(model.config, facts);
   const counts = countsEpsilon(privacy);
   const correlated = privacy.mechanism === 'tree' || privacy.mechanism === 'banded';
-  const catalogue = { ids: options.dataset.catalogue.ids };
   const { sliceRows = 'auto' } = options;
   const slice = chooseSlice(model.items, typeof sliceRows === 'number' ? { rows: sliceRows } : sliceRows);
   const least = SMALLEST_COHORTS[resolved.mode];
@@ -36,7 +36,7 @@ export function taskConfig(
   const task: TaskConfig = {
     name: TASK,
     model,
-    catalogue: utf8(canonicalJson(catalogue)),
+    ...catalogueOf(options.dataset.catalogue, model),
     strategy: strategyOf(options, correlated ? summingStrategy(model.config, facts) : suited.strategy),
     clippingNorm:
       options.clippingNorm ?? (counts ? privateClippingNorm(model.config, facts) : suited.clippingNorm),
@@ -75,6 +75,16 @@ export function taskConfig(
     ? privateStrategy(model.config, facts, noiseStddev)
     : recommended(model.config, facts, noiseStddev).strategy;
   return { ...noisy, strategy: strategyOf(options, quiet) };
+}
+
+/** What devices are told of the items: their ids, and where a model is made from what is said of them, that. */
+function catalogueOf(
+  { ids, titles, genres, vectors }: Catalogue,
+  { config }: Model,
+): Pick<TaskConfig, 'catalogue' | 'vectors'> {
+  if (config.family !== 'content') return { catalogue: utf8(canonicalJson({ ids })) };
+  const known = { ids, ...(titles && { titles }), ...(genres && { genres }) };
+  return { catalogue: utf8(canonicalJson(known)), ...(vectors && { vectors }) };
 }
 
 /** The strategy that is asked for, with what suits where nothing else is said. */

@@ -8,6 +8,7 @@ import { CommandError } from '../exit-codes.ts';
 import { cohortSize, wholeNumber } from '../parse.ts';
 import { addModelOptions } from '../model-options.ts';
 import { canaryLines, runCanaries } from '../quality/canaries.ts';
+import { benchColdItems } from '../quality/cold-items.ts';
 import type { ChosenRound } from '../quality/choose-round.ts';
 import { compareReferences, type Comparison } from '../quality/compare.ts';
 import { benchFederation, openFamily, type FamilyFlags } from '../quality/federation.ts';
@@ -19,7 +20,7 @@ import { tuneReferences } from '../quality/tune.ts';
 import { roundCharts, type Chart } from '../report/html.ts';
 import { qualityPage } from '../report/quality-page.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
-import { methodsLines } from '../ui/quality.ts';
+import { coldItemsTable, methodsLines, tableLines } from '../ui/quality.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
 
 interface BenchFlags extends FamilyFlags {
@@ -120,6 +121,10 @@ async function runBench(flags: BenchFlags, screen: Screen, signal: AbortSignal) 
     family === undefined
       ? undefined
       : await benchFederation(family, comparison, { flags, validation, signal });
+  const cold =
+    family === undefined || flags.model !== 'content'
+      ? undefined
+      : await benchColdItems(family, comparison, { flags, signal });
   const { reports, skipped } = await compareReferences(comparison);
   const methods: Record<string, MethodReport> = {
     ...(federation === undefined ? {} : { federated: federation.report }),
@@ -143,12 +148,13 @@ async function runBench(flags: BenchFlags, screen: Screen, signal: AbortSignal) 
     settings,
     methods,
     chosen: federation?.chosen ?? [],
+    coldItems: cold ?? null,
     canaries,
     skipped,
     notes,
     wallSeconds: (performance.now() - started) / 1_000,
   };
-  return { json, methods, canaries, notes, rounds: federation?.rounds ?? [], data };
+  return { json, methods, canaries, notes, cold, rounds: federation?.rounds ?? [], data };
 }
 
 async function tuned(
@@ -192,9 +198,10 @@ function comparedNotes(
   ];
 }
 
-function resultLines({ methods, notes, json }: BenchResult, report: string | undefined): string[] {
+function resultLines({ methods, notes, json, cold }: BenchResult, report: string | undefined): string[] {
   return [
     ...methodsLines(methods),
+    ...(cold === undefined ? [] : ['', ...tableLines(coldItemsTable(cold))]),
     '',
     `means of ${json.seeds.length} seeds where a seed matters; in brackets 95 % intervals over people`,
     ...notes,
@@ -202,13 +209,15 @@ function resultLines({ methods, notes, json }: BenchResult, report: string | und
   ];
 }
 
-function benchPage(flags: BenchFlags, { json, methods, canaries, notes, rounds, data }: BenchResult): string {
+function benchPage(flags: BenchFlags, result: BenchResult): string {
+  const { json, methods, canaries, notes, cold, rounds, data } = result;
   return qualityPage({
     title: `Tutti quality: ${data.name}`,
     subtitle: `${data.users} people, ${data.items} items, ${data.interactions} interactions · ${flags.model ?? 'references alone'} · seeds ${json.seeds.join(', ')}`,
     methods,
     canaries,
     notes,
+    ...(cold === undefined ? {} : { cold }),
     rounds: roundsCharts(rounds),
     config: { options: flags, model: json.model, settings: json.settings },
   });

@@ -1,7 +1,8 @@
 import { keepLocal, seededRandom, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { createStrategy } from '@tutti/aggregation';
+import { ContentModel } from '@tutti/coordination';
 import { historyOf, type TrainingRows } from '@tutti/evaluation';
-import { recommended, wholeDelta, type LocalData, type TrainingEngine } from '@tutti/model';
+import { recommended, wholeDelta, type ItemContent, type LocalData, type TrainingEngine } from '@tutti/model';
 
 /** What central training takes. */
 export interface CentralOptions {
@@ -10,6 +11,8 @@ export interface CentralOptions {
   readonly seed: string | number;
   /** Updates of the shared model, each from one part of the people. */
   readonly steps: number;
+  /** What is said of the items: a content model is made from it. */
+  readonly content: ItemContent;
   /** Parts that the people are dealt into; every `parts` steps are a pass over everybody. */
   readonly parts: number;
   /** Called before each person, with the share that is done; may let others have their turn, or throw to stop. */
@@ -28,25 +31,56 @@ export interface CentralModel {
 export async function trainCentrally(options: CentralOptions): Promise<CentralModel> {
   const { engine, train, seed, steps, parts, onPerson } = options;
   const random = seededRandom(seed).fork('central');
-  const strategy = createStrategy(recommended(engine.model.config, factsOf(train)).strategy);
+  const server = serverOf(options);
   const vectors = new Map<number, LocalOnly<Float32Array>>();
-  let parameters = engine.model.initialShared(seededRandom(String(seed)).fork('model'));
-  let state = strategy.init(parameters.length);
   for (let step = 0; step < steps; step++) {
     const part: Part = { step, users: partOf(train.users, step, parts), random };
-    const meanDelta = await meanDeltaOf(options, parameters, vectors, part, (done) =>
+    const meanDelta = await meanDeltaOf(options, server.shared(), vectors, part, (done) =>
       onPerson((step + done) / steps),
     );
-    ({ state, parameters } = strategy.apply(state, parameters, { meanDelta }));
+    server.step(meanDelta);
   }
-  const loaded = await engine.load(parameters);
+  const loaded = await engine.load(server.shared());
   return {
-    shared: parameters,
+    shared: server.shared(),
     score: async (user) =>
       loaded.score(
         await loaded.personalize(vectors.get(user), dataOf(train, user), random.fork('rank', user)),
       ),
     dispose: () => loaded.dispose(),
+  };
+}
+
+/** What makes the next weights of a mean delta. */
+interface Server {
+  shared(): Float32Array;
+  step(meanDelta: Float32Array): void;
+}
+
+/** The coordinator's part of a round, without its journal. */
+function serverOf({ engine, train, seed, content }: CentralOptions): Server {
+  const { model } = engine;
+  const config = recommended(model.config, factsOf(train)).strategy;
+  if (model.config.family === 'content')
+    return contentServer({ model, strategy: config, content, seed: String(seed) });
+  const strategy = createStrategy(config);
+  let parameters = model.initialShared(seededRandom(String(seed)).fork('model'));
+  let state = strategy.init(parameters.length);
+  return {
+    shared: () => parameters,
+    step: (meanDelta) => void ({ state, parameters } = strategy.apply(state, parameters, { meanDelta })),
+  };
+}
+
+function contentServer(options: ConstructorParameters<typeof ContentModel>[0]): Server {
+  const server = new ContentModel(options);
+  const rows = Uint32Array.from({ length: options.model.items }, (_, row) => row);
+  const shared = server.first();
+  let state = server.init();
+  return {
+    shared: () => shared,
+    step: (meanDelta) =>
+      void (state = server.stepInPlace(state, shared, { meanDelta, rows, noiseStddev: 0 })),
   };
 }
 

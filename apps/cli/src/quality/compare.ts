@@ -115,6 +115,7 @@ async function rankCentral({ bench, central, screen }: Comparison, seed: number)
   const model = await trainCentrally({
     engine,
     train: bench.train,
+    content: bench.data.catalogue,
     seed,
     steps,
     parts,

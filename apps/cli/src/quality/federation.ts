@@ -90,7 +90,8 @@ export async function benchFederation(
 /** Checkpoints looked at for the choice of a round. */
 const LOOKS = 6;
 
-function simulationOptions(
+/** What a federation of the bench is simulated with. */
+export function simulationOptions(
   flags: FamilyFlags,
   { input, cohort }: Family,
   dataset: SplitDataset,

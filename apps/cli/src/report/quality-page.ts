@@ -1,7 +1,9 @@
 import type { CanaryReport } from '@tutti/evaluation';
+import type { ColdItemsReport } from '../quality/cold-items.ts';
 import type { MethodReport } from '../quality/measure.ts';
 import {
   canaryTable,
+  coldItemsTable,
   coldStartTable,
   fairnessTables,
   furtherTable,
@@ -18,6 +20,8 @@ export interface QualityPage {
   readonly methods: Readonly<Record<string, MethodReport>>;
   readonly canaries: CanaryReport;
   readonly notes: readonly string[];
+  /** How items are ranked that nobody has touched, where that was measured. */
+  readonly cold?: ColdItemsReport;
   /** Charts over the rounds of training, where something was trained. */
   readonly rounds?: readonly Chart[];
   readonly config: unknown;
@@ -25,7 +29,7 @@ export interface QualityPage {
 
 /** The page of an evaluation: figures with intervals, lists, newcomers, groups, canaries. */
 export function qualityPage(page: QualityPage): string {
-  const { title, subtitle, methods, canaries, notes, rounds = [], config } = page;
+  const { title, subtitle, methods, canaries, notes, cold, rounds = [], config } = page;
   const fairness = fairnessTables(methods);
   const sections: Section[] = [
     {
@@ -41,6 +45,9 @@ export function qualityPage(page: QualityPage): string {
       tables: [coldStartTable(methods)],
       charts: [coldStartChart(methods, 'sampled'), coldStartChart(methods, 'full')],
     },
+    ...(cold === undefined
+      ? []
+      : [{ heading: 'Items that nobody has touched', tables: [coldItemsTable(cold)] }]),
     ...(fairness.length === 0
       ? []
       : [{ heading: 'Groups', tables: fairness, charts: fairnessCharts(methods) }]),

@@ -30,6 +30,7 @@ export async function centralQuality(
   const model = await trainCentrally({
     engine,
     train,
+    content: data.catalogue,
     seed: settings.seed,
     steps,
     parts: PARTS,

@@ -168,7 +168,11 @@ function introductionOf(
   model: Readonly<Record<string, unknown>>,
 ): string[] {
   const family =
-    settings.model === 'mf' ? 'implicit matrix factorisation' : `embedding-MLP ${String(model['hidden'])}`;
+    settings.model === 'mf'
+      ? 'implicit matrix factorisation'
+      : settings.model === 'content'
+        ? 'matrix factorisation over what is said of the items'
+        : `embedding-MLP ${String(model['hidden'])}`;
   const noise =
     settings.epsilon !== null
       ? `${settings.mechanism} noise for ε = ${settings.epsilon}, δ = ${String(settings.delta)} (multiplier ${(planned?.multiplier ?? 0).toFixed(2)})`

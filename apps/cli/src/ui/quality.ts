@@ -1,5 +1,6 @@
 import type { CanaryReport } from '@tutti/evaluation';
 import type { QualityPair } from '@tutti/simulation';
+import type { ColdItemsReport } from '../quality/cold-items.ts';
 import type { MethodReport } from '../quality/measure.ts';
 import { cellsLine, figure, headingLine, type Column } from './table.ts';
 
@@ -18,6 +19,7 @@ const NAMES: Readonly<Record<string, string>> = {
   itemKnn: 'item-kNN',
   ease: 'EASE',
   ials: 'iALS',
+  genrePopularity: 'popularity of genres',
 };
 
 /** What a method is called where people read it. */
@@ -92,6 +94,23 @@ export function coldStartTable(methods: Methods): Table {
       ...(first?.coldStart ?? []).map(({ interactions }) => String(interactions)),
     ],
     rows: rowsOf(methods, ({ coldStart }) => coldStart.map(({ sampled }) => figure(sampled.hr10))),
+  };
+}
+
+/** How items are ranked that nobody has touched: among each other, and among everything. */
+export function coldItemsTable({ items, people, methods }: ColdItemsReport): Table {
+  return {
+    headings: [
+      `cold items (${items}, ${people} people)`,
+      'HR@10',
+      'NDCG@10',
+      'HR@10 among all',
+      'NDCG@10 among all',
+    ],
+    rows: Object.entries(methods).map(([name, { sampled, full }]) => [
+      methodName(name),
+      ...[sampled.hr10, sampled.ndcg10, full.hr10, full.ndcg10].map(figure),
+    ]),
   };
 }
 

@@ -4,6 +4,7 @@ import {
   bestOf,
   blended,
   diverse,
+  isFactorization,
   itemVectors,
   productOf,
   reasonsFor,
@@ -122,7 +123,7 @@ export function openLists(): {
   async function ranking(from: Listed, options: RecommendOptions): Promise<Ranking> {
     const { table, catalogue, vector, positives, seen } = from;
     const { k = USUAL_LIST, exclude = [], includeSeen = false, diversity = 0 } = options;
-    const { popularityWeight = table.model.config.family === 'mf' ? POPULARITY_WEIGHT : 0 } = options;
+    const { popularityWeight = isFactorization(table.model.config) ? POPULARITY_WEIGHT : 0 } = options;
     const out = keepLocal(leftOut([...(includeSeen ? [] : seen), ...exclude], table, catalogue));
     const pool = { k: diversity > 0 ? Math.max(SMALLEST_POOL, POOL * k) : k, exclude: out };
     const { loaded } = table;
