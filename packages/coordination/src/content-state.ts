@@ -10,7 +10,7 @@ import {
 export interface ContentState {
   /** P: columns × d. */
   readonly weights: Float32Array;
-  /** For each row, what the sums so far tell of it; above 0 for rows that somebody touched. */
+  /** For each row, what the sums so far tell of it; other than 0 for rows that somebody touched. */
   readonly evidence: Float32Array;
   /** For each row, how many sums it was part of. */
   readonly rounds: Uint32Array;

@@ -1,4 +1,4 @@
-import { createStrategy, type Strategy, type StrategyConfig, type StrategyState } from '@tutti/aggregation';
+import { createStrategy, type Strategy, type StrategyConfig } from '@tutti/aggregation';
 import { addContentInto, unpackPull, type ContentConfig, type ItemFeatures } from '@tutti/model';
 import type { ContentState } from './content-state.ts';
 
@@ -79,13 +79,13 @@ export function contentStepInPlace(
 function touchedAmong({ evidence, rounds }: ContentState, { rows, noiseStddev }: ContentUpdate): Uint32Array {
   return Uint32Array.from(rows.keys()).filter((at) => {
     const row = rows[at] as number;
-    return (evidence[row] as number) > SURE * noiseStddev * Math.sqrt(rounds[row] as number);
+    return Math.abs(evidence[row] as number) > SURE * noiseStddev * Math.sqrt(rounds[row] as number);
   });
 }
 
 /**
  * Adds up what is told of each row: B·v, v the direction that everybody's vectors have most in common, along which each person who touched a row moves it the
- * same way. Without noise it is 0 exactly where nobody touched it.
+ * same way (or mostly so: the sum may go either way, and only its size counts). Without noise it is 0 exactly where nobody touched it.
  */
 function observeInPlace(
   state: ContentState,

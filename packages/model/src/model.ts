@@ -94,7 +94,7 @@ function initialShared(config: ModelConfig, layout: SharedLayout, random: Seeded
     for (let i = 0; i < length; i++)
       shared[offset + i] = ones ? 1 : spread === 0 ? 0 : spread * stream.normal();
     // A person's first number begins as a bias of their ratings.
-    if (config.family !== 'own' && config.loss === 'mse' && name === 'items')
+    if ('loss' in config && config.loss === 'mse' && name === 'items')
       for (let row = 0; row < length; row += shape[1] as number) shared[offset + row] = 1;
   }
   return shared;

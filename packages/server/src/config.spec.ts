@@ -38,6 +38,61 @@ describe('the configuration', () => {
   });
 });
 
+describe('a content model in the configuration', () => {
+  const withVectors = (vectors: unknown, ids = ['a', 'b']) =>
+    tasksOf(
+      decodeConfig({ tasks: [{ name: 'films', catalogue: { ids, vectors }, model: { family: 'content' } }] }),
+    )[0];
+
+  it('takes the length of vectors from them, and tells devices their digest alone', () => {
+    const made = withVectors([[1, 2, 3], []]);
+    expect(made?.model.config).toMatchObject({ family: 'content', vectorLength: 3, dimension: 64 });
+    expect(made?.vectors).toEqual([[1, 2, 3], []]);
+    const told = JSON.parse(new TextDecoder().decode(made?.catalogue)) as Record<string, unknown>;
+    expect(Object.keys(told).sort()).toEqual(['ids', 'vectorsHash']);
+    const other = withVectors([[1, 2, 4], []]);
+    expect(other?.catalogue).not.toEqual(made?.catalogue);
+  });
+
+  it('reads titles and genres, and needs one of the three', () => {
+    const catalogue = { ids: ['a', 'b'], genres: [['x'], []] };
+    const task = { name: 'films', model: { family: 'content' as const } };
+    expect(tasksOf(decodeConfig({ tasks: [{ ...task, catalogue }] }))[0]?.model.config).toMatchObject({
+      vectorLength: 0,
+    });
+    expect(() => tasksOf(decodeConfig({ tasks: [{ ...task, catalogue: { ids: ['a'] } }] }))).toThrow(
+      'tasks[0].catalogue: model content: no item has a genre, a title or a vector',
+    );
+  });
+
+  it.each([
+    [
+      [
+        [1, 2],
+        [Number.NaN, 0],
+      ],
+      'tasks[0].catalogue.vectors[1][0] (item b): ',
+    ],
+    [[[Number.POSITIVE_INFINITY], [0]], 'tasks[0].catalogue.vectors[0][0] (item a): '],
+    [
+      [
+        [1, 2],
+        ['3', 4],
+      ],
+      'tasks[0].catalogue.vectors[1][0] (item b): ',
+    ],
+    [[[1, 2], [3]], 'tasks[0].catalogue: catalogue.vectors: that of item b has 1 numbers; 2 are expected'],
+    [[[1, 2]], 'tasks[0].catalogue.vectors: has 1 entries; there are 2 ids'],
+  ])('refuses vectors %j by the item', (vectors, text) => {
+    expect(() => withVectors(vectors)).toThrow(text);
+  });
+
+  it('takes a catalogue of one item, and refuses one that stands there twice', () => {
+    expect(withVectors([[1]], ['only'])?.model.items).toBe(1);
+    expect(() => withVectors([[1], [1]], ['a', 'a'])).toThrow('a stands there twice');
+  });
+});
+
 describe('privacy in the configuration', () => {
   const taskWith = (over: object) =>
     tasksOf(decodeConfig({ tasks: [{ name: 'films', catalogue, ...over }] }))[0];

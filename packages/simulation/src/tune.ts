@@ -122,6 +122,7 @@ export function tunedOptions(options: SimulationOptions, settings: Settings): Si
 
 function axesOf({ model: asked }: SimulationOptions): readonly Axis[] {
   const { family } = 'config' in asked ? asked.config : asked;
+  if (family === 'content') return AXES.mf;
   return AXES[family === 'mf' || family === 'own' ? family : 'tower'];
 }
 

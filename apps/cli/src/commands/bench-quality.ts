@@ -40,7 +40,8 @@ Examples:
   tutti bench-quality --model mf                                     the built-in data, three seeds
   tutti bench-quality --dataset ml-1m --model mf --rounds 150 --seeds 3 --report quality.html
   tutti bench-quality --dataset ml-100k --tune --json                popularity, item-kNN, EASE and iALS alone
-  tutti bench-quality --dataset ml-100k --model mlp --against popularity,ials`;
+  tutti bench-quality --dataset ml-100k --model mlp --against popularity,ials
+  tutti bench-quality --dataset ml-100k --model content              and how it ranks items that nobody has touched`;
 
 export function benchQualityCommand(): Command {
   return addModelOptions(new Command('bench-quality'))

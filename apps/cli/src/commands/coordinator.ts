@@ -57,7 +57,7 @@ export function coordinatorCommand(): Command {
     .addOption(
       new Option(
         '--catalogue <file>',
-        'without a configuration: items as CSV with a header (id, title, genres), or JSON { ids, titles }',
+        'without a configuration: items as CSV with a header (id, title, genres, vector), or JSON { ids, titles, genres, vectors }',
       ).conflicts('config'),
     )
     .addOption(
