@@ -48,7 +48,8 @@ export function taskParts(config: TaskConfig, ports: RunnerPorts): TaskParts {
     post: new Post(ports.outbox, ports.crypto, ports.keyPair),
     noise: new CentralNoise(config.name, { ...ports, words: ports.noise }),
     content,
-    slices: config.slice && new SliceShelf(config, config.slice, { layoutHash, catalogueHash }, ports, content),
+    slices:
+      config.slice && new SliceShelf(config, config.slice, { layoutHash, catalogueHash }, ports, content),
     layoutHash,
     catalogueHash,
   };

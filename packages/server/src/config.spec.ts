@@ -71,15 +71,15 @@ describe('a content model in the configuration', () => {
         [1, 2],
         [Number.NaN, 0],
       ],
-      'tasks[0].catalogue.vectors[1][0] (item b): ',
+      /tasks\[0\]\.catalogue\.vectors\[1\]\[0\]: .*\(item b\)/,
     ],
-    [[[Number.POSITIVE_INFINITY], [0]], 'tasks[0].catalogue.vectors[0][0] (item a): '],
+    [[[Number.POSITIVE_INFINITY], [0]], /tasks\[0\]\.catalogue\.vectors\[0\]\[0\]: .*\(item a\)/],
     [
       [
         [1, 2],
         ['3', 4],
       ],
-      'tasks[0].catalogue.vectors[1][0] (item b): ',
+      /tasks\[0\]\.catalogue\.vectors\[1\]\[0\]: .*\(item b\)/,
     ],
     [[[1, 2], [3]], 'tasks[0].catalogue: catalogue.vectors: that of item b has 1 numbers; 2 are expected'],
     [[[1, 2]], 'tasks[0].catalogue.vectors: has 1 entries; there are 2 ids'],
