@@ -1,8 +1,21 @@
 import { expect, it } from 'vitest';
 import { runChaos } from './chaos.ts';
+import { openChaosDatabase } from './database.ts';
 
 it('a coordinator killed 50 times at random instants loses no round, counts none twice, and gets on', async () => {
   const result = await runChaos({ kills: 50, seed: 1 });
   expect(result).toMatchObject({ kills: 50, lost: 0, doubled: 0, stuck: 0 });
   expect(result.rounds).toBeGreaterThanOrEqual(10);
 }, 400_000);
+
+it('the same on PostgreSQL, whose server is killed and restarted too', async (ctx) => {
+  const database = await openChaosDatabase();
+  if (typeof database === 'string') return ctx.skip(database);
+  try {
+    const result = await runChaos({ kills: 6, seed: 2, database });
+    expect(result).toMatchObject({ kills: 6, lost: 0, doubled: 0, stuck: 0 });
+    expect(result.rounds).toBeGreaterThanOrEqual(3);
+  } finally {
+    await database.destroy();
+  }
+}, 200_000);

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createClient, createSharedEngine, type Client } from '@tutti/client-node';
 import { seededRandom } from '@tutti/base';
 
-/** Kills a coordinator at random instants under load, starts it again, and counts what was lost, doubled or stuck. */
+/** Kills a coordinator, and its database where it has one, at random instants under load, starts it again, and counts what was lost, doubled or stuck. */
 
 /** What a chaos run found. */
 export interface ChaosResult {
@@ -28,7 +28,16 @@ export interface ChaosOptions {
   readonly kills: number;
   readonly seed: number;
   readonly clients?: number;
+  /** Where everything is kept; a folder of its own without one. */
+  readonly database?: ChaosDatabase;
   readonly onKill?: (kills: number, rounds: number) => void;
+}
+
+/** A database server that is killed and restarted as well, every other time. */
+export interface ChaosDatabase {
+  readonly address: string;
+  /** Stops it, as a crash or as an operator does, and starts it again. */
+  restart(how: 'crash' | 'fast'): Promise<void>;
 }
 
 interface RoundLine {
@@ -56,7 +65,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const random = seededRandom(options.seed).fork('chaos');
   const port = 20_000 + random.int(20_000);
   const url = `http://127.0.0.1:${port}`;
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(configOf(folder, port, options.clients ?? 10)));
+  const store = options.database?.address ?? `lmdb:${join(folder, 'coordinator')}`;
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(configOf(store, port, options.clients ?? 10)));
   const told = new Map<number, string>();
   let lost = 0;
   const seen = (rounds: readonly RoundLine[]): void => {
@@ -89,9 +99,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       await sleep(random.int(LONGEST_LIFE_MS));
       const before = await roundsOf(url).catch(() => []);
       seen(before);
-      await kill(coordinator);
       kills++;
-      coordinator = await startCoordinator(folder, url);
+      if (options.database !== undefined && kills % 2 === 0) {
+        await options.database.restart(random.int(2) === 0 ? 'crash' : 'fast');
+      } else {
+        await kill(coordinator);
+        coordinator = await startCoordinator(folder, url);
+      }
       const after = await roundsOf(url);
       lost += before.filter(({ round, modelHash }) => after[round - 1]?.modelHash !== modelHash).length;
       seen(after);
@@ -128,11 +142,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
-function configOf(folder: string, port: number, clients: number): unknown {
+function configOf(store: string, port: number, clients: number): unknown {
   const cohort = Math.max(4, clients - 2);
   return {
     listen: { port },
-    store: `lmdb:${join(folder, 'coordinator')}`,
+    store,
     tasks: [
       {
         name: 'films',

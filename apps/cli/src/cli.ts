@@ -10,6 +10,7 @@ import { simulateCommand } from './commands/simulate.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { backupCommand, migrateCommand, restoreCommand } from './commands/storage.ts';
 import { VERSION } from './version.ts';
 
 /** The whole command, with every sub-command attached. */
@@ -35,6 +36,9 @@ export function buildProgram(): Command {
     privacyCommand(),
     auditCommand(),
     authorityCommand(),
+    backupCommand(),
+    restoreCommand(),
+    migrateCommand(),
   ];
   for (const command of commands) program.addCommand(command.showSuggestionAfterError(true));
   for (const command of [program, ...commands]) command.exitOverride();

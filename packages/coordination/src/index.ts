@@ -10,6 +10,8 @@
  * clock.advance(1_000);
  * ```
  */
+export { BackupError, encodeBackup, openBackup } from './backup.ts';
+export type { OpenedBackup } from './backup.ts';
 export { calibratedTask } from './calibrate.ts';
 export type { NoiseTarget } from './calibrate.ts';
 export { ContentModel } from './content-model.ts';
@@ -25,13 +27,23 @@ export { JournalWriteError, MissingBlobError, StaleTaskError, TaskStoppedError }
 export type { CoordinationEvent, TaskStatus } from './events.ts';
 export { applyEntry, decodeJournalEntry, EMPTY_HISTORY, JOURNAL_VERSION } from './journal.ts';
 export type { EvaluationRecord, Funnel, JournalEntry, RoundRecord, TaskHistory } from './journal.ts';
-export { manualClock, memoryBlobs, memoryGroupSums, memoryStore } from './memory.ts';
+export { manualClock, memoryBlobs, memoryGroupSums, memoryPlace, memoryStore } from './memory.ts';
 export type { ManualClock } from './memory.ts';
 export { blobHash, JournalConflictError } from './ports.ts';
 export type { Blobs, Clock, GroupKey, GroupSums, Outbox, Store, Traffic } from './ports.ts';
 export type { IdentityConfig } from './identity.ts';
 export { chooseSlice, LARGEST_WHOLE_TABLE } from './slice.ts';
 export type { SliceSize } from './slice.ts';
+export {
+  StorageLockedError,
+  StorageMissingError,
+  StorageNewerError,
+  StorageNotEmptyError,
+  StorageRefusedError,
+  StorageTakenOverError,
+  StorageUnavailableError,
+} from './storage.ts';
+export type { Storage, StorageItem, StoragePlace, StorageSnapshot } from './storage.ts';
 export type { MechanismConfig, NoiseConfig, TaskConfig } from './task-config.ts';
 export { problemsOfTask } from './task-problems.ts';
 export type { ConfigProblem } from './task-problems.ts';

@@ -1,13 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { manualClock, memoryBlobs, memoryGroupSums, memoryStore } from './index.ts';
-import { storeContract } from './testing.ts';
+import { manualClock, memoryGroupSums, memoryPlace } from './index.ts';
+import { storageContract } from './testing.ts';
 
-describe('the store in memory', () => {
-  storeContract(async () => {
-    const opened = { store: memoryStore(), blobs: memoryBlobs(nodeCrypto) };
-    return { ...opened, reopen: async () => opened, destroy: async () => undefined };
-  });
+describe('the storage in memory', () => {
+  storageContract(async () => ({ place: memoryPlace(nodeCrypto), destroy: async () => undefined }));
 });
 
 it('running sums add, are taken once, and can be given up', async () => {

@@ -10,13 +10,23 @@ import {
   type GroupSums,
   type Store,
 } from './ports.ts';
+import { StorageLockedError, StorageNotEmptyError, type StorageItem, type StoragePlace } from './storage.ts';
 
 /** Ports that keep everything in memory: for simulation, and for tests. */
 
+/** What a storage in memory holds. */
+interface Shelves {
+  readonly journals: Map<string, readonly JournalEntry[]>;
+  readonly values: Map<string, Uint8Array>;
+  readonly blobs: Map<string, Uint8Array>;
+}
+
+const emptyShelves = (): Shelves => ({ journals: new Map(), values: new Map(), blobs: new Map() });
+
 /** A store that forgets with the process. */
-export function memoryStore(): Store {
-  const journals = new Map<string, JournalEntry[]>();
-  const values = new Map<string, Uint8Array>();
+export const memoryStore = (): Store => storeOn(emptyShelves());
+
+function storeOn({ journals, values }: Shelves): Store {
   return {
     readJournal: async (task) => structuredClone(journals.get(task) ?? []),
     async appendJournal(task, expectedLength, entries) {
@@ -31,8 +41,9 @@ export function memoryStore(): Store {
 }
 
 /** Blobs that are forgotten with the process. */
-export function memoryBlobs(crypto: CryptoSuite): Blobs {
-  const blobs = new Map<string, Uint8Array>();
+export const memoryBlobs = (crypto: CryptoSuite): Blobs => blobsOn(emptyShelves(), crypto);
+
+function blobsOn({ blobs }: Shelves, crypto: CryptoSuite): Blobs {
   return {
     get: async (hash) => blobs.get(hash),
     async put(bytes) {
@@ -42,6 +53,65 @@ export function memoryBlobs(crypto: CryptoSuite): Blobs {
     },
     delete: async (hash) => void blobs.delete(hash),
   };
+}
+
+/** A place that lives as long as the process, and may be opened again and again. */
+export function memoryPlace(crypto: CryptoSuite): StoragePlace {
+  const name = 'memory';
+  let shelves = emptyShelves();
+  let isOpen = false;
+  const hold = (): void => {
+    if (isOpen) throw new StorageLockedError(name, 'this process');
+    isOpen = true;
+  };
+  return {
+    name,
+    async open() {
+      hold();
+      const close = async (): Promise<void> => void (isOpen = false);
+      return { store: { ...storeOn(shelves), close }, blobs: blobsOn(shelves, crypto), close };
+    },
+    async snapshot() {
+      const items = itemsOf(shelves);
+      return {
+        count: items.length,
+        async *items() {
+          yield* items;
+        },
+        close: async () => undefined,
+      };
+    },
+    async fill(items) {
+      hold();
+      try {
+        if (itemsOf(shelves).length > 0) throw new StorageNotEmptyError(name);
+        const filled = emptyShelves();
+        for await (const item of items) shelve(filled, item);
+        shelves = filled;
+      } finally {
+        isOpen = false;
+      }
+    },
+  };
+}
+
+const itemsOf = ({ journals, values, blobs }: Shelves): StorageItem[] => [
+  ...[...journals].flatMap(([task, entries]) =>
+    entries.map((entry, position) => ({ kind: 'entry', task, position, entry }) as const),
+  ),
+  ...[...values].map(([key, bytes]) => ({ kind: 'value', key, bytes }) as const),
+  ...[...blobs].map(([hash, bytes]) => ({ kind: 'blob', hash, bytes }) as const),
+];
+
+function shelve({ journals, values, blobs }: Shelves, item: StorageItem): void {
+  switch (item.kind) {
+    case 'entry':
+      return void journals.set(item.task, [...(journals.get(item.task) ?? []), item.entry]);
+    case 'value':
+      return void values.set(item.key, item.bytes);
+    case 'blob':
+      return void blobs.set(item.hash, item.bytes);
+  }
 }
 
 /** Running sums in this process. */

@@ -86,8 +86,12 @@ export class JournalConflictError extends FederatedError {
   constructor(
     readonly expected: number,
     readonly found: number,
+    options?: ErrorOptions,
   ) {
-    super(`the journal holds ${found} entries; ${expected} were expected: another coordinator writes to it`);
+    super(
+      `the journal holds ${found} entries; ${expected} were expected: another coordinator writes to it`,
+      options,
+    );
   }
 }
 

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { ConfigError } from './errors.ts';
 import { drainSchema, limitsSchema, listenSchema, logSchema, metricsSchema } from './operation-config.ts';
 import { pathText } from './paths.ts';
+import { isStoreAddress, STORE_EXPECTED } from './store-address.ts';
 import { engineTask, type Mirrors, type Problem } from './task-of.ts';
 import { taskSchema } from './task-schema.ts';
 
@@ -12,7 +13,11 @@ import { taskSchema } from './task-schema.ts';
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   listen: listenSchema,
-  store: z.string().default('lmdb:./.tutti').describe('where everything is kept'),
+  store: z
+    .string()
+    .refine(isStoreAddress, STORE_EXPECTED)
+    .default('lmdb:./.tutti')
+    .describe('where everything is kept: lmdb:FOLDER, or postgres://USER@HOST:5432/DATABASE (docs/storage.md)'),
   log: logSchema,
   metrics: metricsSchema,
   drain: drainSchema,

@@ -1,4 +1,4 @@
-import type { Blobs } from '@tutti/coordination';
+import { StorageUnavailableError, type Blobs } from '@tutti/coordination';
 import type { FastifyInstance } from 'fastify';
 
 /**
@@ -8,7 +8,12 @@ import type { FastifyInstance } from 'fastify';
 export function serveBlobs(app: FastifyInstance, blobs: Blobs, sent: (bytes: number) => void): void {
   app.get<{ Params: { hash: string } }>('/v1/blobs/:hash', async (request, reply) => {
     const { hash } = request.params;
-    const bytes = /^[0-9a-f]{64}$/.test(hash) ? await blobs.get(hash) : undefined;
+    const bytes = /^[0-9a-f]{64}$/.test(hash) ? await blobs.get(hash).catch(unavailable) : undefined;
+    if (bytes === 'unavailable')
+      return reply
+        .code(503)
+        .header('retry-after', '5')
+        .send({ error: { code: 'http/storage-unavailable', message: 'the storage does not answer now' } });
     if (bytes === undefined)
       return reply
         .code(404)
@@ -28,6 +33,12 @@ export function serveBlobs(app: FastifyInstance, blobs: Blobs, sent: (bytes: num
       reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${bytes.length}`);
     return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
   });
+}
+
+/** What the storage's error says is for who runs it, not for who asks. */
+function unavailable(error: unknown): 'unavailable' {
+  if (error instanceof StorageUnavailableError) return 'unavailable';
+  throw error;
 }
 
 /** `bytes=a-b`, one range only. */

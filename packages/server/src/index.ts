@@ -36,3 +36,5 @@ export { readCertificate } from './tls.ts';
 export type { Certificate, CertificateFiles } from './tls.ts';
 export { DEFAULT_LIMITS, SOCKET_PATH } from './sockets.ts';
 export type { SocketLimits } from './sockets.ts';
+export { storeAddress } from './store-address.ts';
+export type { StoreAddress } from './store-address.ts';

@@ -11,5 +11,7 @@
  * await close();
  * ```
  */
-export { openLmdbStorage, StorageLockedError } from './storage.ts';
+export { StorageLockedError } from '@tutti/coordination';
+export { lmdbPlace } from './place.ts';
+export { openLmdbStorage } from './storage.ts';
 export type { LmdbStorage } from './storage.ts';

@@ -1,84 +1,56 @@
-import { join } from 'node:path';
-import { EnvironmentError, FederatedError } from '@tutti/base';
+import { existsSync } from 'node:fs';
 import { ensureFolder, holdFolder } from '@tutti/base/node';
 import {
   blobHash,
   decodeJournalEntry,
   JournalConflictError,
+  StorageLockedError,
   type Blobs,
   type JournalEntry,
+  type Storage,
   type Store,
 } from '@tutti/coordination';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import { dataFile, openDatabases, readDatabases, stampLayout, type Databases } from './layout.ts';
 
 /** The embedded storage of one coordinator: one folder, one process at a time. */
-export interface LmdbStorage {
-  readonly store: Store;
-  readonly blobs: Blobs;
-  close(): Promise<void>;
-}
+export type LmdbStorage = Storage;
 
-/** Another process has the folder open. */
-export class StorageLockedError extends FederatedError {
-  override readonly name = 'StorageLockedError';
-  readonly code = 'storage/locked';
-  readonly fault = 'environment' as const;
-  constructor(
-    readonly folder: string,
-    readonly pid: number,
-  ) {
-    super(`${folder} is in use by process ${pid}; stop it, or use another folder`);
-  }
-}
-
-/** Largest database, in bytes of address space; the file grows with what is in it. */
-const MAP_BYTES = 2 ** 36;
+/** Holds a folder for this process. @throws {StorageLockedError} if a living process holds it. */
+export const hold = (folder: string): (() => void) =>
+  holdFolder(folder, (pid) => new StorageLockedError(folder, `process ${pid}`));
 
 /**
  * Opens the storage in `folder`, making it where it is missing. Every write is on the disk before its promise resolves.
  * @throws {EnvironmentError} if the folder cannot be made or the storage in it cannot be opened.
  * @throws {StorageLockedError} if a living process holds it; the lock of one that is gone is taken over.
+ * @throws {StorageNewerError} if a newer Tutti wrote it; it is unchanged then.
  */
 export async function openLmdbStorage(folder: string, crypto: CryptoSuite): Promise<LmdbStorage> {
   ensureFolder(folder);
-  const unlock = holdFolder(folder, (pid) => new StorageLockedError(folder, pid));
-  let root: RootDatabase;
+  const unlock = hold(folder);
+  let databases: Databases;
   try {
-    root = open({
-      path: join(folder, 'data.mdb'),
-      mapSize: MAP_BYTES,
-      maxDbs: 8,
-      encoding: 'binary',
-      overlappingSync: false,
-      noSubdir: true,
-    });
-  } catch (cause) {
+    const file = dataFile(folder);
+    // A newer layout is found before anything is opened for writing, which alone would change the file.
+    if (existsSync(file)) await readDatabases(file, folder).root.close();
+    databases = openDatabases(file);
+    await stampLayout(databases);
+  } catch (error) {
     unlock();
-    throw new EnvironmentError(
-      `the storage in ${folder} cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw error;
   }
-  const journal = root.openDB<string, [string, number]>({ name: 'journal', encoding: 'string' });
-  const values = root.openDB<Buffer, string>({ name: 'values', encoding: 'binary' });
-  const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
   let closed = false;
   async function close(): Promise<void> {
     if (closed) return;
     closed = true;
-    await root.close();
+    await databases.root.close();
     unlock();
   }
-  return { store: storeOf(root, journal, values, close), blobs: blobsOf(root, blobs, crypto), close };
+  return { store: storeOf(databases, close), blobs: blobsOf(databases, crypto), close };
 }
 
-function storeOf(
-  root: RootDatabase,
-  journal: Database<string, [string, number]>,
-  values: Database<Buffer, string>,
-  close: () => Promise<void>,
-): Store {
+function storeOf({ root, journal, values }: Databases, close: () => Promise<void>): Store {
   const lengthOf = (task: string): number => {
     for (const { key } of journal.getRange({
       start: [task, Number.MAX_SAFE_INTEGER],
@@ -119,7 +91,7 @@ function storeOf(
   };
 }
 
-function blobsOf(root: RootDatabase, blobs: Database<Buffer, string>, crypto: CryptoSuite): Blobs {
+function blobsOf({ root, blobs }: Databases, crypto: CryptoSuite): Blobs {
   return {
     async get(hash) {
       const value = blobs.get(hash);

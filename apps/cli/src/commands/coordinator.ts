@@ -3,7 +3,6 @@ import type { TaskStatus } from '@tutti/coordination';
 import { MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
 import type { WordBits } from '@tutti/secure-aggregation';
 import { dashboardFiles } from '@tutti/dashboard';
-import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import {
   createCoordinator,
   jsonLog,
@@ -12,12 +11,12 @@ import {
   type Coordinator,
   type CoordinatorConfig,
 } from '@tutti/server';
-import { openLmdbStorage } from '@tutti/storage-lmdb';
 import { readConfig, type ReadConfig } from '../coordinator/read-config.ts';
 import { CommandError } from '../exit-codes.ts';
 import { httpUrl, publicKey, wholeNumber, wordBits } from '../parse.ts';
 import { reportOf } from '../start/round-line.ts';
 import { abortOnSignals } from '../signals.ts';
+import { placeOf } from '../storage/place.ts';
 import { openScreen } from '../ui/screen.ts';
 import { roundCells, roundColumns } from '../ui/rounds.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
@@ -125,8 +124,8 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
   const isLogged = config.log.format === 'json';
   const screen = openScreen(process.stderr);
   const line = (text: string): void => void (isLogged || screen.line(text));
-  const folder = config.store.replace(/^lmdb:/, '');
-  const storage = await openLmdbStorage(folder, nodeCrypto);
+  const place = await placeOf(config.store);
+  const storage = await place.open();
   try {
     await using server = await createCoordinator({
       config,
@@ -142,7 +141,7 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
     const url = await server.listen();
     emit({ type: 'listening', url, pid: process.pid });
     line(
-      `Tutti coordinator at ${url} (a page there shows what it does), everything kept in ${folder}; Ctrl-C stops it`,
+      `Tutti coordinator at ${url} (a page there shows what it does), everything kept in ${place.name}; Ctrl-C stops it`,
     );
     tellTasks(server, line);
     await untilStopped(server, signal);

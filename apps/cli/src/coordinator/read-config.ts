@@ -61,7 +61,6 @@ export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
   problems.push(
     ...missing,
     ...inspected.problems.filter(({ path }) => !unread.has(path)),
-    ...storeProblems(inspected.config),
     ...certificateProblems(whole),
   );
   const { config } = inspected;
@@ -129,11 +128,6 @@ function valueAt(value: unknown, path: Path): unknown {
     value,
   );
 }
-
-const storeProblems = (config: CoordinatorConfig | undefined): Problem[] =>
-  config === undefined || config.store.startsWith('lmdb:')
-    ? []
-    : [{ path: 'store', problem: `${config.store.split(':')[0] ?? ''}: is not known; lmdb:FOLDER is` }];
 
 function certificateProblems(value: unknown): Problem[] {
   const tls = valueAt(value, ['listen', 'tls']) as { certificate?: unknown; key?: unknown } | undefined;

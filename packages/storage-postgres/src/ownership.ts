@@ -1,0 +1,151 @@
+import { StorageLockedError, StorageTakenOverError } from '@tutti/coordination';
+import { sql, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { PostgresAddress } from './address.ts';
+import { pause, whileAway } from './judge.ts';
+import { openPool } from './pool.ts';
+import { WHOLE, type Tables } from './tables.ts';
+
+/**
+ * Who may write. An advisory lock, held by a connection of its own, keeps a second coordinator from starting, and is gone with the
+ * process that held it. The lock alone would not do: a coordinator whose connection broke may not know yet that another one
+ * started. So each owner has a number, the epoch, and every write looks whether it is still the newest.
+ */
+export interface Ownership {
+  /**
+   * Sees to it, until the transaction ends, that this process is the owner.
+   * @throws {StorageTakenOverError}
+   */
+  check(transaction: Transaction<Tables>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Between two tries to get the lock, in milliseconds. */
+const LOOK_MS = 100;
+/** Between two tries to get the lock back after its connection broke, in milliseconds. */
+const BACK_MS = 500;
+
+/**
+ * Gets the lock, has `prepare` bring the schema up to date, and takes the next epoch.
+ * @throws {StorageLockedError} if another process keeps it.
+ */
+export async function takeOwnership(
+  address: PostgresAddress,
+  prepare: () => Promise<void>,
+): Promise<Ownership> {
+  const stop = new AbortController();
+  const limits = { limitMs: address.options.unavailableMs, signal: stop.signal };
+  let holder = await whileAway(address.name, limits, () => lock(address));
+  const closeHolder = (): Promise<void> => holder.end().catch(() => undefined);
+  let epoch: number;
+  try {
+    await prepare();
+    epoch = await whileAway(address.name, limits, () => nextEpoch(address));
+  } catch (error) {
+    await closeHolder();
+    throw error;
+  }
+  /** Keeps the lock for as long as the storage is open: gets it back when its connection breaks. Whether that fails, `check` says. */
+  async function keep(): Promise<void> {
+    while (!stop.signal.aborted) {
+      await broken(holder, stop.signal);
+      while (!stop.signal.aborted) {
+        try {
+          holder = await lock(address, 0);
+          break;
+        } catch {
+          await pause(BACK_MS, stop.signal);
+        }
+      }
+    }
+  }
+  const keeping = keep();
+  return {
+    async check(transaction) {
+      const found = await transaction
+        .selectFrom('leases')
+        .select(['epoch', 'holder'])
+        .where('scope', '=', WHOLE)
+        .forShare()
+        .executeTakeFirst();
+      if (found?.epoch !== epoch)
+        throw new StorageTakenOverError(address.name, found?.holder ?? 'somebody who emptied it');
+    },
+    async close() {
+      stop.abort();
+      await keeping;
+      await closeHolder();
+    },
+  };
+}
+
+/** A connection that holds the lock. @throws {StorageLockedError} when another one still holds it after `waitMs`. */
+async function lock(address: PostgresAddress, waitMs = address.options.lockWaitMs): Promise<pg.Client> {
+  const client = new pg.Client(address.client);
+  // What happens to it later is seen by its end.
+  client.on('error', () => undefined);
+  const deadline = performance.now() + waitMs;
+  try {
+    await client.connect();
+    for (;;) {
+      const { rows } = await client.query<{ held: boolean }>(
+        'select pg_try_advisory_lock(hashtextextended($1, 0)) as held',
+        [lockName(address)],
+      );
+      if (rows[0]?.held === true) return client;
+      if (performance.now() >= deadline) throw await locked(client, address);
+      await pause(LOOK_MS);
+    }
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
+}
+
+const lockName = ({ schema }: PostgresAddress): string => `tutti storage ${schema}`;
+
+/** Who holds the lock, by what their connection calls itself. */
+async function locked(client: pg.Client, address: PostgresAddress): Promise<StorageLockedError> {
+  const { rows } = await client.query<{ name: string }>(
+    `select activity.application_name as name from pg_locks locks join pg_stat_activity activity using (pid)
+     where locks.locktype = 'advisory' and locks.granted and locks.objsubid = 1
+       and (locks.classid::bigint << 32) | locks.objid::bigint = hashtextextended($1, 0)`,
+    [lockName(address)],
+  );
+  const name = rows[0]?.name ?? '';
+  return new StorageLockedError(address.name, name.replace(/^tutti /, '') || 'another process');
+}
+
+async function nextEpoch(address: PostgresAddress): Promise<number> {
+  const db = openPool({ ...address, options: { ...address.options, connections: 1 } });
+  const holder = (address.client.application_name ?? '').replace(/^tutti /, '');
+  try {
+    const { epoch } = await db
+      .insertInto('leases')
+      .values({ scope: WHOLE, epoch: 1, holder })
+      .onConflict((conflict) =>
+        conflict
+          .column('scope')
+          .doUpdateSet({ epoch: sql`leases.epoch + 1`, holder, taken_at: sql<Date>`now()` }),
+      )
+      .returning('epoch')
+      .executeTakeFirstOrThrow();
+    return epoch;
+  } finally {
+    await db.destroy();
+  }
+}
+
+/** Resolves when the connection is gone, or the signal aborts. */
+function broken(client: pg.Client, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      client.removeListener('end', over);
+      signal.removeEventListener('abort', over);
+      resolve();
+    };
+    client.once('end', over);
+    signal.addEventListener('abort', over, { once: true });
+    if (signal.aborted) over();
+  });
+}
