@@ -51,7 +51,7 @@ variables, variables over the file. docs/operations.md says more.`;
 
 export function coordinatorCommand(): Command {
   return new Command('coordinator')
-    .description('run a coordinator on its embedded store')
+    .description('run a coordinator')
     .option('--config <file>', 'configuration (JSON)')
     .addOption(
       new Option(
@@ -78,7 +78,7 @@ export function coordinatorCommand(): Command {
     .option('--authority-url <url>', 'and stand in its log, which is read here (level transparent)', httpUrl)
     .option('--port <n>', 'port to listen on (0 takes a free one)', wholeNumber(0, 65_535))
     .option('--host <address>', 'address to listen on')
-    .option('--data-dir <dir>', 'where everything is kept')
+    .option('--data-dir <dir>', 'folder where everything is kept')
     .option(
       '--word-bits <n>',
       'bits of a word on the wire, for every task: 24, 32 or auto (round.wordBits)',
