@@ -17,7 +17,9 @@ export const configSchema = z.strictObject({
     .string()
     .refine(isStoreAddress, STORE_EXPECTED)
     .default('lmdb:./.tutti')
-    .describe('where everything is kept: lmdb:FOLDER, or postgres://USER@HOST:5432/DATABASE (docs/storage.md)'),
+    .describe(
+      'where everything is kept: lmdb:FOLDER, or postgres://USER@HOST:5432/DATABASE (docs/storage.md)',
+    ),
   log: logSchema,
   metrics: metricsSchema,
   drain: drainSchema,
