@@ -61,6 +61,7 @@ describe('the command line', () => {
     'evaluate',
     'bench-quality',
     'status',
+    'doctor',
     'privacy',
     'audit',
     'authority',

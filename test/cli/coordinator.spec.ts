@@ -1,7 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { runCli } from '@tutti/cli';
+import { memoryBlobs, memoryStore } from '@tutti/coordination';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { createCoordinator } from '@tutti/server';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 
 const folder = mkdtempSync(join(tmpdir(), 'tutti-config-'));
@@ -26,7 +31,7 @@ async function tutti(...args: string[]): Promise<{ code: number; stdout: string;
     }),
   );
   try {
-    return { code: await runCli(['coordinator', ...args]), ...output };
+    return { code: await runCli(args), ...output };
   } finally {
     for (const spy of spies) spy.mockRestore();
   }
@@ -38,6 +43,7 @@ describe('the configuration of a coordinator', () => {
     vi.stubEnv('TUTTI_LISTEN_HOST', '::1');
     vi.stubEnv('TUTTI_TASKS_0_MODEL_DIMENSION', '8');
     const { code, stdout } = await tutti(
+      'coordinator',
       '--config',
       file,
       '--port',
@@ -62,7 +68,7 @@ describe('the configuration of a coordinator', () => {
   it('needs no file: variables are enough', async () => {
     vi.stubEnv('TUTTI_TASKS_0_NAME', 'films');
     vi.stubEnv('TUTTI_TASKS_0_CATALOGUE', join(folder, 'films.csv'));
-    expect((await tutti('--print-config')).stdout).toMatch(
+    expect((await tutti('coordinator', '--print-config')).stdout).toMatch(
       /tasks\[0\]\.name = "films" +\(TUTTI_TASKS_0_NAME\)/,
     );
   });
@@ -74,7 +80,7 @@ describe('the configuration of a coordinator', () => {
     vi.stubEnv('TUTTI_LISTEN_TLS_CERTIFICATE', file);
     vi.stubEnv('TUTTI_LISTEN_TLS_KEY', 'missing.pem');
     vi.stubEnv('TUTTI_STORE', 'sqlite:x');
-    const { code, stderr } = await tutti('--config', file, '--host', '');
+    const { code, stderr } = await tutti('coordinator', '--config', file, '--host', '');
     expect(code).toBe(2);
     for (const line of [
       /TUTTI_LISTN_PORT: names nothing/,
@@ -84,5 +90,80 @@ describe('the configuration of a coordinator', () => {
     ])
       expect(stderr).toMatch(line);
     expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('tutti doctor', () => {
+  let server: Server | undefined;
+  afterEach(() => void server?.close());
+
+  interface Told {
+    readonly ok: boolean;
+    readonly findings: readonly { readonly check: string; readonly state: string; readonly found: string }[];
+  }
+  const doctor = async (...args: string[]): Promise<Told & { code: number }> => {
+    const { code, stdout } = await tutti('doctor', ...args, '--json');
+    process.exitCode = 0;
+    return { code, ...(JSON.parse(stdout) as Told) };
+  };
+
+  it('finds a real coordinator well, its socket and its clock too', async () => {
+    const config = {
+      listen: { port: 0 },
+      tasks: [{ name: 'films', catalogue: { ids: ['a', 'b'] }, model: { family: 'mf' as const } }],
+    };
+    await using coordinator = await createCoordinator({
+      config,
+      store: memoryStore(),
+      blobs: memoryBlobs(nodeCrypto),
+    });
+    const { code, ok, findings } = await doctor(
+      '--coordinator',
+      await coordinator.listen(),
+      '--config',
+      file,
+    );
+    expect([code, ok]).toEqual([0, true]);
+    expect(findings.map(({ check, state }) => `${check} ${state}`)).toEqual([
+      ...[
+        'configuration ok',
+        'disk ok',
+        'store ok',
+        'reachable ok',
+        'tls ok',
+        'coordinator ok',
+        'ready ok',
+        'clock ok',
+      ],
+      ...['websocket ok', 'protocol ok', 'task films warning'],
+    ]);
+  });
+
+  it('tells a proxy that hands on no upgrade, and a clock that is off', async () => {
+    server = createServer((request, response) => {
+      response.setHeader('date', new Date(Date.now() - 3_600_000).toUTCString());
+      response.setHeader('content-type', 'application/json');
+      if (request.url?.startsWith('/v1/socket') === true) response.writeHead(400);
+      response.end(JSON.stringify(request.url === '/v1/status' ? { tasks: [] } : { status: 'ok' }));
+    });
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', () => resolve()));
+    const { port } = server.address() as AddressInfo;
+    const { code, findings } = await doctor('--coordinator', `http://127.0.0.1:${port}`);
+    expect(code).toBe(1);
+    expect(
+      findings.filter(({ state }) => state === 'failed').map(({ check, found }) => [check, found]),
+    ).toEqual([
+      ['clock', expect.stringMatching(/3[56]\d\d\.\d s behind/)],
+      ['websocket', 'an upgrade to a websocket is answered with 400'],
+    ]);
+  });
+
+  it('says what is wrong with a configuration, and that nothing answers', async () => {
+    vi.stubEnv('TUTTI_TASKS_0_ROUND_COHORT', '5');
+    const { code, findings } = await doctor('--config', file, '--coordinator', 'http://127.0.0.1:9');
+    expect(code).toBe(1);
+    expect(findings.map(({ found }) => found).join('\n')).toMatch(
+      /round\.cohort: 5 is below 16[^]*http:\/\/127\.0\.0\.1:9: /,
+    );
   });
 });

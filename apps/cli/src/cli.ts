@@ -4,6 +4,7 @@ import { authorityCommand } from './commands/authority.ts';
 import { benchQualityCommand } from './commands/bench-quality.ts';
 import { clientCommand } from './commands/client.ts';
 import { coordinatorCommand } from './commands/coordinator.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { privacyCommand } from './commands/privacy.ts';
 import { simulateCommand } from './commands/simulate.ts';
@@ -33,6 +34,7 @@ export function buildProgram(): Command {
     evaluateCommand(),
     benchQualityCommand(),
     statusCommand(),
+    doctorCommand(),
     privacyCommand(),
     auditCommand(),
     authorityCommand(),

@@ -6,11 +6,11 @@ const SETTLE_MS = 50;
 /** How often a process that npm started looks whether npm's shell is still there, in milliseconds. */
 const LOOK_MS = 500;
 
-/** A signal that aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
-export function abortOnSignals(): AbortSignal {
+/** A signal that aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. @param say hears that it stops. */
+export function abortOnSignals(say = (text: string): void => void process.stderr.write(text)): AbortSignal {
   const controller = new AbortController();
   const abort = (): void => {
-    process.stderr.write('\nstopping …\n');
+    say('\nstopping …\n');
     const reason = new Error('interrupted');
     reason.name = 'AbortError';
     controller.abort(reason);

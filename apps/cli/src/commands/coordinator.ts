@@ -120,8 +120,8 @@ function printConfig({ printed }: ReadConfig, json: boolean): void {
 }
 
 async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
-  const signal = abortOnSignals();
   const isLogged = config.log.format === 'json';
+  const signal = isLogged ? abortOnSignals(() => undefined) : abortOnSignals();
   const screen = openScreen(process.stderr);
   const line = (text: string): void => void (isLogged || screen.line(text));
   const place = await placeOf(config.store);

@@ -1,0 +1,147 @@
+import { PROTOCOL_VERSION } from '@tutti/protocol';
+import { describe, expect, it } from 'vitest';
+import { judgeMachine, judgeSeen, type Machine, type Seen } from './findings.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+const DAY = 86_400_000;
+
+const WELL: Seen = {
+  url: 'https://fl.example.org',
+  certificate: { validToMs: NOW + 60 * DAY },
+  health: { status: 200, isCoordinator: true },
+  ready: { status: 200, state: 'ready', problem: '' },
+  clock: { aheadMs: 300, withinMs: 600 },
+  upgrade: 101,
+  greeting: { protocols: [PROTOCOL_VERSION] },
+  tasks: [{ name: 'films', identity: 'enrolled', phase: 'select' }],
+};
+
+describe('the doctor', () => {
+  it('finds nothing where all is well', () => {
+    expect(judgeSeen(WELL, NOW).map(({ state, next }) => [state, next])).toEqual(
+      Array(8).fill(['ok', undefined]),
+    );
+  });
+
+  it.each<[string, Partial<Seen>, string, string, RegExp]>([
+    [
+      'plain HTTP elsewhere',
+      { url: 'http://fl.example.org' },
+      'tls',
+      'warning',
+      /listen\.tls, or put a proxy/,
+    ],
+    [
+      'a certificate that ends soon',
+      { certificate: { validToMs: NOW + 5.5 * DAY } },
+      'tls',
+      'warning',
+      /SIGHUP/,
+    ],
+    [
+      'a certificate of another name',
+      { certificate: { validToMs: NOW + DAY, problem: 'ERR_TLS_CERT_ALTNAME_INVALID' } },
+      'tls',
+      'failed',
+      /for this name/,
+    ],
+    [
+      'something else at the address',
+      { health: { status: 200, isCoordinator: false } },
+      'coordinator',
+      'failed',
+      /Something else/,
+    ],
+    [
+      'one that is about to stop',
+      { ready: { status: 503, state: 'draining', problem: 'x' } },
+      'ready',
+      'failed',
+      /Wait/,
+    ],
+    [
+      'one that cannot write',
+      { ready: { status: 503, state: 'failed', problem: 'x' } },
+      'ready',
+      'failed',
+      /its disk/,
+    ],
+    [
+      'a clock that is a little off',
+      { clock: { aheadMs: -7_000, withinMs: 600 } },
+      'clock',
+      'warning',
+      /time server/,
+    ],
+    [
+      'a clock that is hours off',
+      { clock: { aheadMs: 7_200_000, withinMs: 600 } },
+      'clock',
+      'failed',
+      /time server/,
+    ],
+    ['a proxy without upgrades', { upgrade: 400 }, 'websocket', 'failed', /Upgrade and Connection/],
+    ['a socket that says nothing', { greeting: { problem: 'no greeting' } }, 'protocol', 'failed', /log/],
+    ['another protocol', { greeting: { protocols: [1] } }, 'protocol', 'failed', /versions that share one/],
+    [
+      'an open identity',
+      { tasks: [{ name: 'films', identity: 'open', phase: 'select' }] },
+      'task films',
+      'warning',
+      /identity\.md/,
+    ],
+    [
+      'a spent budget',
+      { tasks: [{ name: 'films', identity: 'enrolled', phase: 'budget-spent' }] },
+      'task films',
+      'warning',
+      /epsilon/,
+    ],
+  ])('tells of %s, and what to do', (_, seen, check, state, next) => {
+    const found = judgeSeen({ ...WELL, ...seen }, NOW).filter((one) => one.state !== 'ok');
+    expect(found.map((one) => [one.check, one.state])).toEqual([[check, state]]);
+    expect(found[0]?.next).toMatch(next);
+  });
+
+  it.each(['ENOTFOUND', 'ECONNREFUSED', 'ETIMEDOUT', 'ECONNRESET', 'ESOMETHING'])(
+    'says what to do about %s, and checks nothing that cannot be',
+    (unreachable) => {
+      const [first, ...rest] = judgeSeen({ url: 'https://fl.example.org', unreachable }, NOW);
+      expect(first).toMatchObject({
+        check: 'reachable',
+        state: 'failed',
+        next: expect.stringMatching(/\w/) as string,
+      });
+      expect(rest.every(({ state }) => state === 'not-checked')).toBe(true);
+    },
+  );
+
+  const GiB = 2 ** 30;
+  it.each<[string, Machine, string[], RegExp | undefined]>([
+    [
+      'room and a store',
+      { folder: 'f', freeBytes: 9 * GiB, journals: [{ task: 'films', entries: 3 }] },
+      ['ok', 'ok'],
+      undefined,
+    ],
+    ['a running coordinator', { folder: 'f', freeBytes: 9 * GiB, heldBy: 7 }, ['ok', 'ok'], undefined],
+    ['little room', { folder: 'f', freeBytes: GiB / 2 }, ['warning', 'ok'], /Make room/],
+    ['no room', { folder: 'f', freeBytes: 1_000 }, ['failed', 'ok'], /Make room/],
+    [
+      'a folder of somebody else',
+      { folder: 'f', unwritable: 'EACCES' },
+      ['failed', 'not-checked'],
+      /user that runs/,
+    ],
+    [
+      'a store of another version',
+      { folder: 'f', freeBytes: 9 * GiB, storeProblem: 'journal.v' },
+      ['ok', 'failed'],
+      /newer version/,
+    ],
+  ])('judges a machine with %s', (_, machine, states, next) => {
+    const found = judgeMachine(machine);
+    expect(found.map(({ state }) => state)).toEqual(states);
+    if (next !== undefined) expect(found.map((one) => one.next ?? '').join()).toMatch(next);
+  });
+});

@@ -1,0 +1,232 @@
+import { PROTOCOL_VERSION } from '@tutti/protocol';
+
+/** What a check of a deployment found, and what to do about it. Judging is separate from looking: these functions only judge. */
+export interface Finding {
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'failed' | 'not-checked';
+  readonly found: string;
+  /** What to do; nothing where all is well. */
+  readonly next?: string;
+}
+
+/** What was seen of a coordinator from outside. Fields that could not be looked at are missing. */
+export interface Seen {
+  readonly url: string;
+  /** Why nothing answered, as the system’s code; missing where something did. */
+  readonly unreachable?: string;
+  readonly certificate?: { readonly validToMs: number; readonly problem?: string };
+  readonly health?: { readonly status: number; readonly isCoordinator: boolean };
+  readonly ready?: { readonly status: number; readonly state: string; readonly problem: string };
+  /** What the coordinator’s clock says, less what ours says, in milliseconds, and how far that may be off. */
+  readonly clock?: { readonly aheadMs: number; readonly withinMs: number };
+  /** The status that an upgrade to a websocket was answered with; 101 where it was. */
+  readonly upgrade?: number | string;
+  /** Versions of the protocol that it greets with, or why it does not greet. */
+  readonly greeting?: { readonly protocols: readonly number[] } | { readonly problem: string };
+  readonly tasks?: readonly { readonly name: string; readonly identity: string; readonly phase: string }[];
+}
+
+const DAY_MS = 86_400_000;
+const FEW_DAYS = 14;
+const SKEW_WARNING_MS = 5_000;
+const SKEW_FAILED_MS = 60_000;
+
+const ok = (check: string, found: string): Finding => ({ check, state: 'ok', found });
+const warning = (check: string, found: string, next: string): Finding => ({
+  check,
+  state: 'warning',
+  found,
+  next,
+});
+const failed = (check: string, found: string, next: string): Finding => ({
+  check,
+  state: 'failed',
+  found,
+  next,
+});
+const unlooked = (check: string): Finding => ({
+  check,
+  state: 'not-checked',
+  found: 'what comes before it failed',
+});
+
+/** Judges what was seen from outside. @param nowMs this machine’s time. */
+export function judgeSeen(seen: Seen, nowMs: number): Finding[] {
+  return [
+    reachable(seen),
+    tls(seen, nowMs),
+    coordinator(seen),
+    ready(seen),
+    clock(seen),
+    websocket(seen),
+    greeting(seen),
+    ...(seen.tasks ?? []).map(task),
+  ];
+}
+
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'The name is not known: mend the address, or its DNS entry.',
+  EAI_AGAIN: 'The name server does not answer: mend DNS on this machine.',
+  ECONNREFUSED:
+    'Nothing listens there: start the coordinator, or check listen.host, listen.port and the port that is published.',
+  ETIMEDOUT: 'Packets are dropped: open the port in the firewall or security group.',
+  ECONNRESET:
+    'Something closes the connection: look at the proxy’s log, and whether it speaks TLS where you ask without (or the other way round).',
+};
+
+function reachable({ url, unreachable }: Seen): Finding {
+  if (unreachable === undefined) return ok('reachable', `${url} answers`);
+  return failed(
+    'reachable',
+    `${url}: ${unreachable}`,
+    UNREACHABLE[unreachable] ?? 'Check the address, the network and the proxy.',
+  );
+}
+
+function tls({ url, certificate }: Seen, nowMs: number): Finding {
+  const { protocol, hostname } = new URL(url);
+  if (protocol === 'http:')
+    return /^(localhost|127\.|\[::1\])/.test(hostname)
+      ? ok('tls', 'none, and none is needed on this machine')
+      : warning(
+          'tls',
+          'none: who is on the way sees who takes part when, and can alter what is sent',
+          'Set listen.tls, or put a proxy with TLS before it and ask by https.',
+        );
+  if (certificate === undefined) return unlooked('tls');
+  if (certificate.problem !== undefined)
+    return failed(
+      'tls',
+      certificate.problem,
+      'Clients refuse this certificate: serve one for this name, with those between it and its root.',
+    );
+  const days = Math.floor((certificate.validToMs - nowMs) / DAY_MS);
+  if (days < FEW_DAYS)
+    return warning(
+      'tls',
+      `the certificate ends in ${days} days`,
+      'Renew it, and send the coordinator SIGHUP.',
+    );
+  return ok('tls', `a certificate that holds for ${days} days more`);
+}
+
+function coordinator({ health }: Seen): Finding {
+  if (health === undefined) return unlooked('coordinator');
+  if (health.isCoordinator) return ok('coordinator', '/healthz says ok');
+  return failed(
+    'coordinator',
+    `/healthz answers with status ${health.status}, and not as a coordinator does`,
+    'Something else is at this address: check the port, and the path that the proxy hands on.',
+  );
+}
+
+function ready({ ready: seen }: Seen): Finding {
+  if (seen === undefined) return unlooked('ready');
+  if (seen.status === 200) return ok('ready', 'rounds can begin');
+  const next =
+    seen.state === 'failed'
+      ? 'Look at its disk and its log, then start it again.'
+      : 'Wait until it is up again; if it stays so, look at its log.';
+  return failed('ready', `/readyz answers ${seen.status}, ${seen.state}: ${seen.problem}`, next);
+}
+
+function clock({ clock: seen }: Seen): Finding {
+  if (seen === undefined) return unlooked('clock');
+  const off = Math.max(0, Math.abs(seen.aheadMs) - seen.withinMs);
+  const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+  const found = `the coordinator’s clock is ${seconds(Math.abs(seen.aheadMs))} ${seen.aheadMs < 0 ? 'behind' : 'ahead of'} this machine’s, give or take ${seconds(seen.withinMs)}`;
+  const next = 'Let both machines follow a time server: enrolment tokens begin and end by the clock.';
+  if (off > SKEW_FAILED_MS) return failed('clock', found, next);
+  return off > SKEW_WARNING_MS ? warning('clock', found, next) : ok('clock', found);
+}
+
+function websocket({ upgrade }: Seen): Finding {
+  if (upgrade === undefined) return unlooked('websocket');
+  if (upgrade === 101) return ok('websocket', 'an upgrade to a websocket goes through');
+  return failed(
+    'websocket',
+    `an upgrade to a websocket is answered with ${upgrade}`,
+    'Let the proxy hand on Upgrade and Connection with HTTP/1.1 for /v1/socket/ (deploy/proxy shows how), and set its read timeout above 60 s.',
+  );
+}
+
+function greeting({ greeting: seen }: Seen): Finding {
+  if (seen === undefined) return unlooked('protocol');
+  if ('problem' in seen)
+    return failed(
+      'protocol',
+      seen.problem,
+      'Look at the coordinator’s log: the socket opens and says nothing.',
+    );
+  const found = `it speaks protocol ${seen.protocols.join(', ')}; this version speaks ${PROTOCOL_VERSION}`;
+  if (seen.protocols.includes(PROTOCOL_VERSION)) return ok('protocol', found);
+  return failed('protocol', found, 'Bring the coordinator and its clients to versions that share one.');
+}
+
+function task({ name, identity, phase }: NonNullable<Seen['tasks']>[number]): Finding {
+  const check = `task ${name}`;
+  if (phase === 'budget-spent')
+    return warning(
+      check,
+      'its privacy budget is spent: no further round is made',
+      'See docs/choosing-epsilon.md.',
+    );
+  if (identity === 'open')
+    return warning(
+      check,
+      'identity open: who runs the coordinator could invent clients around a person',
+      'See docs/identity.md for enrolled and transparent identities.',
+    );
+  return ok(check, `identity ${identity}, now ${phase}`);
+}
+
+/** What was seen of the machine that a coordinator runs on. */
+export interface Machine {
+  readonly folder: string;
+  readonly freeBytes?: number;
+  readonly totalBytes?: number;
+  /** Why the folder cannot be written to. */
+  readonly unwritable?: string;
+  readonly heldBy?: number;
+  readonly journals?: readonly { readonly task: string; readonly entries: number }[];
+  readonly storeProblem?: string;
+}
+
+const LEAST_FREE_BYTES = 100 * 2 ** 20;
+const ENOUGH_FREE_BYTES = 2 ** 30;
+
+/** Judges the machine. */
+export function judgeMachine(machine: Machine): Finding[] {
+  return [disk(machine), store(machine)];
+}
+
+function disk({ folder, freeBytes, unwritable }: Machine): Finding {
+  if (unwritable !== undefined)
+    return failed(
+      'disk',
+      `${folder} cannot be written to: ${unwritable}`,
+      'Give the folder to the user that runs the coordinator.',
+    );
+  if (freeBytes === undefined) return unlooked('disk');
+  const found = `${(freeBytes / 2 ** 30).toFixed(1)} GiB are free where ${folder} is`;
+  const next = 'Make room: a journal that cannot be written stops every task.';
+  if (freeBytes < LEAST_FREE_BYTES) return failed('disk', found, next);
+  return freeBytes < ENOUGH_FREE_BYTES ? warning('disk', found, next) : ok('disk', found);
+}
+
+function store({ folder, heldBy, journals, storeProblem, unwritable }: Machine): Finding {
+  if (unwritable !== undefined) return unlooked('store');
+  if (storeProblem !== undefined)
+    return failed(
+      'store',
+      storeProblem,
+      'If a newer version wrote it, use that version; otherwise restore a backup.',
+    );
+  if (heldBy !== undefined)
+    return ok('store', `process ${heldBy} has it open, as a running coordinator does`);
+  const held = (journals ?? []).map(({ task: name, entries }) => `${name}: ${entries} entries`);
+  return ok(
+    'store',
+    held.length === 0 ? `nothing is in ${folder} yet` : `this version reads it (${held.join('; ')})`,
+  );
+}

@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { configJsonSchema, decodeConfig, readEnvironment } from '@tutti/server';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+/** What deploy/ holds agrees with what the coordinator takes. That images build and charts install, it cannot show. */
+
+const read = (path: string): string =>
+  readFileSync(fileURLToPath(new URL(`../../deploy/${path}`, import.meta.url)), 'utf8');
+const yaml = (path: string): Record<string, never> => parse(read(path)) as Record<string, never>;
+
+/** `NAME=value …` as the environment of a coordinator. */
+function variablesIn(text: string): Record<string, string> {
+  return Object.fromEntries(
+    [...text.matchAll(/\b(TUTTI_[A-Z_]+)=(\S+)/g)].map(([, name = '', value = '']) => [name, value]),
+  );
+}
+
+const drainMs = decodeConfig({ tasks: [] }).drain.deadlineMs;
+
+describe('the image', () => {
+  const text = read('Dockerfile');
+
+  it('sets values that there are', () => {
+    const { assignments, unknown } = readEnvironment(configJsonSchema(), variablesIn(text));
+    expect([assignments.length, unknown]).toEqual([3, []]);
+    expect(() =>
+      decodeConfig({
+        listen: { host: '0.0.0.0' },
+        store: 'lmdb:/var/lib/tutti',
+        log: { format: 'json' },
+        tasks: [],
+      }),
+    ).not.toThrow();
+  });
+
+  it('runs without rights, from a stage without the sources’ tools', () => {
+    const last = text.slice(text.lastIndexOf('\nFROM '));
+    expect(last).toMatch(/^USER [1-9]\d*:\d+$/m);
+    expect(last).not.toContain('npm ci');
+    expect(last.indexOf('USER')).toBeLessThan(last.indexOf('ENTRYPOINT'));
+  });
+});
+
+it('compose runs it read-only, without rights, and lets it drain', () => {
+  const { services } = yaml('compose.yaml') as unknown as {
+    services: { coordinator: Record<string, unknown> };
+  };
+  expect(services.coordinator).toMatchObject({
+    ...{ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'], user: '1000:1000' },
+  });
+  expect(parseInt(String(services.coordinator['stop_grace_period']))).toBeGreaterThan(drainMs / 1_000);
+});
+
+it('the unit sets values that there are, runs without rights, and lets it drain', () => {
+  const unit = read('tutti.service');
+  const { assignments, unknown } = readEnvironment(configJsonSchema(), variablesIn(unit));
+  expect([assignments.length, unknown]).toEqual([2, []]);
+  for (const line of [
+    'DynamicUser=yes',
+    'ProtectSystem=strict',
+    'NoNewPrivileges=yes',
+    'CapabilityBoundingSet=',
+  ])
+    expect(unit.split('\n')).toContain(line);
+  expect(Number(/TimeoutStopSec=(\d+)/.exec(unit)?.[1])).toBeGreaterThan(drainMs / 1_000);
+});
+
+describe('the chart', () => {
+  const values = yaml('helm/tutti/values.yaml') as unknown as {
+    config: object;
+    terminationGracePeriodSeconds: number;
+  };
+  const set = read('helm/tutti/templates/statefulset.yaml');
+
+  it('has a configuration that can be run, and time to drain after the pause before it', () => {
+    const { drain } = decodeConfig(values.config);
+    const pause = Number(/"sleep", "(\d+)"/.exec(set)?.[1]);
+    expect(values.terminationGracePeriodSeconds).toBeGreaterThan(pause + drain.deadlineMs / 1_000);
+  });
+
+  it('starts one process with the store, without rights, and without variables of Kubernetes', () => {
+    for (const line of [
+      'replicas: 1',
+      'enableServiceLinks: false',
+      'runAsNonRoot: true',
+      'readOnlyRootFilesystem: true',
+    ])
+      expect(set).toContain(line);
+    const schema = JSON.parse(read('helm/tutti/values.schema.json')) as object;
+    expect(schema).toHaveProperty('properties.config');
+    expect(yaml('helm/tutti/Chart.yaml')).toMatchObject({ apiVersion: 'v2', name: 'tutti' });
+  });
+});
+
+it('the proxy hands on upgrades, and writes anew whom it asks for', () => {
+  const text = read('proxy/nginx.conf');
+  expect(text).toMatch(/proxy_set_header Upgrade \$http_upgrade;/);
+  expect(text).toMatch(/proxy_set_header X-Forwarded-For \$remote_addr;/);
+});
