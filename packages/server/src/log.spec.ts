@@ -66,7 +66,7 @@ describe('a line of the log', () => {
   it('has no field that is not on the list, and is not written for an event that is not', () => {
     const { log, lines } = recorded();
     log.write('finished', { task: 'films', reason: 'stopped', item: 'tin-harbour', weights: [1] } as never);
-    log.write('interaction' as never, { item: 'tin-harbour' } as never);
+    log.write('interaction' as never, { item: 'tin-harbour' });
     expect(lines().map(({ time: _time, pid: _pid, ...rest }) => rest)).toEqual([
       { level: 'info', event: 'finished', task: 'films', reason: 'stopped' },
     ]);

@@ -44,10 +44,8 @@ async function runDoctor({ coordinator, config, json }: DoctorFlags): Promise<vo
 async function checkConfig(file: string): Promise<Finding[]> {
   try {
     const { config } = await readConfig({ file, environment: process.env, options: [], everyTask: [] });
-    const folder = config.store.replace(/^lmdb:/, '');
-    const names = config.tasks.map(({ name }) => name);
     const found: Finding = { check: 'configuration', state: 'ok', found: `${file} can be run` };
-    return [found, ...judgeMachine(await lookAtMachine(folder, names))];
+    return [found, ...judgeMachine(await lookAtMachine(config.store))];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((problem) => ({

@@ -120,22 +120,22 @@ describe('the doctor', () => {
   it.each<[string, Machine, string[], RegExp | undefined]>([
     [
       'room and a store',
-      { folder: 'f', freeBytes: 9 * GiB, journals: [{ task: 'films', entries: 3 }] },
+      { place: 'f', freeBytes: 9 * GiB, journals: [{ task: 'films', entries: 3 }] },
       ['ok', 'ok'],
       undefined,
     ],
-    ['a running coordinator', { folder: 'f', freeBytes: 9 * GiB, heldBy: 7 }, ['ok', 'ok'], undefined],
-    ['little room', { folder: 'f', freeBytes: GiB / 2 }, ['warning', 'ok'], /Make room/],
-    ['no room', { folder: 'f', freeBytes: 1_000 }, ['failed', 'ok'], /Make room/],
+    ['a database elsewhere', { place: 'f', journals: [] }, ['ok'], undefined],
+    ['little room', { place: 'f', freeBytes: GiB / 2 }, ['warning', 'ok'], /Make room/],
+    ['no room', { place: 'f', freeBytes: 1_000 }, ['failed', 'ok'], /Make room/],
     [
       'a folder of somebody else',
-      { folder: 'f', unwritable: 'EACCES' },
+      { place: 'f', unwritable: 'EACCES' },
       ['failed', 'not-checked'],
       /user that runs/,
     ],
     [
       'a store of another version',
-      { folder: 'f', freeBytes: 9 * GiB, storeProblem: 'journal.v' },
+      { place: 'f', freeBytes: 9 * GiB, storeProblem: 'journal.v' },
       ['ok', 'failed'],
       /newer version/,
     ],

@@ -180,14 +180,15 @@ function task({ name, identity, phase }: NonNullable<Seen['tasks']>[number]): Fi
   return ok(check, `identity ${identity}, now ${phase}`);
 }
 
-/** What was seen of the machine that a coordinator runs on. */
+/** What was seen of where a coordinator keeps everything. */
 export interface Machine {
-  readonly folder: string;
+  /** The folder, or the database. */
+  readonly place: string;
+  /** Room on the disk; missing for a database elsewhere. */
   readonly freeBytes?: number;
-  readonly totalBytes?: number;
   /** Why the folder cannot be written to. */
   readonly unwritable?: string;
-  readonly heldBy?: number;
+  /** What it holds, as far as this version could read it. */
   readonly journals?: readonly { readonly task: string; readonly entries: number }[];
   readonly storeProblem?: string;
 }
@@ -197,36 +198,36 @@ const ENOUGH_FREE_BYTES = 2 ** 30;
 
 /** Judges the machine. */
 export function judgeMachine(machine: Machine): Finding[] {
-  return [disk(machine), store(machine)];
+  return [...disk(machine), store(machine)];
 }
 
-function disk({ folder, freeBytes, unwritable }: Machine): Finding {
+function disk({ place, freeBytes, unwritable }: Machine): Finding[] {
   if (unwritable !== undefined)
-    return failed(
-      'disk',
-      `${folder} cannot be written to: ${unwritable}`,
-      'Give the folder to the user that runs the coordinator.',
-    );
-  if (freeBytes === undefined) return unlooked('disk');
-  const found = `${(freeBytes / 2 ** 30).toFixed(1)} GiB are free where ${folder} is`;
+    return [
+      failed(
+        'disk',
+        `${place} cannot be written to: ${unwritable}`,
+        'Give the folder to the user that runs the coordinator.',
+      ),
+    ];
+  if (freeBytes === undefined) return [];
+  const found = `${(freeBytes / 2 ** 30).toFixed(1)} GiB are free where ${place} is`;
   const next = 'Make room: a journal that cannot be written stops every task.';
-  if (freeBytes < LEAST_FREE_BYTES) return failed('disk', found, next);
-  return freeBytes < ENOUGH_FREE_BYTES ? warning('disk', found, next) : ok('disk', found);
+  if (freeBytes < LEAST_FREE_BYTES) return [failed('disk', found, next)];
+  return [freeBytes < ENOUGH_FREE_BYTES ? warning('disk', found, next) : ok('disk', found)];
 }
 
-function store({ folder, heldBy, journals, storeProblem, unwritable }: Machine): Finding {
+function store({ place, journals = [], storeProblem, unwritable }: Machine): Finding {
   if (unwritable !== undefined) return unlooked('store');
   if (storeProblem !== undefined)
     return failed(
       'store',
       storeProblem,
-      'If a newer version wrote it, use that version; otherwise restore a backup.',
+      'If a newer version wrote it, use that one; if it is damaged, restore a backup; if it is a database, see that it runs.',
     );
-  if (heldBy !== undefined)
-    return ok('store', `process ${heldBy} has it open, as a running coordinator does`);
-  const held = (journals ?? []).map(({ task: name, entries }) => `${name}: ${entries} entries`);
+  const held = journals.map(({ task: name, entries }) => `${name}: ${entries} entries`);
   return ok(
     'store',
-    held.length === 0 ? `nothing is in ${folder} yet` : `this version reads it (${held.join('; ')})`,
+    held.length === 0 ? `nothing is in ${place} yet` : `this version reads ${place} (${held.join('; ')})`,
   );
 }

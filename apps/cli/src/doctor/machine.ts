@@ -1,22 +1,27 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { openLmdbStorage, StorageLockedError } from '@tutti/storage-lmdb';
+import { dirname, join, resolve } from 'node:path';
+import type { StoragePlace } from '@tutti/coordination';
+import { storeAddress } from '@tutti/server';
+import { placeOf } from '../storage/place.ts';
 import type { Machine } from './findings.ts';
 
-/** Looks at the machine that a coordinator keeps its folder on. Nothing is written where no store is yet. */
-export async function lookAtMachine(folder: string, tasks: readonly string[]): Promise<Machine> {
-  const at = existing(resolve(folder));
+/** Looks at where a coordinator keeps everything. Nothing is changed, and a coordinator that runs is not disturbed. */
+export async function lookAtMachine(store: string): Promise<Machine> {
+  const address = storeAddress(store);
+  const place = await placeOf(store);
+  if (address.kind === 'postgres') return { place: place.name, ...(await lookAtStore(place)) };
+  const folder = resolve(address.folder);
+  const at = existing(folder);
   try {
     accessSync(at, constants.W_OK | constants.X_OK);
   } catch (error) {
-    return { folder, unwritable: (error as NodeJS.ErrnoException).code ?? 'not writable' };
+    return { place: place.name, unwritable: (error as NodeJS.ErrnoException).code ?? 'not writable' };
   }
-  const { bavail, bsize, blocks } = statfsSync(at);
-  const space = { folder, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
-  return existsSync(resolve(folder, 'data.mdb'))
-    ? { ...space, ...(await lookAtStore(folder, tasks)) }
-    : space;
+  const { bavail, bsize } = statfsSync(at);
+  const machine = { place: place.name, freeBytes: bavail * bsize };
+  return existsSync(join(folder, 'data.mdb'))
+    ? { ...machine, ...(await lookAtStore(place)) }
+    : { ...machine, journals: [] };
 }
 
 /** The folder, or the nearest above it that is there. */
@@ -24,20 +29,21 @@ function existing(folder: string): string {
   return existsSync(folder) || dirname(folder) === folder ? folder : existing(dirname(folder));
 }
 
-async function lookAtStore(
-  folder: string,
-  tasks: readonly string[],
-): Promise<Pick<Machine, 'heldBy' | 'journals' | 'storeProblem'>> {
+/** Reads every journal, as a start does. */
+async function lookAtStore(place: StoragePlace): Promise<Pick<Machine, 'journals' | 'storeProblem'>> {
   try {
-    const { store, close } = await openLmdbStorage(folder, nodeCrypto);
+    const snapshot = await place.snapshot();
     try {
-      const read = async (task: string) => ({ task, entries: (await store.readJournal(task)).length });
-      return { journals: await Promise.all(tasks.map(read)) };
+      const entries = new Map<string, number>();
+      for await (const item of snapshot.items()) {
+        if (item.kind !== 'entry') break;
+        entries.set(item.task, (entries.get(item.task) ?? 0) + 1);
+      }
+      return { journals: [...entries].map(([task, count]) => ({ task, entries: count })) };
     } finally {
-      await close();
+      await snapshot.close();
     }
   } catch (error) {
-    if (error instanceof StorageLockedError) return { heldBy: error.pid };
-    return { storeProblem: `${folder}: ${error instanceof Error ? error.message : String(error)}` };
+    return { storeProblem: `${place.name}: ${error instanceof Error ? error.message : String(error)}` };
   }
 }
