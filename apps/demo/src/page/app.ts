@@ -23,6 +23,9 @@ const LINGER_MS = 600;
 /** A visitor has few likes, and all of them train: how good the model is, is measured by the others. */
 const NOTHING_HELD_OUT = { item: 'none', candidates: [] } as const;
 
+/** Everybody's taste weighs as much as half a like: a list is soon its person's own. */
+const POPULARITY = 0.5;
+
 /** A visitor waits no longer than this to come back after a lost connection, in milliseconds. */
 const BACK_OFF = { firstMs: 300, mostMs: 3_000 } as const;
 
@@ -79,7 +82,7 @@ export async function openApp(
     const [from, known] = [tutti, round()];
     if (from === undefined) return;
     if (known > 0) await from.refresh();
-    const list = await from.recommend({ k: LIST, explain: true });
+    const list = await from.recommend({ k: LIST, explain: true, popularityWeight: POPULARITY });
     const because = await Promise.all(
       likes
         .slice(-OWN_SHELVES)
