@@ -15,7 +15,7 @@ export interface RecommendedTraining {
  * few rows far, and those of one person alike, so they need more.
  */
 export function defaultNoiseMultiplier(family: ModelConfig['family']): number {
-  return family === 'mf' ? 0.03 : 0.08;
+  return family === 'mf' || family === 'content' ? 0.03 : 0.08;
 }
 
 /** FedAdam with all its numbers. */

@@ -136,6 +136,10 @@ interface RunConfig {
  */
 export async function recordedTargets(folder: string, dataset: string | undefined): Promise<Targets> {
   const { options, model, strategy, privacy } = await runConfig(join(folder, 'config.json'));
+  if (model.family === 'content')
+    throw new CommandError(
+      `${folder} has a content model, which this command does not attack (docs/content.md#limits says what was); audit one of mf`,
+    );
   const at = dataset ?? options.dataset;
   const choice: DataChoice = {
     seed: options.seed,
