@@ -139,3 +139,32 @@ describe('training that came to no number', () => {
     },
   );
 });
+
+describe('the lanes of a model of ratings', () => {
+  it('hold the square of the error over ten, and whether there is a rating', async () => {
+    const scored: LoadedModel = {
+      ...modelOf(Float32Array.of(0)),
+      score: async () => keepLocal(Float32Array.of(3, 9)),
+    };
+    const metrics = ['loss', 'hr10', 'squared-error', 'rated'];
+    const description = described({
+      lanes: { delta: 1, rowCounts: 0, metrics, length: 7 },
+      scale: { delta: 2 ** 14, weight: 64, metric: 2 ** 20 },
+    });
+    const lanesOf = async (rating: number | undefined): Promise<number[]> => {
+      const heldOut = keepLocal({
+        ...{ item: 0, candidates: Int32Array.of(1) },
+        ...(rating === undefined ? {} : { rating }),
+      });
+      const options = {
+        ...device(0),
+        data: async () => ({ positives: keepLocal(new Int32Array(0)), heldOut }),
+      };
+      const { input } = await contribute(options, description, { loaded: scored }, undefined);
+      return [...new Int32Array(input.buffer).slice(-2)].map((lane) => lane / 2 ** 20);
+    };
+    expect(await lanesOf(5)).toEqual([expect.closeTo(0.04, 5), 1]);
+    expect(await lanesOf(-100)).toEqual([1, 1]);
+    expect(await lanesOf(undefined)).toEqual([0, 0]);
+  });
+});

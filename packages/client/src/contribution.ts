@@ -19,6 +19,9 @@ import { deltaNorm, withinRows, withPopularity, type OpenTable } from './slice.t
 /** Losses up to this fit the loss lane. */
 const LARGEST_LOSS = 4;
 
+/** Errors of a predicted rating up to this fit their lane. */
+const LARGEST_ERROR = 10;
+
 /** Length of the list that the ranking lanes measure. */
 const K = 10;
 
@@ -155,11 +158,16 @@ async function measure(
   { heldOut }: LocalExamples,
 ): Promise<Readonly<Record<string, number>>> {
   if (heldOut === undefined) return {};
-  const { item, candidates } = heldOut;
+  const { item, candidates, rating } = heldOut;
   const ranked = Int32Array.of(item, ...candidates.filter((candidate) => candidate !== item));
   const scores = await loaded.score(vector, ranked);
   // In the order of `ranked`: the held-out item is the first.
   const negatives = Int32Array.from(scores.subarray(1), (_, other) => other + 1);
   const rank = rankHeldOut({ scores, positive: 0, negatives });
-  return { hr10: hitRate(rank, K), ndcg10: ndcg(rank, K), evaluated: 1 };
+  const predicted = scores[0] as number;
+  const rated =
+    rating === undefined
+      ? {}
+      : { 'squared-error': Math.min(1, ((predicted - rating) / LARGEST_ERROR) ** 2), rated: 1 };
+  return { hr10: hitRate(rank, K), ndcg10: ndcg(rank, K), evaluated: 1, ...rated };
 }

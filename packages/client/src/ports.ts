@@ -1,5 +1,5 @@
-import type { LocalOnly, RandomWords, Ranges, SecureRandom, SeededRandom } from '@tutti/base';
-import type { LoadedModel, Model } from '@tutti/model';
+import type { RandomWords, Ranges, SecureRandom, SeededRandom } from '@tutti/base';
+import type { LoadedModel, LocalData, Model } from '@tutti/model';
 import type { ClientMessage, CoordinatorMessage, Reply, RoundDescription, TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair, MaskedInput, QuantizedInput, WordBits } from '@tutti/secure-aggregation';
 import type { Policy } from './policy.ts';
@@ -71,11 +71,7 @@ export interface ClientClock {
 }
 
 /** What a device trains and measures on. It never leaves. */
-export interface LocalExamples {
-  readonly positives: LocalOnly<Int32Array>;
-  /** An item that is not trained on, and the candidates it is ranked among. */
-  readonly heldOut?: LocalOnly<{ readonly item: number; readonly candidates: Int32Array }>;
-}
+export type LocalExamples = LocalData;
 
 /** A client message as the device makes it: a masked vector is whole, and travels in frames. */
 export type DeviceMessage =

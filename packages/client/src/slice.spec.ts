@@ -211,6 +211,12 @@ describe('a person’s examples within a slice', () => {
     expect(withinRows(all, undefined, seededRandom(1))).toBe(all);
   });
 
+  it('keep what the person gave what is in the slice', () => {
+    const ratings = keepLocal(Float32Array.of(5, 4, 3, 2));
+    const kept = withinRows({ ...examples([20, 4, 3, 39]), ratings }, rows, seededRandom(1));
+    expect([...(kept.ratings ?? [])]).toEqual([5, 3]);
+  });
+
   it('rank what was held out among as many others of the slice, which the person did not touch', () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {

@@ -73,15 +73,19 @@ export function withinRows(
   random: SeededRandom,
 ): LocalExamples {
   if (rows === undefined) return examples;
-  const positives = keepLocal(
-    Int32Array.from(examples.positives, (item) => positionOf(rows, item)).filter(isThere),
-  );
+  const places = Int32Array.from(examples.positives, (item) => positionOf(rows, item));
+  const positives = keepLocal(places.filter(isThere));
+  const ratings = examples.ratings?.filter((_, at) => isThere(places[at] ?? -1));
   const heldOut = examples.heldOut && heldOutWithin(examples.heldOut, positives, rows, random);
-  return { positives, ...(heldOut === undefined ? {} : { heldOut }) };
+  return {
+    positives,
+    ...(ratings === undefined ? {} : { ratings: keepLocal(ratings) }),
+    ...(heldOut === undefined ? {} : { heldOut }),
+  };
 }
 
 function heldOutWithin(
-  { item, candidates }: NonNullable<LocalExamples['heldOut']>,
+  { item, candidates, ...given }: NonNullable<LocalExamples['heldOut']>,
   positives: Int32Array,
   rows: Uint32Array,
   random: SeededRandom,
@@ -98,7 +102,7 @@ function heldOutWithin(
       return candidate;
     }
   });
-  return keepLocal({ item: position, candidates: drawn });
+  return keepLocal({ ...given, item: position, candidates: drawn });
 }
 
 const isThere = (position: number): boolean => position >= 0;

@@ -19,7 +19,7 @@ import {
 import type { Summing } from './attempt.ts';
 import type { Group } from './groups.ts';
 import type { TaskHistory } from './journal.ts';
-import { lanesOf, LARGEST_LOSS } from './lanes.ts';
+import { lanesOf, LARGEST_ERROR, LARGEST_LOSS } from './lanes.ts';
 import type { GroupKey, GroupSums } from './ports.ts';
 import { trainedModel } from './slice.ts';
 import type { TaskConfig } from './task-config.ts';
@@ -135,7 +135,7 @@ export function clippingNormAfter(
 /** Means of the metric lanes; a lane's sum under noise can leave its range, and is brought back into it. */
 export function metricsOf(update: AggregatedUpdate): {
   loss: number | null;
-  metrics: { hr10: number | null; ndcg10: number | null; evaluated: number };
+  metrics: { hr10: number | null; ndcg10: number | null; evaluated: number; rmse?: number | null };
 } {
   const { metrics, survivors } = update;
   const evaluated = Math.max(0, metrics['evaluated'] ?? 0);
@@ -144,9 +144,16 @@ export function metricsOf(update: AggregatedUpdate): {
       ? null
       : Math.min(1, Math.max(0, (metrics[name] ?? 0) / count));
   const loss = mean('loss', survivors);
+  const squares = mean('squared-error', Math.max(0, metrics['rated'] ?? 0));
+  const rmse = squares === null ? null : LARGEST_ERROR * Math.sqrt(squares);
   return {
     loss: loss === null ? null : loss * LARGEST_LOSS,
-    metrics: { hr10: mean('hr10', evaluated), ndcg10: mean('ndcg10', evaluated), evaluated },
+    metrics: {
+      hr10: mean('hr10', evaluated),
+      ndcg10: mean('ndcg10', evaluated),
+      evaluated,
+      ...('rated' in metrics ? { rmse } : {}),
+    },
   };
 }
 

@@ -42,7 +42,13 @@ const funnel = {
   downBytes: count,
 };
 
-const metrics = z.strictObject({ hr10: nullable, ndcg10: nullable, evaluated: z.number() });
+const metrics = z.strictObject({
+  hr10: nullable,
+  ndcg10: nullable,
+  evaluated: z.number(),
+  /** Of models of ratings alone. */
+  rmse: z.exactOptional(nullable),
+});
 
 const record = z.strictObject({
   ...funnel,

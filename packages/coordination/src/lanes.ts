@@ -6,8 +6,14 @@ import type { TaskConfig } from './task-config.ts';
 /** Names of the metric lanes, in order. */
 export const METRICS = ['loss', 'hr10', 'ndcg10', 'evaluated'] as const;
 
+/** Lanes of models of ratings besides: (predicted − given)² of the held-out item, and whether it has a rating. */
+export const RATING_METRICS = ['squared-error', 'rated'] as const;
+
 /** Losses up to this fit the loss lane; larger ones count as this. */
 export const LARGEST_LOSS = 4;
+
+/** Errors of a predicted rating up to this fit the lane; larger ones count as this. */
+export const LARGEST_ERROR = 10;
 
 /** The lanes of an attempt with this purpose. A slice's delta ends with one lane a row: how popular the row is. */
 export function lanesOf(config: TaskConfig, purpose: RoundDescription['purpose']): LaneLayout {
@@ -16,9 +22,12 @@ export function lanesOf(config: TaskConfig, purpose: RoundDescription['purpose']
   return layoutLanes({
     deltaLength: train ? layout.length + (config.slice?.rows ?? 0) : 0,
     rowCounts: train && config.rowCounts === true ? items : 0,
-    metrics: config.metrics === false ? [] : METRICS,
+    metrics: config.metrics === false ? [] : metricsOf(config),
   });
 }
+
+const metricsOf = ({ model: { config } }: TaskConfig): readonly string[] =>
+  config.family !== 'own' && config.loss === 'mse' ? [...METRICS, ...RATING_METRICS] : METRICS;
 
 /** The lanes that a description tells of. */
 export function layoutOf({ lanes: { delta, rowCounts, metrics } }: RoundDescription): LaneLayout {

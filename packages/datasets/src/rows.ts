@@ -5,6 +5,7 @@ export interface Pairs {
   readonly users: Int32Array;
   readonly items: Int32Array;
   readonly timestamps?: Float64Array;
+  readonly ratings?: Float64Array;
 }
 
 /**
@@ -12,7 +13,7 @@ export interface Pairs {
  * that repeat, the first of the row counts. Takes time in users, items, pairs and the sorting of each row.
  */
 export function rowsOf(pairs: Pairs, users: number, items: number): Interactions {
-  const { timestamps } = pairs;
+  const { timestamps, ratings } = pairs;
   const { order, starts } = orderByUser(pairs.users, users);
   if (timestamps !== undefined) {
     const older = (a: number, b: number): number =>
@@ -36,13 +37,13 @@ export function rowsOf(pairs: Pairs, users: number, items: number): Interactions
   }
   const lines = kept.subarray(0, length);
   const values = Int32Array.from(lines, (at) => pairs.items[at] as number);
-  if (timestamps === undefined) return { users, items, offsets, values };
   return {
     users,
     items,
     offsets,
     values,
-    timestamps: Float64Array.from(lines, (at) => timestamps[at] as number),
+    ...(timestamps && { timestamps: Float64Array.from(lines, (at) => timestamps[at] as number) }),
+    ...(ratings && { ratings: Float32Array.from(lines, (at) => ratings[at] as number) }),
   };
 }
 

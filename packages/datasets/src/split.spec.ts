@@ -28,6 +28,29 @@ const row = ({ offsets, values }: Interactions, user: number): number[] =>
 const named = (data: SplitDataset, item: number): string => data.catalogue.ids[item]!;
 
 describe('leaving one out', () => {
+  it('keeps what each person gave each item beside it, also of what is held out', () => {
+    const lines: Line[] = [
+      [0, 0, 40, 5],
+      [0, 1, 10, 1],
+      [0, 2, 30, 4],
+      [0, 3, 20, 2],
+      [1, 0, 5, 3],
+      [1, 1, 6, 3.5],
+    ];
+    const data = leaveOneOut(ratingsOf(...lines), { name: 'rated', minimumInteractions: 2 });
+    expect(Array.from(data.train.ratings!)).toEqual([1, 2, 3]);
+    expect(Array.from(data.test.ratings!)).toEqual([5, 3.5]);
+    expect(Array.from(data.validation!.ratings!)).toEqual([4, Number.NaN]);
+    const some = leaveOneOut(ratingsOf(...lines), {
+      name: 'liked',
+      minimumInteractions: 2,
+      minimumRating: 3,
+    });
+    expect(Array.from(some.train.ratings!)).toEqual([4, 3]);
+    const unrated = leaveOneOut(ratingsOf([0, 0], [0, 1], [0, 2]), { name: 'made up' });
+    expect([unrated.train.ratings, unrated.test.ratings]).toEqual([undefined, undefined]);
+  });
+
   it('holds out the latest, then the second latest, whatever the order of the lines', () => {
     const data = leaveOneOut(ratingsOf([0, 0, 40], [0, 1, 10], [0, 2, 30], [0, 3, 20]), { name: 'made up' });
     expect(named(data, data.test.positives[0]!)).toBe('i0');

@@ -54,7 +54,16 @@ export function leaveOneOut(ratings: Ratings, options: LeaveOneOutOptions): Spli
   const random = seededRandom(options.seed ?? 1).fork('candidates');
   const heldOut = (fromEnd: number, least: number): HeldOut => {
     const positives = lastOf(rows, fromEnd, least);
-    return { positives, negatives: drawCandidates(rows, positives, candidates, random.fork(fromEnd)) };
+    const { ratings } = rows;
+    return {
+      positives,
+      negatives: drawCandidates(rows, positives, candidates, random.fork(fromEnd)),
+      ...(ratings && {
+        ratings: Float32Array.from(positives, (item, user) =>
+          item < 0 ? Number.NaN : (ratings[(rows.offsets[user + 1] as number) - fromEnd] as number),
+        ),
+      }),
+    };
   };
   return {
     name: options.name,
@@ -95,7 +104,11 @@ function chronological(source: Ratings, minimumRating: number): Interactions {
     throw new UsageError(`minimumRating is ${minimumRating}, but the data holds no ratings`);
   }
   const kept = (_: number, line: number): boolean => (ratings[line] as number) >= minimumRating;
-  const pairs = { users: source.users.filter(kept), items: source.items.filter(kept) };
+  const pairs = {
+    users: source.users.filter(kept),
+    items: source.items.filter(kept),
+    ratings: ratings.filter(kept),
+  };
   return rowsOf(timestamps ? { ...pairs, timestamps: timestamps.filter(kept) } : pairs, users, items);
 }
 
@@ -147,10 +160,17 @@ function pickRows(
   stretches.forEach(([from, to], index) => (offsets[index + 1] = (offsets[index] as number) + to - from));
   const values = new Int32Array(offsets.at(-1) as number);
   stretches.forEach(([from, to], index) => values.set(rows.values.subarray(from, to), offsets[index]));
-  const picked = { users: users.length, items: rows.items, offsets, values };
-  const { timestamps } = rows;
-  if (timestamps === undefined) return picked;
-  const times = new Float64Array(values.length);
-  stretches.forEach(([from, to], index) => times.set(timestamps.subarray(from, to), offsets[index]));
-  return { ...picked, timestamps: times };
+  const from = <List extends Float32Array | Float64Array>(source: List, to: List): List => {
+    stretches.forEach(([start, end], index) => to.set(source.subarray(start, end), offsets[index]));
+    return to;
+  };
+  const { timestamps, ratings } = rows;
+  return {
+    users: users.length,
+    items: rows.items,
+    offsets,
+    values,
+    ...(timestamps && { timestamps: from(timestamps, new Float64Array(values.length)) }),
+    ...(ratings && { ratings: from(ratings, new Float32Array(values.length)) }),
+  };
 }

@@ -21,6 +21,8 @@ export interface Interactions {
   readonly values: Int32Array;
   /** When, beside `values`, in the source's unit (mostly Unix seconds). Absent where any line of the source has none. */
   readonly timestamps?: Float64Array;
+  /** What the person gave each item, beside `values`. Absent where the source has no ratings. */
+  readonly ratings?: Float32Array;
 }
 
 /** One held-out item a person, and the items it is ranked among. */
@@ -32,6 +34,8 @@ export interface HeldOut {
    * ranking must drop. Empty where there is no positive. For ranking only: training draws its own negatives.
    */
   readonly negatives: readonly Int32Array[];
+  /** What each user gave their held-out item, NaN where there is none. Absent where the source has no ratings. */
+  readonly ratings?: Float32Array;
 }
 
 /** A data set, split. */

@@ -26,6 +26,7 @@ export type {
   RankingMetrics,
   Scorer,
 } from './evaluate.ts';
+export { rootMeanSquareError } from './ratings.ts';
 export { groupFairness } from './groups.ts';
 export type { Gap, GroupFairness, GroupMetrics } from './groups.ts';
 export { evaluateLists, giniIndex, metricsOfLists } from './lists.ts';
@@ -43,7 +44,7 @@ export type { IalsOptions } from './references/ials.ts';
 export { itemKnn } from './references/item-knn.ts';
 export type { ItemKnnOptions } from './references/item-knn.ts';
 export { popularity } from './references/popularity.ts';
-export { historyOf, historyRecommender } from './references/recommender.ts';
+export { historyOf, ratingsOf, historyRecommender } from './references/recommender.ts';
 export type {
   HistoryRecommender,
   HistoryScorer,

@@ -34,6 +34,7 @@ const person = (user: number, sampled: number, full: number): PersonRanking => (
   user,
   sampled,
   full,
+  score: 0,
   list: Int32Array.of(user),
 });
 

@@ -16,6 +16,8 @@ export interface PersonRanking extends PersonList {
   readonly sampled: number;
   /** Its rank among every item outside training. */
   readonly full: number;
+  /** Its score; of a model of ratings the rating that it predicts. */
+  readonly score: number;
 }
 
 /** What {@link rankPerson} ranks for. */
@@ -41,6 +43,7 @@ export function rankPerson({ user, scores, history, positive, negatives, k }: Pe
     sampled: rankHeldOut({ scores, positive, negatives }),
     full: rankFull({ scores, positive, exclude: history }),
     list: Int32Array.from(topItems(scores, k, new Set(history))),
+    score: scores[positive] as number,
   };
 }
 

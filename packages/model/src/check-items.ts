@@ -15,6 +15,8 @@ export function withCheckedItems(items: number, loaded: LoadedModel): LoadedMode
   return {
     async train(local, data, random) {
       checkItems(data.positives, items);
+      if (data.heldOut !== undefined)
+        checkItems(Int32Array.of(data.heldOut.item, ...data.heldOut.candidates), items);
       return loaded.train(local, data, random);
     },
     async personalize(local, data, random) {

@@ -16,7 +16,13 @@ import {
   type OpenTable,
 } from '@tutti/client';
 import { openNodeEngine } from '@tutti/engine-simd/node';
-import { createModel, decodeCheckpoint, type LoadedModel, type TrainingEngine } from '@tutti/model';
+import {
+  createModel,
+  decodeCheckpoint,
+  type HeldOutItem,
+  type LoadedModel,
+  type TrainingEngine,
+} from '@tutti/model';
 import { frameCount, wordBytes } from '@tutti/protocol';
 import { addInto, type CryptoSuite, type KeyPair, type WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -195,6 +201,7 @@ function openDevice(
     models,
     data: async () => ({
       positives: rowOf(population.train, user),
+      ...ratingsOf(population, user),
       ...heldOutOf(population.validation, user),
     }),
     crypto,
@@ -217,11 +224,25 @@ function openDevice(
   });
 }
 
-function heldOutOf(
-  heldOut: SharedHeldOut | undefined,
+/** What a person gave their items, where the data hold ratings. */
+function ratingsOf(
+  { train: { offsets, ratings } }: ThreadSetup['population'],
   user: number,
-): { heldOut?: LocalOnly<{ item: number; candidates: Int32Array }> } {
+): { ratings?: LocalOnly<Float32Array> } {
+  return ratings === undefined
+    ? {}
+    : { ratings: keepLocal(ratings.subarray(offsets[user], offsets[user + 1])) };
+}
+
+function heldOutOf(heldOut: SharedHeldOut | undefined, user: number): { heldOut?: LocalOnly<HeldOutItem> } {
   const item = heldOut?.positives[user];
   if (heldOut === undefined || item === undefined || item < 0) return {};
-  return { heldOut: keepLocal({ item, candidates: rowOf(heldOut.candidates, user) }) };
+  const rating = heldOut.ratings?.[user] ?? Number.NaN;
+  return {
+    heldOut: keepLocal({
+      item,
+      candidates: rowOf(heldOut.candidates, user),
+      ...(Number.isNaN(rating) ? {} : { rating }),
+    }),
+  };
 }

@@ -13,6 +13,8 @@ export interface SharedRows {
 export interface SharedHeldOut {
   readonly positives: Int32Array;
   readonly candidates: SharedRows;
+  /** What each person gave their item, where the data hold ratings. */
+  readonly ratings?: Float32Array;
 }
 
 /** The population's data as worker threads see it: shared memory, each row belongs to one simulated device. */
@@ -20,7 +22,7 @@ export interface Population {
   readonly users: number;
   readonly items: number;
   /** What each person trains on, under the fit that was asked for. */
-  readonly train: SharedRows;
+  readonly train: SharedRows & { readonly ratings?: Float32Array };
   /** What the device measures itself on in a round; absent where those items are inside the training part. */
   readonly validation: SharedHeldOut | undefined;
   readonly test: SharedHeldOut;
@@ -32,7 +34,7 @@ export function sharePopulation(dataset: SplitDataset, fit: Fit): Population {
   return {
     users: dataset.users,
     items: dataset.items,
-    train: { offsets: shared(train.offsets), values: shared(train.values) },
+    train: { offsets: shared(train.offsets), values: shared(train.values), ...ratingsOf(train) },
     validation: validation === undefined ? undefined : shareHeldOut(validation),
     test: shareHeldOut(dataset.test),
   };
@@ -45,9 +47,14 @@ export function partsOf(
 ): { readonly train: TrainingRows; readonly validation: HeldOut | undefined } {
   const { users, items, validation, validationInsideTrain } = dataset;
   const drop = fit === 'train-only' && validationInsideTrain && validation !== undefined;
-  const { offsets, values } = drop ? withoutItems(dataset.train, validation.positives) : dataset.train;
+  const { offsets, values, ratings } = drop
+    ? withoutItems(dataset.train, validation.positives)
+    : dataset.train;
   const inside = validationInsideTrain && !drop;
-  return { train: { users, items, offsets, values }, validation: inside ? undefined : validation };
+  return {
+    train: { users, items, offsets, values, ...(ratings && { ratings }) },
+    validation: inside ? undefined : validation,
+  };
 }
 
 /** Row `user`, a view into shared memory. */
@@ -63,19 +70,43 @@ function shareHeldOut(heldOut: HeldOut): SharedHeldOut {
   return {
     positives: shared(heldOut.positives),
     candidates: { offsets: shared(offsets), values: shared(values) },
+    ...ratingsOf(heldOut),
   };
 }
 
-function withoutItems(train: Interactions, left: Int32Array): { offsets: Int32Array; values: Int32Array } {
+function ratingsOf({ ratings }: { readonly ratings?: Float32Array }): { ratings?: Float32Array } {
+  if (ratings === undefined) return {};
+  const copy = new Float32Array(new SharedArrayBuffer(ratings.byteLength));
+  copy.set(ratings);
+  return { ratings: copy };
+}
+
+/** Mean of what people gave; undefined where nobody gave anything. */
+export function meanRatingOf({ train: { ratings } }: Population): number | undefined {
+  const given = (ratings ?? new Float32Array(0)).filter((rating) => !Number.isNaN(rating));
+  return given.length === 0 ? undefined : given.reduce((sum, rating) => sum + rating, 0) / given.length;
+}
+
+function withoutItems(
+  train: Interactions,
+  left: Int32Array,
+): { offsets: Int32Array; values: Int32Array; ratings?: Float32Array } {
+  const ratings: number[] = [];
   const offsets = new Int32Array(train.users + 1);
   const values: number[] = [];
   for (let user = 0; user < train.users; user++) {
     for (let at = train.offsets[user] as number; at < (train.offsets[user + 1] as number); at++) {
-      if (train.values[at] !== left[user]) values.push(train.values[at] as number);
+      if (train.values[at] === left[user]) continue;
+      values.push(train.values[at] as number);
+      if (train.ratings !== undefined) ratings.push(train.ratings[at] as number);
     }
     offsets[user + 1] = values.length;
   }
-  return { offsets, values: Int32Array.from(values) };
+  return {
+    offsets,
+    values: Int32Array.from(values),
+    ...(train.ratings && { ratings: Float32Array.from(ratings) }),
+  };
 }
 
 function shared(source: Int32Array): Int32Array {

@@ -1,9 +1,16 @@
-import { itemKnn, popularity, type PersonRanking, type TrainingRows } from '@tutti/evaluation';
+import {
+  itemKnn,
+  popularity,
+  rootMeanSquareError,
+  type PersonRanking,
+  type TrainingRows,
+} from '@tutti/evaluation';
+import type { ModelConfig } from '@tutti/model';
 import type { SimulationOptions } from './options.ts';
 import type { Population } from './population.ts';
 import type { ThreadPool } from './pool.ts';
 import { qualityOf, rankOne } from './ranking.ts';
-import type { QualityReport } from './report.ts';
+import type { QualityReport, SimulationResult } from './report.ts';
 
 /** People ranked for in one request to a thread. */
 const BATCH = 32;
@@ -37,6 +44,20 @@ export async function rankEverybody(
     }),
   );
   return Array.from(found.values()).sort((a, b) => a.user - b.user);
+}
+
+/** How far predicted ratings of test items are from what was given; nothing for models that predict none. */
+export function ratingErrors(
+  people: readonly PersonRanking[],
+  { test: { ratings } }: Population,
+  config: ModelConfig,
+): Pick<SimulationResult, 'rmse'> {
+  if (config.family === 'own' || config.loss !== 'mse') return {};
+  const { ratingMean = 0 } = config;
+  const alike = people.map(({ user }) => ({ user, score: ratingMean }));
+  return {
+    rmse: { test: rootMeanSquareError(people, ratings), mean: rootMeanSquareError(alike, ratings) },
+  };
 }
 
 /** Popularity and item-kNN on the same training part, ranked the same way. */

@@ -14,6 +14,8 @@ export interface RoundReport {
   readonly loss: number | null;
   readonly hr10: number | null;
   readonly ndcg10: number | null;
+  /** Of a model of ratings alone. */
+  readonly rmse?: number | null;
   readonly clippedShare: number | null;
   /** ε so far from both points of view, where it is counted. Nothing holds against a coordinator that adds the noise: null. */
   readonly epsilon: { readonly coordinator: number | null; readonly readers: number | null } | null;
@@ -90,6 +92,8 @@ export interface SimulationResult {
   readonly rounds: readonly RoundReport[];
   readonly final: QualityReport;
   readonly baselines: Readonly<Record<string, QualityReport>>;
+  /** Of a model of ratings: its RMSE on test items, and that of predicting the mean of all for each. */
+  readonly rmse?: { readonly test: number | null; readonly mean: number | null };
   readonly bytes: { readonly upPerClientRound: number; readonly downPerClientRound: number };
   /** What the noise guarantees; null where ε is not counted. */
   readonly privacy: PrivacyResult | null;

@@ -23,7 +23,10 @@ export function roundReport(event: AttemptEnd, seconds: number): RoundReport {
   };
 }
 
-type Measured = Pick<RoundReport, 'loss' | 'hr10' | 'ndcg10' | 'clippedShare' | 'epsilon' | 'modelHash'>;
+type Measured = Pick<
+  RoundReport,
+  'loss' | 'hr10' | 'ndcg10' | 'rmse' | 'clippedShare' | 'epsilon' | 'modelHash'
+>;
 
 const NOTHING_MEASURED: Measured = {
   loss: null,
@@ -38,6 +41,7 @@ const measured = ({ loss, metrics, clippedShare, epsilon, modelHash }: RoundReco
   loss,
   hr10: metrics.hr10,
   ndcg10: metrics.ndcg10,
+  ...(metrics.rmse === undefined ? {} : { rmse: metrics.rmse }),
   clippedShare,
   epsilon,
   modelHash,

@@ -22,11 +22,11 @@ import {
 } from '@tutti/model';
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
-import { rankEverybody, referenceQualities, trainingRows } from './quality.ts';
+import { rankEverybody, ratingErrors, referenceQualities, trainingRows } from './quality.ts';
 import { qualityOf } from './ranking.ts';
 import { openMailroom, type Mailroom } from './mailroom.ts';
 import { resolveOptions, type ResolvedOptions, type SimulationOptions } from './options.ts';
-import { sharePopulation, type Population } from './population.ts';
+import { meanRatingOf, sharePopulation, type Population } from './population.ts';
 import { openThreadPool, type ThreadPool } from './pool.ts';
 import type { RoundReport, SimulationResult } from './report.ts';
 import { roundReport, type AttemptEnd } from './round-report.ts';
@@ -70,6 +70,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       rounds,
       final,
       baselines,
+      ...ratingErrors(people, population, model.config),
       bytes: {
         upPerClientRound: perReport((round) => round.upBytes),
         downPerClientRound: perReport((round) => round.downBytes),
@@ -154,8 +155,16 @@ async function openRun(
   population: Population,
 ): Promise<Run> {
   const meanHistory = (population.train.offsets.at(-1) as number) / population.users;
+  const meanRating = meanRatingOf(population);
+  const input = modelInput(options);
+  if (input.family !== 'own' && input.loss === 'mse' && meanRating === undefined)
+    throw new UsageError('model.loss: mse is for ratings, and this data set holds none');
   const model = createModel(
-    resolveModelConfig(modelInput(options), { items: population.items, meanHistory }),
+    resolveModelConfig(input, {
+      items: population.items,
+      meanHistory,
+      ...(meanRating === undefined ? {} : { meanRating }),
+    }),
     population.items,
   );
   const task = taskConfig(options, resolved, model, meanHistory);

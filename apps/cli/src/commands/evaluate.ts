@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { DecodeError } from '@tutti/base';
-import { historyOf } from '@tutti/evaluation';
+import { historyOf, rootMeanSquareError } from '@tutti/evaluation';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
   createModel,
@@ -136,9 +136,13 @@ async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: A
     screen,
     central: { engine, steps: Number(metadata['round'] ?? 0) || CENTRAL_STEPS, parts: CENTRAL_PARTS },
   };
-  const final = await reportOver(seeds, comparison, (seed) =>
-    rankCheckpoint(bench, { engine, shared, seed }, screen),
-  );
+  let rmse: number | null = null;
+  const final = await reportOver(seeds, comparison, async (seed) => {
+    const ranked = await rankCheckpoint(bench, { engine, shared, seed }, screen);
+    rmse = rootMeanSquareError(ranked.people, data.test.ratings);
+    return ranked;
+  });
+  const rated = model.config.family !== 'own' && model.config.loss === 'mse';
   const { reports: baselines, skipped } = await compareReferences(comparison);
   const { name, users, items, interactions } = data;
   return {
@@ -149,6 +153,7 @@ async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: A
     backend: engine.backend,
     final,
     baselines,
+    ...(rated ? { rmse } : {}),
     canaries,
     skipped,
     notes: [fitNote(data, 'files'), ...skipped.map(({ reason }) => reason)],
@@ -183,7 +188,7 @@ async function rankCheckpoint(
 ): Promise<Measured> {
   const doing = 'ranking with the checkpoint';
   screen.step(doing);
-  const scorer = await openCheckpointScorer(engine, shared);
+  const scorer = await openCheckpointScorer(engine, shared, bench.train);
   const people = await rankAll(
     bench,
     (user) => scorer.scoreHistory(historyOf(bench.train, user), user),

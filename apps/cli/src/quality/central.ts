@@ -1,8 +1,16 @@
-import { keepLocal, seededRandom, type LocalOnly, type SeededRandom } from '@tutti/base';
+import { seededRandom, type LocalOnly, type SeededRandom } from '@tutti/base';
 import { createStrategy } from '@tutti/aggregation';
 import { ContentModel } from '@tutti/coordination';
 import { historyOf, type TrainingRows } from '@tutti/evaluation';
-import { recommended, wholeDelta, type ItemContent, type LocalData, type TrainingEngine } from '@tutti/model';
+import {
+  recommended,
+  wholeDelta,
+  type DataFacts,
+  type ItemContent,
+  type LocalData,
+  type TrainingEngine,
+} from '@tutti/model';
+import { localData } from './checkpoint-scorer.ts';
 
 /** What central training takes. */
 export interface CentralOptions {
@@ -85,11 +93,10 @@ function contentServer(options: ConstructorParameters<typeof ContentModel>[0]): 
 }
 
 /** What defaults of a model follow from. */
-export function factsOf({ items, users, values }: TrainingRows): {
-  readonly items: number;
-  readonly meanHistory: number;
-} {
-  return { items, meanHistory: values.length / users };
+export function factsOf({ items, users, values, ratings }: TrainingRows): DataFacts {
+  const given = (ratings ?? new Float32Array(0)).filter((rating) => !Number.isNaN(rating));
+  const meanRating = given.reduce((sum, rating) => sum + rating, 0) / given.length;
+  return { items, meanHistory: values.length / users, ...(given.length === 0 ? {} : { meanRating }) };
 }
 
 /** A step's people. */
@@ -127,6 +134,5 @@ async function meanDeltaOf(
   return sum.map((value) => value / Math.max(1, users.length));
 }
 
-function dataOf(train: TrainingRows, user: number): LocalData {
-  return { positives: keepLocal(historyOf(train, user)) };
-}
+const dataOf = (train: TrainingRows, user: number): LocalData =>
+  localData(train, user, historyOf(train, user));

@@ -1,5 +1,6 @@
 import { keepLocal, seededRandom } from '@tutti/base';
-import type { TrainingEngine } from '@tutti/model';
+import { ratingsOf, type TrainingRows } from '@tutti/evaluation';
+import type { LocalData, TrainingEngine } from '@tutti/model';
 
 /** A trained model that answers for anybody: it fits a vector to their items, as a device does that starts anew. */
 export interface CheckpointScorer {
@@ -7,10 +8,20 @@ export interface CheckpointScorer {
   dispose(): void;
 }
 
-/** Loads the shared weights once, for many people. */
+/** Some of a person's items, with what they gave them where that is known. */
+export function localData(train: TrainingRows, user: number, history: Int32Array): LocalData {
+  const ratings = ratingsOf(train, user, history);
+  return { positives: keepLocal(history), ...(ratings === undefined ? {} : { ratings: keepLocal(ratings) }) };
+}
+
+/**
+ * Loads the shared weights once, for many people.
+ * @param train who rated what, for models of ratings.
+ */
 export async function openCheckpointScorer(
   engine: TrainingEngine,
   shared: Float32Array,
+  train: TrainingRows,
 ): Promise<CheckpointScorer> {
   const loaded = await engine.load(shared);
   return {
@@ -18,7 +29,7 @@ export async function openCheckpointScorer(
       loaded.score(
         await loaded.personalize(
           undefined,
-          { positives: keepLocal(history) },
+          localData(train, user, history),
           seededRandom('evaluate').fork(user),
         ),
       ),

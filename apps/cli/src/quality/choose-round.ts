@@ -40,7 +40,7 @@ export function roundChooser(
     return Int32Array.from({ length: count }, (_, n) => all[Math.floor((n * all.length) / count)] as number);
   };
   const rank = async (shared: Float32Array, test: HeldOut, most: number) => {
-    const scorer = await openCheckpointScorer(engine, shared);
+    const scorer = await openCheckpointScorer(engine, shared, bench.train);
     const people = await rankPeople({
       scorer: (user) => scorer.scoreHistory(historyOf(bench.train, user), user),
       train: bench.train,

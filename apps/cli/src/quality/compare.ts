@@ -129,7 +129,7 @@ async function rankCentral({ bench, central, screen }: Comparison, seed: number)
     (user) => model.score(user),
     (share) => screen.progress(share, 1, 'ranking with the central model'),
   );
-  const newcomers = await openCheckpointScorer(engine, model.shared);
+  const newcomers = await openCheckpointScorer(engine, model.shared, bench.train);
   model.dispose();
   return { seed, people, scoreHistory: newcomers.scoreHistory, dispose: () => newcomers.dispose() };
 }

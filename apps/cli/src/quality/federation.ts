@@ -81,7 +81,7 @@ export async function benchFederation(
     rounds.push({ seed, reports: result.rounds });
     const best = await chooser.chosen();
     if (best !== undefined) chosen.push({ seed, ...best });
-    const newcomers = await openCheckpointScorer(engine, chooser.last());
+    const newcomers = await openCheckpointScorer(engine, chooser.last(), bench.train);
     return { seed, people, scoreHistory: newcomers.scoreHistory, dispose: () => newcomers.dispose() };
   });
   return { report, rounds, chosen };

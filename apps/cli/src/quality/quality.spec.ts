@@ -29,6 +29,7 @@ describe('means over seeds', () => {
         sampled: user % (4 * seed),
         full: user,
         list,
+        score: 0,
       })),
       scoreHistory,
     }));

@@ -13,6 +13,7 @@ export function resultLines(result: Simulated, out: string | undefined): string[
     ...qualityLines({ 'this federation': result.final, ...result.baselines }),
     '',
     `${counted(result.rounds.length, 'round')} in ${result.wallSeconds.toFixed(1)} s, ${result.clientsPerSecond.toFixed(0)} clients/s · checkpoint ${result.checkpointHash.slice(0, 16)}`,
+    ...ratingLines(result),
     ...(result.tune === undefined ? [] : tuningLines(result.tune)),
     ...privacyLines(result.privacy),
     ...result.notes,
@@ -34,3 +35,10 @@ function privacyLines(privacy: SimulationResult['privacy']): string[] {
     `${mechanism} noise of multiplier ${noiseMultiplier.toPrecision(5)}${sampling === null ? '' : `, each person asked with chance ${sampling.toPrecision(3)}`}${capped}`,
   ];
 }
+
+const ratingLines = ({ rmse }: Simulated): string[] =>
+  rmse === undefined || rmse.test === null || rmse.mean === null
+    ? []
+    : [
+        `ratings of test items: RMSE ${rmse.test.toFixed(4)}; predicting the mean for everything ${rmse.mean.toFixed(4)}`,
+      ];

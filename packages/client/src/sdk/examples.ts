@@ -13,6 +13,7 @@ const LEAST_FOR_HELD_OUT = 4;
 export interface HeldOut {
   readonly item: string;
   readonly candidates: readonly string[];
+  readonly rating?: number;
 }
 
 /**
@@ -33,11 +34,33 @@ export function examplesOf(
     heldOut === undefined
       ? latest(own, catalogue.ids.length, id)
       : { item: catalogue.indexOf(heldOut.item), candidates: indexes(heldOut.candidates) };
-  if (held?.item === undefined) return { positives: keepLocal(Int32Array.from(own)) };
+  const ratings = ratingsIn(history, catalogue);
+  const given = (items: readonly number[]): Pick<LocalExamples, 'ratings'> =>
+    ratings.size === 0
+      ? {}
+      : { ratings: keepLocal(Float32Array.from(items, (item) => ratings.get(item) ?? Number.NaN)) };
+  if (held?.item === undefined) return { positives: keepLocal(Int32Array.from(own)), ...given(own) };
+  const positives = own.filter((item) => item !== held.item);
+  const rating = heldOut?.rating ?? ratings.get(held.item);
   return {
-    positives: keepLocal(Int32Array.from(own.filter((item) => item !== held.item))),
-    heldOut: keepLocal({ item: held.item, candidates: Int32Array.from(held.candidates) }),
+    positives: keepLocal(Int32Array.from(positives)),
+    ...given(positives),
+    heldOut: keepLocal({
+      item: held.item,
+      candidates: Int32Array.from(held.candidates),
+      ...(rating === undefined ? {} : { rating }),
+    }),
   };
+}
+
+/** What the person gave items, each as they said it last. */
+function ratingsIn(history: readonly Interaction[], catalogue: Catalogue): ReadonlyMap<number, number> {
+  const ratings = new Map<number, number>();
+  for (const { item, rating } of history) {
+    const index = catalogue.indexOf(item);
+    if (index !== undefined && rating !== undefined) ratings.set(index, rating);
+  }
+  return ratings;
 }
 
 /** The latest item, among others that this person never touched; the same ones each time. */

@@ -4,6 +4,8 @@ export interface TrainingRows {
   readonly items: number;
   readonly offsets: Int32Array;
   readonly values: Int32Array;
+  /** What the person gave each item, beside `values`, where that is known. */
+  readonly ratings?: Float32Array;
 }
 
 /** Something that scores every item for a person. */
@@ -23,6 +25,19 @@ export interface HistoryRecommender extends Recommender {
 /** What person `user` touched; a view, not a copy. */
 export function historyOf(train: Pick<TrainingRows, 'offsets' | 'values'>, user: number): Int32Array {
   return train.values.subarray(train.offsets[user], train.offsets[user + 1]);
+}
+
+/** What person `user` of `train` gave each item of `history`, NaN where they gave it nothing; undefined where nothing is known of anybody. */
+export function ratingsOf(
+  { offsets, values, ratings }: Pick<TrainingRows, 'offsets' | 'values' | 'ratings'>,
+  user: number,
+  history: Int32Array,
+): Float32Array | undefined {
+  if (ratings === undefined) return undefined;
+  const given = new Map<number, number>();
+  for (let at = offsets[user] as number; at < (offsets[user + 1] as number); at++)
+    given.set(values[at] as number, ratings[at] as number);
+  return Float32Array.from(history, (item) => given.get(item) ?? Number.NaN);
 }
 
 /** Scores people of `train` by their rows. */
