@@ -17,6 +17,7 @@ function ratedShelf(people: number, items: number): SplitDataset {
     {
       users: Int32Array.from(lines, ([user]) => user),
       items: Int32Array.from(lines, ([, item]) => item),
+      timestamps: Float64Array.from(lines, () => random.int(1_000_000)),
       ratings: Float64Array.from(lines, ([, , rating]) => rating),
       userIds: kind.map((_, user) => `u${user}`),
       itemIds: good.map((_, item) => `i${item}`),
@@ -28,7 +29,8 @@ function ratedShelf(people: number, items: number): SplitDataset {
 const base: SimulationOptions = {
   dataset: ratedShelf(60, 120),
   model: { family: 'mf', dimension: 3, loss: 'mse' },
-  rounds: 25,
+  rounds: 14,
+  learningRate: 0.1,
   cohort: 30,
   protocol: 'plain',
   workers: 1,
@@ -38,8 +40,8 @@ const base: SimulationOptions = {
 describe('a federation of ratings', () => {
   it('predicts them far better than their mean does, and secure lanes carry its RMSE', async () => {
     const { rmse, rounds, model } = await simulate(base);
-    // Ratings of one item spread by √(1/3) = .58 over people, and by .1 around what could be known.
-    expect(rmse?.mean).toBeGreaterThan(0.5);
+    // Ratings spread by √(1/3 + 1/3) = .82 around their mean, and by .1 around what could be known.
+    expect(rmse?.mean).toBeGreaterThan(0.7);
     expect(rmse?.test).toBeLessThan(0.6 * (rmse?.mean ?? 0));
     expect(rounds.at(-1)?.rmse).toBeLessThan(rounds[0]?.rmse ?? 0);
     expect(model['ratingMean']).toBeCloseTo(3, 0);
@@ -49,7 +51,7 @@ describe('a federation of ratings', () => {
     const { rmse } = await simulate({
       ...base,
       model: { family: 'gmf', dimension: 3, loss: 'mse' },
-      rounds: 12,
+      rounds: 6,
     });
     expect(rmse?.test).toBeLessThan(0.8 * (rmse?.mean ?? 0));
   });

@@ -6,6 +6,7 @@ import { checkInteractions, decodeInteractions, encodeInteractions } from './int
 const ids = ['a', 'b', 'c', 'd'];
 const catalogue: Catalogue = {
   ids,
+  titles: ids,
   retired: new Set(),
   indexOf: (id) => (ids.includes(id) ? ids.indexOf(id) : undefined),
 };
