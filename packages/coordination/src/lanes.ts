@@ -1,4 +1,5 @@
 import { layoutLanes, type LaneLayout } from '@tutti/aggregation';
+import { predictsRatings } from '@tutti/model';
 import type { RoundDescription } from '@tutti/protocol';
 import { trainedModel } from './slice.ts';
 import type { TaskConfig } from './task-config.ts';
@@ -27,7 +28,7 @@ export function lanesOf(config: TaskConfig, purpose: RoundDescription['purpose']
 }
 
 const metricsOf = ({ model: { config } }: TaskConfig): readonly string[] =>
-  config.family !== 'own' && config.loss === 'mse' ? [...METRICS, ...RATING_METRICS] : METRICS;
+  predictsRatings(config) ? [...METRICS, ...RATING_METRICS] : METRICS;
 
 /** The lanes that a description tells of. */
 export function layoutOf({ lanes: { delta, rowCounts, metrics } }: RoundDescription): LaneLayout {

@@ -47,8 +47,7 @@ export class Post {
     const outcome = { type: 'outcome', attempt: attempt.description.attempt } as const;
     const included = { ...outcome, outcome: 'committed', round, modelHash, survivors: reported } as const;
     const left = { ...outcome, outcome: 'not-included' } as const;
-    for (const client of attempt.selected)
-      this.outbox.send(client, survivors.has(client) ? included : left);
+    for (const client of attempt.selected) this.outbox.send(client, survivors.has(client) ? included : left);
   }
 
   /** A measurement is over. */

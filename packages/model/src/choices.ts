@@ -6,6 +6,7 @@ import {
   type BuiltInConfig,
   type ModelConfig,
   type ModelFamily,
+  type ModelInput,
 } from './types.ts';
 
 /** What a choice is when it is left out, and what it may be. */
@@ -53,7 +54,8 @@ const CHOICES: Readonly<Record<string, Choice>> = {
 
 /** The choice that a field makes in a family; nothing where the family has none of that name. */
 function choiceOf(name: string, family: ModelFamily): Choice | undefined {
-  if (name === 'loss') return family === 'mf' ? LOSSES.mf : LOSSES.tower;
+  if (name === 'loss' && family === 'mf') return LOSSES.mf;
+  if (name === 'loss') return LOSSES.tower.families.includes(family) ? LOSSES.tower : undefined;
   const choice = Object.hasOwn(CHOICES, name) ? CHOICES[name] : undefined;
   return choice?.families.includes(family) === true ? choice : undefined;
 }
@@ -90,6 +92,10 @@ export function withoutUsual(config: BuiltInConfig): BuiltInConfig {
     }),
   ) as unknown as BuiltInConfig;
 }
+
+/** Whether a model predicts ratings. */
+export const predictsRatings = (config: ModelConfig | ModelInput): boolean =>
+  'loss' in config && config.loss === 'mse';
 
 /** What of a model the kernel does not have, such as `loss bpr`: it trains in TensorFlow.js then. Undefined where it has all of it. */
 export function beyondKernel(config: ModelConfig): string | undefined {

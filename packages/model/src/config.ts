@@ -69,7 +69,7 @@ function suitedTo(
   input: Partial<Record<string, unknown>>,
   facts: DataFacts,
 ): Partial<Record<string, unknown>> {
-  const tower = input['family'] !== 'mf';
+  const tower = ['gmf', 'mlp', 'neumf'].includes(String(input['family']));
   const rated = input['loss'] === 'mse';
   return {
     ...(tower && input['optimizer'] === 'adam' ? ADAM_RATES : {}),

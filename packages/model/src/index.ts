@@ -16,7 +16,7 @@
  */
 export { decodeModelConfig, layoutFingerprint, resolveModelConfig, withProximalTerm } from './config.ts';
 export type { DataFacts } from './config.ts';
-export { beyondKernel } from './choices.ts';
+export { beyondKernel, predictsRatings } from './choices.ts';
 export { checkItems } from './check-items.ts';
 export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 export { defineModel, definitionOf } from './define-model.ts';

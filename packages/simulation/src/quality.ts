@@ -5,7 +5,7 @@ import {
   type PersonRanking,
   type TrainingRows,
 } from '@tutti/evaluation';
-import type { ModelConfig } from '@tutti/model';
+import { predictsRatings, type ModelConfig } from '@tutti/model';
 import type { SimulationOptions } from './options.ts';
 import type { Population } from './population.ts';
 import type { ThreadPool } from './pool.ts';
@@ -52,8 +52,8 @@ export function ratingErrors(
   { test: { ratings } }: Population,
   config: ModelConfig,
 ): Pick<SimulationResult, 'rmse'> {
-  if (config.family === 'own' || config.loss !== 'mse') return {};
-  const { ratingMean = 0 } = config;
+  if (!predictsRatings(config)) return {};
+  const ratingMean = 'ratingMean' in config ? (config.ratingMean ?? 0) : 0;
   const alike = people.map(({ user }) => ({ user, score: ratingMean }));
   return {
     rmse: { test: rootMeanSquareError(people, ratings), mean: rootMeanSquareError(alike, ratings) },

@@ -14,6 +14,7 @@ import {
 } from '@tutti/coordination';
 import {
   createModel,
+  predictsRatings,
   PRIVATE_DIMENSION,
   resolveModelConfig,
   withProximalTerm,
@@ -157,7 +158,7 @@ async function openRun(
   const meanHistory = (population.train.offsets.at(-1) as number) / population.users;
   const meanRating = meanRatingOf(population);
   const input = modelInput(options);
-  if (input.family !== 'own' && input.loss === 'mse' && meanRating === undefined)
+  if (predictsRatings(input) && meanRating === undefined)
     throw new UsageError('model.loss: mse is for ratings, and this data set holds none');
   const model = createModel(
     resolveModelConfig(input, {

@@ -1,5 +1,6 @@
 import { STRATEGY_DEFAULTS } from '@tutti/aggregation';
 import { UsageError } from '@tutti/base';
+import type { ModelFamily } from '@tutti/model';
 import { countsEpsilon } from './privacy.ts';
 import { DEFAULT_ROUNDS, type SimulationOptions } from './options.ts';
 import { trainAndMeasure, type Measurement } from './simulate.ts';
@@ -27,19 +28,24 @@ const SERVER_STEP = 'serverLearningRate';
 /** A setting, and what its default is multiplied by. */
 type Axis = readonly [name: string, factors: readonly number[]];
 
+const FACTORIZATION: readonly Axis[] = [
+  ['unobservedWeight', [0.5, 2]],
+  ['regularization', [1 / 3, 3]],
+  [SERVER_STEP, [0.5, 2]],
+];
+const TOWER: readonly Axis[] = [
+  ['unobservedWeight', [0.5, 2]],
+  ['tableLearningRate', [0.5, 2]],
+  ['l2', [1 / 3, 3]],
+  [SERVER_STEP, [0.5, 2]],
+];
 /** What is swept: the settings that a family's ranking depends on most, the most telling first. */
-const AXES: Readonly<Record<'mf' | 'tower' | 'own', readonly Axis[]>> = {
-  mf: [
-    ['unobservedWeight', [0.5, 2]],
-    ['regularization', [1 / 3, 3]],
-    [SERVER_STEP, [0.5, 2]],
-  ],
-  tower: [
-    ['unobservedWeight', [0.5, 2]],
-    ['tableLearningRate', [0.5, 2]],
-    ['l2', [1 / 3, 3]],
-    [SERVER_STEP, [0.5, 2]],
-  ],
+const AXES: Readonly<Record<ModelFamily | 'own', readonly Axis[]>> = {
+  mf: FACTORIZATION,
+  content: FACTORIZATION,
+  gmf: TOWER,
+  mlp: TOWER,
+  neumf: TOWER,
   own: [
     ['learningRate', [1 / 3, 3]],
     [SERVER_STEP, [0.5, 2]],
@@ -122,8 +128,7 @@ export function tunedOptions(options: SimulationOptions, settings: Settings): Si
 
 function axesOf({ model: asked }: SimulationOptions): readonly Axis[] {
   const { family } = 'config' in asked ? asked.config : asked;
-  if (family === 'content') return AXES.mf;
-  return AXES[family === 'mf' || family === 'own' ? family : 'tower'];
+  return AXES[family];
 }
 
 /** Every number that a federation was made with. */

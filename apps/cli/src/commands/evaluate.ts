@@ -6,6 +6,7 @@ import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
   createModel,
   decodeCheckpoint,
+  predictsRatings,
   resolveModelConfig,
   MODEL_FAMILIES,
   type ModelFamily,
@@ -142,7 +143,7 @@ async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: A
     rmse = rootMeanSquareError(ranked.people, data.test.ratings);
     return ranked;
   });
-  const rated = model.config.family !== 'own' && model.config.loss === 'mse';
+  const rated = predictsRatings(model.config);
   const { reports: baselines, skipped } = await compareReferences(comparison);
   const { name, users, items, interactions } = data;
   return {

@@ -15,9 +15,6 @@ import type { ReferenceName, ReferenceSettings } from './references.ts';
 /** Factors around a default that a sweep tries. */
 const FACTORS = [0.3, 1, 3];
 
-/** Smaller and shorter than what is fitted in the end: a sweep only orders settings. */
-const SWEEP = { dimension: 64, epochs: 8 };
-
 /** What a sweep works on: training without the validation items, and these. */
 export interface TuneOptions {
   readonly names: readonly ReferenceName[];
@@ -60,7 +57,6 @@ async function tuneIals(options: TuneOptions): Promise<{ unobservedWeight: numbe
   return best(options, grid, (settings) => {
     const doing = `tuning iALS: a0 = ${short(settings.unobservedWeight)}, λ = ${short(settings.regularization)}`;
     return ials(train, {
-      ...SWEEP,
       ...settings,
       random: seededRandom('tune'),
       onProgress: () => onProgress(doing),
