@@ -11,6 +11,8 @@ export interface PostgresOptions {
   readonly lockWaitMs?: number;
   /** Longest time of one statement, in milliseconds; default 20,000. */
   readonly statementMs?: number;
+  /** How much longer than that we wait for an answer: the server gives one unless the network is cut, in milliseconds; default 5,000. */
+  readonly answerMs?: number;
   /** Most connections beside the one that holds the lock; default 4. */
   readonly connections?: number;
 }
@@ -28,13 +30,12 @@ const DEFAULTS: Required<PostgresOptions> = {
   unavailableMs: 60_000,
   lockWaitMs: 3_000,
   statementMs: 20_000,
+  answerMs: 5_000,
   connections: 4,
 };
 
 /** How long a connection may take to be made, in milliseconds. */
 const CONNECT_MS = 5_000;
-/** How much longer we wait than the server lets a statement run: it answers for itself unless the network is cut. */
-const ANSWER_MS = 5_000;
 /** How long a transaction of ours may do nothing, in milliseconds. A backup may write to a slow disk meanwhile. */
 const IDLE_MS = 600_000;
 /** When the server asks an idle connection whether it lives, how often, and how many silent times it bears. */
@@ -64,7 +65,7 @@ export function postgresAddress(url: string, options: PostgresOptions = {}): Pos
       application_name: `tutti process ${process.pid} on ${hostname()}`.slice(0, 63),
       connectionTimeoutMillis: CONNECT_MS,
       statement_timeout: all.statementMs,
-      query_timeout: all.statementMs + ANSWER_MS,
+      query_timeout: all.statementMs + all.answerMs,
       lock_timeout: all.statementMs,
       idle_in_transaction_session_timeout: IDLE_MS,
       keepAlive: true,
