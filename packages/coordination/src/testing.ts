@@ -233,7 +233,7 @@ export function storageContract(make: MakePlace): void {
       const random = seededRandom('kills');
       let acknowledged = 0;
       for (let kill = 0; kill < 3; kill++) {
-        acknowledged = Math.max(acknowledged, await writeAndKill(module, 20 + random.int(150)));
+        acknowledged = Math.max(acknowledged, await writeAndKill(module, 5 + random.int(40)));
         const storage = await place.open();
         const times = timesOf(await storage.store.readJournal('films'));
         expect(times.length).toBeGreaterThanOrEqual(acknowledged);

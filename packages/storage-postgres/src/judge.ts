@@ -50,6 +50,19 @@ export function judge(error: unknown): Verdict {
   return { kind: 'other' };
 }
 
+/** The error by its name, where it is about the server; else as it is. */
+export function named(place: string, cause: unknown, waitedMs: number): unknown {
+  const verdict = judge(cause);
+  switch (verdict.kind) {
+    case 'away':
+      return new StorageUnavailableError(place, verdict.reason, waitedMs, { cause });
+    case 'refused':
+      return new StorageRefusedError(place, verdict.reason, verdict.advice, { cause });
+    case 'other':
+      return cause;
+  }
+}
+
 /** First wait before something is tried again, and the longest, in milliseconds. */
 const BACK_OFF_MS = { first: 25, most: 1_000 };
 
@@ -68,13 +81,9 @@ export async function whileAway<T>(
     try {
       return await work(tries);
     } catch (cause) {
-      const verdict = judge(cause);
-      if (verdict.kind === 'other') throw cause;
-      if (verdict.kind === 'refused')
-        throw new StorageRefusedError(place, verdict.reason, verdict.advice, { cause });
       const waitedMs = performance.now() - begun;
-      if (waitedMs >= limitMs || signal?.aborted === true)
-        throw new StorageUnavailableError(place, verdict.reason, waitedMs, { cause });
+      const isAway = judge(cause).kind === 'away';
+      if (!isAway || waitedMs >= limitMs || signal?.aborted === true) throw named(place, cause, waitedMs);
       await pause(Math.min(BACK_OFF_MS.most, BACK_OFF_MS.first * 2 ** tries), signal);
     }
   }

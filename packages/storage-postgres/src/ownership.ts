@@ -35,8 +35,8 @@ export async function takeOwnership(
 ): Promise<Ownership> {
   const stop = new AbortController();
   const limits = { limitMs: address.options.unavailableMs, signal: stop.signal };
-  let holder = await whileAway(address.name, limits, () => lock(address));
-  const closeHolder = (): Promise<void> => holder.end().catch(() => undefined);
+  let held = await whileAway(address.name, limits, () => lock(address));
+  const closeHolder = (): Promise<void> => held.client.end().catch(() => undefined);
   let epoch: number;
   try {
     await prepare();
@@ -45,13 +45,16 @@ export async function takeOwnership(
     await closeHolder();
     throw error;
   }
+  const stopped = new Promise<void>((resolve) =>
+    stop.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
   /** Keeps the lock for as long as the storage is open: gets it back when its connection breaks. Whether that fails, `check` says. */
   async function keep(): Promise<void> {
     while (!stop.signal.aborted) {
-      await broken(holder, stop.signal);
+      await Promise.race([held.broken, stopped]);
       while (!stop.signal.aborted) {
         try {
-          holder = await lock(address, 0);
+          held = await lock(address, 0);
           break;
         } catch {
           await pause(BACK_MS, stop.signal);
@@ -79,9 +82,17 @@ export async function takeOwnership(
   };
 }
 
-/** A connection that holds the lock. @throws {StorageLockedError} when another one still holds it after `waitMs`. */
-async function lock(address: PostgresAddress, waitMs = address.options.lockWaitMs): Promise<pg.Client> {
+/** A connection that holds the lock. */
+interface Held {
+  readonly client: pg.Client;
+  /** Resolves when it is gone, and the lock with it. */
+  readonly broken: Promise<void>;
+}
+
+/** Takes the lock. @throws {StorageLockedError} when another one still holds it after `waitMs`. */
+async function lock(address: PostgresAddress, waitMs = address.options.lockWaitMs): Promise<Held> {
   const client = new pg.Client(address.client);
+  const broken = new Promise<void>((resolve) => client.once('end', () => resolve()));
   // What happens to it later is seen by its end.
   client.on('error', () => undefined);
   const deadline = performance.now() + waitMs;
@@ -92,7 +103,7 @@ async function lock(address: PostgresAddress, waitMs = address.options.lockWaitM
         'select pg_try_advisory_lock(hashtextextended($1, 0)) as held',
         [lockName(address)],
       );
-      if (rows[0]?.held === true) return client;
+      if (rows[0]?.held === true) return { client, broken };
       if (performance.now() >= deadline) throw await locked(client, address);
       await pause(LOOK_MS);
     }
@@ -134,18 +145,4 @@ async function nextEpoch(address: PostgresAddress): Promise<number> {
   } finally {
     await db.destroy();
   }
-}
-
-/** Resolves when the connection is gone, or the signal aborts. */
-function broken(client: pg.Client, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const over = (): void => {
-      client.removeListener('end', over);
-      signal.removeEventListener('abort', over);
-      resolve();
-    };
-    client.once('end', over);
-    signal.addEventListener('abort', over, { once: true });
-    if (signal.aborted) over();
-  });
 }

@@ -11,6 +11,7 @@ import type { CryptoSuite } from '@tutti/secure-aggregation';
 import type { Kysely } from 'kysely';
 import { postgresAddress, type PostgresOptions } from './address.ts';
 import { openEngine, openReader } from './engine.ts';
+import { named } from './judge.ts';
 import { insertBlob, insertEntries, readBlob } from './rows.ts';
 import { openPostgresStorage } from './storage.ts';
 import type { Tables } from './tables.ts';
@@ -32,10 +33,20 @@ async function snapshotOf(url: string, options: PostgresOptions): Promise<Storag
   const { transaction, layout, name, close } = await openReader(url, options);
   try {
     if (layout === 0) throw new StorageMissingError(name);
-    return { count: await countOf(transaction), items: () => itemsOf(transaction), close };
+    const count = await countOf(transaction);
+    return { count, items: () => withNamedErrors(name, itemsOf(transaction)), close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** A snapshot is lost with its connection: there is nothing to try again. */
+async function* withNamedErrors<T>(name: string, items: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw named(name, error, 0);
   }
 }
 

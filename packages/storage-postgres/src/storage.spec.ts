@@ -105,6 +105,29 @@ describe('the storage on PostgreSQL', () => {
     }
   });
 
+  it('says by name that a backup ended because the server did', async (ctx) => {
+    const postgres = server(ctx.skip);
+    const url = await postgres.newDatabase();
+    const { store, close } = await openPostgresStorage(url, nodeCrypto, QUICK);
+    await store.appendJournal(
+      'films',
+      0,
+      Array.from({ length: 1_200 }, (_, i) => entry(i)),
+    );
+    const snapshot = await postgresPlace(url, nodeCrypto, QUICK).snapshot();
+    const read = async (): Promise<void> => {
+      let items = 0;
+      for await (const _ of snapshot.items())
+        if (++items === 10) {
+          await postgres.stop();
+          await postgres.start();
+        }
+    };
+    await expect(read()).rejects.toThrow(StorageUnavailableError);
+    await snapshot.close();
+    await close();
+  });
+
   it('gets the lock back when its connection breaks and nobody else took it', async (ctx) => {
     const postgres = server(ctx.skip);
     const url = await postgres.newDatabase();
