@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { configJsonSchema, decodeConfig, readEnvironment } from '@tutti/server';
+import { memoryBlobs, memoryStore } from '@tutti/coordination';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { configJsonSchema, createCoordinator, decodeConfig, readEnvironment } from '@tutti/server';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 
@@ -98,4 +100,27 @@ it('the proxy hands on upgrades, and writes anew whom it asks for', () => {
   const text = read('proxy/nginx.conf');
   expect(text).toMatch(/proxy_set_header Upgrade \$http_upgrade;/);
   expect(text).toMatch(/proxy_set_header X-Forwarded-For \$remote_addr;/);
+});
+
+it('alerts ask for metrics that a coordinator has', async () => {
+  interface Rules {
+    readonly groups: readonly {
+      readonly rules: readonly { readonly alert: string; readonly expr: string }[];
+    }[];
+  }
+  const { groups } = yaml('prometheus/tutti.rules.yaml') as unknown as Rules;
+  const asked = groups.flatMap(({ rules }) =>
+    rules.flatMap(({ expr }) => expr.match(/\b(?:tutti|nodejs)_\w+/g) ?? []),
+  );
+  expect(asked.length).toBeGreaterThan(8);
+  const task = { name: 'films', catalogue: { ids: ['a', 'b'] }, model: { family: 'mf' as const } };
+  const config = { listen: { port: 0 }, tasks: [task] };
+  await using coordinator = await createCoordinator({
+    config,
+    store: memoryStore(),
+    blobs: memoryBlobs(nodeCrypto),
+  });
+  const text = await (await fetch(`${await coordinator.listen()}/metrics`)).text();
+  const known = new Set([...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name));
+  expect(asked.filter((name) => !known.has(name))).toEqual([]);
 });

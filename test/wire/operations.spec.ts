@@ -8,6 +8,7 @@ import { toHex } from '@tutti/base';
 import { memoryBlobs, memoryStore, type CoordinationEvent } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, jsonLog, type CoordinatorConfigInput } from '@tutti/server';
+import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { FILMS, openWireFederation, rounds, wireConfig, type WireFederation } from './federation.ts';
 
@@ -115,6 +116,68 @@ describe('a coordinator that is watched', () => {
       );
     },
   );
+});
+
+describe('a coordinator behind a proxy that is named as trusted', () => {
+  const config = (limits: CoordinatorConfigInput['limits']): CoordinatorConfigInput => ({
+    ...wireConfig(),
+    listen: { port: 0, trustedProxies: ['127.0.0.1'] },
+    limits,
+  });
+  const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
+
+  it('refuses what is over an address’s limit by name, with a time to come back, and serves the others', async () => {
+    await using coordinator = await createCoordinator({
+      config: config({ requestsPerMinute: 2 }),
+      ...ofStorage(),
+    });
+    const url = await coordinator.listen();
+    const statuses: number[] = [];
+    for (let i = 0; i < 3; i++) statuses.push((await fetch(`${url}/v1/status`, from('203.0.113.1'))).status);
+    expect(statuses).toEqual([200, 200, 429]);
+    const refused = await fetch(`${url}/v1/status`, from('6.6.6.6, 203.0.113.1'));
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(30);
+    expect(await refused.json()).toMatchObject({ error: { code: 'http/too-many-requests' } });
+    expect((await fetch(`${url}/v1/status`, from('203.0.113.2'))).status).toBe(200);
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('tutti_refused_total{limit="requests"} 2');
+  });
+
+  it('lets an address open so many sockets, tells the next when to come back, and forgets those that end', async () => {
+    await using coordinator = await createCoordinator({
+      config: config({ connectionsPerAddress: 2 }),
+      ...ofStorage(),
+    });
+    const url = await coordinator.listen();
+    const open = (address: string): Promise<{ socket: Socket; refused?: Error & { data?: unknown } }> =>
+      new Promise((resolve) => {
+        const options = {
+          path: '/v1/socket',
+          transports: ['websocket'],
+          reconnection: false,
+          forceNew: true,
+        };
+        const socket = io(url, { ...options, extraHeaders: from(address).headers });
+        socket.on('connect', () => resolve({ socket }));
+        socket.on('connect_error', (refused) => resolve({ socket, refused }));
+      });
+    const first = await open('203.0.113.1');
+    const second = await open('203.0.113.1');
+    const third = await open('203.0.113.1');
+    const other = await open('203.0.113.2');
+    expect([first, second, other].map(({ refused }) => refused)).toEqual([undefined, undefined, undefined]);
+    expect(third.refused?.message).toBe('too-busy: 2 sockets are open from one address');
+    expect(third.refused?.data).toEqual({ retryAfterMs: 30_000 });
+    first.socket.disconnect();
+    third.socket.disconnect();
+    await expect
+      .poll(async () => {
+        const again = await open('203.0.113.1');
+        if (again.refused !== undefined) again.socket.disconnect();
+        return again.refused;
+      })
+      .toBeUndefined();
+    for (const { socket } of [second, other]) socket.disconnect();
+  });
 });
 
 /** A certificate of its own for localhost. */

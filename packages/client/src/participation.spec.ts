@@ -186,6 +186,35 @@ describe('taking part', () => {
   });
 });
 
+describe('a coordinator without room', () => {
+  it('is left alone for as long as it asks', async () => {
+    const stop = new AbortController();
+    const slept: number[] = [];
+    const full = Object.assign(new Error('too-busy'), { data: { retryAfterMs: 90_000 } });
+    const participation = createParticipation({
+      device: { leave: () => undefined } as unknown as Device,
+      ...{ task, crypto, random, identity: crypto.signKeyPair(random) },
+      conditions: { check: async () => ({ eligible: true }) },
+      clock: {
+        now: () => 0,
+        sleep: async (ms) => {
+          slept.push(ms);
+          if (slept.length === 2) stop.abort();
+        },
+      },
+      transport: {
+        connect: () =>
+          Promise.reject(
+            slept.length === 0 ? new Error('no connection', { cause: full }) : new Error('gone'),
+          ),
+      },
+    });
+    await participation.run({ signal: stop.signal });
+    expect(slept[0]).toBe(90_000);
+    expect(slept[1]).toBeLessThan(1_500);
+  });
+});
+
 describe('the time at which an answer leaves', () => {
   it('is a power of two times the unit: few values, whatever the training took', () => {
     expect([0, 10, 249, 250, 499, 500, 3_000, 100_000].map((took) => leavesAfterMs(took, 250))).toEqual([

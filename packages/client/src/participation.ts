@@ -3,6 +3,7 @@ import {
   frameOf,
   frameCount,
   helloDigest,
+  MAX_WAIT_MS,
   PROTOCOL_VERSION,
   type CoordinatorMessage,
   type Reply,
@@ -97,7 +98,8 @@ export function createParticipation(options: ParticipationOptions): Participatio
               type: 'disconnected',
               reason: error instanceof Error ? error.message : String(error),
             });
-            await options.clock.sleep(backOffMs(options, failures++), signal).catch(() => undefined);
+            const pauseMs = Math.max(backOffMs(options, failures++), askedPauseMs(error));
+            await options.clock.sleep(pauseMs, signal).catch(() => undefined);
           }
         }
       } finally {
@@ -105,6 +107,16 @@ export function createParticipation(options: ParticipationOptions): Participatio
       }
     },
   };
+}
+
+/** How long a coordinator that had no room asks to stay away: socket.io hands it on with the error. 0 where it does not say. */
+function askedPauseMs(error: unknown): number {
+  const cause =
+    error instanceof Error
+      ? (error.cause as { data?: { retryAfterMs?: unknown } } | null | undefined)
+      : undefined;
+  const asked = cause?.data?.retryAfterMs;
+  return typeof asked === 'number' && asked > 0 ? Math.min(asked, MAX_WAIT_MS) : 0;
 }
 
 function backOffMs({ backOff, random }: ParticipationOptions, failures: number): number {

@@ -25,6 +25,8 @@ import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { addInto, type MaskedInput } from '@tutti/secure-aggregation';
 import { Server } from 'socket.io';
 import { io, type Socket } from 'socket.io-client';
+import { addressReader } from '../src/address.ts';
+import { openGate } from '../src/gate.ts';
 import { openSockets, SOCKET_PATH } from '../src/sockets.ts';
 
 const WORDS = 118_592;
@@ -72,7 +74,10 @@ async function tuttiServer(): Promise<{ url: string; sum: Uint32Array; close(): 
     },
   } as unknown as Coordination;
   const http = createServer();
-  const sockets = openSockets({ crypto: nodeCrypto, random });
+  const sockets = openSockets({
+    ...{ crypto: nodeCrypto, random, addressOf: addressReader([]) },
+    gate: openGate({ connectionsPerAddress: 10, handshakesPerMinute: 100, requestsPerMinute: 100 }),
+  });
   sockets.attach(http, coordination);
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   return {

@@ -8,15 +8,17 @@ import {
   type Store,
 } from '@tutti/coordination';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
+import { addressReader } from './address.ts';
 import { keepLogs, logsOf, readLogs } from './authority-logs.ts';
 import { decodeConfig, type CoordinatorConfig, type CoordinatorConfigInput } from './config.ts';
 import { PortTakenError } from './errors.ts';
+import { openGate } from './gate.ts';
 import type { Readiness } from './http-health.ts';
 import { openHttp, type Pages } from './http.ts';
 import { withKnownCatalogues } from './known-catalogues.ts';
 import { logOpened, logTasks } from './log-events.ts';
-import { errorFields, SILENT, type Log } from './log.ts';
-import { createMetrics } from './metrics.ts';
+import { errorFields, SILENT, type Log, type LogFields } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { openSockets, type SocketLimits } from './sockets.ts';
 import { systemClock } from './system-clock.ts';
 import { tasksOf } from './task-of.ts';
@@ -77,9 +79,18 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const logs = logsOf(config, tasks);
   await readLogs(logs);
   const random = systemRandom();
-  const { connections, inFlight } = config.limits;
-  const limits = { connections, inFlight, ...options.limits };
-  const sockets = openSockets({ crypto: nodeCrypto, random, limits });
+  const { connections, inFlight, bytesInFlight } = config.limits;
+  const gate = openGate(config.limits);
+  const addressOf = addressReader(config.listen.trustedProxies);
+  let metrics: Metrics | undefined;
+  const onRefused = (limit: NonNullable<LogFields<'refused'>['limit']>, address: string): void => {
+    metrics?.refused(limit);
+    log.write('refused', { limit, address });
+  };
+  const sockets = openSockets({
+    ...{ crypto: nodeCrypto, random, gate, addressOf, onRefused },
+    limits: { connections, inFlight, bytesInFlight, ...options.limits },
+  });
   const { unmaskThreads: workers } = options;
   const unmasker = openUnmaskPool(workers === undefined ? {} : { workers });
   const coordination = await createCoordination({
@@ -94,7 +105,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     traffic: sockets.traffic,
   });
   const { readiness, become } = lifecycleOf(coordination);
-  const metrics = createMetrics({
+  metrics = createMetrics({
     coordination,
     traffic: sockets.traffic,
     connections: sockets.connections,
@@ -112,6 +123,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     ),
     health: { readiness, metrics, metricsOpen: config.metrics === 'open' },
     log,
+    admission: { gate, addressOf, onRefused },
     ...(certificate === undefined ? {} : { certificate }),
     ...(options.pages === undefined ? {} : { pages: options.pages }),
   });

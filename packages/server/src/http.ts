@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
 import type { LogMirror } from '@tutti/identity';
+import { admitRequests, type Admission } from './http-admission.ts';
 import { serveBlobs } from './http-blobs.ts';
 import { serveEvents } from './http-events.ts';
 import { serveHealth, type Health } from './http-health.ts';
@@ -31,6 +32,7 @@ export function openHttp(options: {
   /** A dashboard: what its paths are answered with, `/` among them. */
   pages?: Pages;
   health: Health;
+  admission: Admission;
   log: Log;
   /** HTTPS with it, HTTP without one. */
   certificate?: Certificate;
@@ -64,6 +66,7 @@ export function openHttp(options: {
     });
   });
 
+  admitRequests(app, options.admission);
   serveHealth(app, options.health, log);
   app.get('/v1/status', async () => ({
     tasks: coordination.taskNames.map((task) => coordination.status(task)),

@@ -72,7 +72,13 @@ const most = (value: number) => z.int().min(1).max(1_000_000_000).default(value)
 export const limitsSchema = z
   .strictObject({
     connections: most(20_000).describe('sockets at a time'),
+    connectionsPerAddress: most(1_000).describe('sockets at a time from one address'),
+    handshakesPerMinute: most(1_200).describe('new sockets a minute from one address'),
+    requestsPerMinute: most(1_200).describe('HTTP requests a minute from one address'),
     inFlight: most(8).describe('messages of one socket that may be in work at a time'),
+    bytesInFlight: most(268_435_456).describe('bytes of all messages that may be in work at a time'),
   })
   .prefault({})
-  .describe('what is over one is refused by name');
+  .describe(
+    'what is over one is refused by name, with a time to come back; addresses of this machine have no limit of their own',
+  );

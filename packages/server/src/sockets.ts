@@ -13,6 +13,8 @@ import {
 } from '@tutti/protocol';
 import { clientIdOf, type ClientId, type CryptoSuite } from '@tutti/secure-aggregation';
 import { Server, type Socket } from 'socket.io';
+import type { AddressOf } from './address.ts';
+import type { Gate } from './gate.ts';
 
 /** Path of the socket, beside the version of the HTTP interface. */
 export const SOCKET_PATH = '/v1/socket';
@@ -23,6 +25,8 @@ export interface SocketLimits {
   readonly connections: number;
   /** Messages of one connection that may be in work at a time; default 8. */
   readonly inFlight: number;
+  /** Bytes of all messages that may be in work at a time; default 256 MiB. */
+  readonly bytesInFlight: number;
   /** Time to greet in, in milliseconds; default 10000. */
   readonly helloMs: number;
   /** Malformed messages after which a connection is closed; default 10. */
@@ -32,12 +36,19 @@ export interface SocketLimits {
 export const DEFAULT_LIMITS: SocketLimits = {
   connections: 20_000,
   inFlight: 8,
+  bytesInFlight: 2 ** 28,
   helloMs: 10_000,
   strikes: 10,
 };
 
 /** Room beside the largest message for the transport's own frame. */
 const FRAME_ROOM_BYTES = 4_096;
+
+/** When somebody is to come back while as many are connected as may be, in milliseconds. */
+const FULL_RETRY_MS = 30_000;
+
+const comeBack = (message: string, retryAfterMs: number): Error =>
+  Object.assign(new Error(message), { data: { retryAfterMs } });
 
 /** The sockets of a coordinator. */
 export interface Sockets {
@@ -56,11 +67,16 @@ export function openSockets(options: {
   crypto: CryptoSuite;
   random: SecureRandom;
   limits?: Partial<SocketLimits>;
+  gate: Gate;
+  addressOf: AddressOf;
+  /** Hears of sockets that were over a limit. */
+  onRefused?: (limit: 'connections' | 'connections-per-address' | 'handshakes', address: string) => void;
 }): Sockets {
-  const { crypto, random } = options;
+  const { crypto, random, gate, addressOf, onRefused } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const sockets = new Map<ClientId, Socket>();
   const traffic = { upBytes: 0, downBytes: 0 };
+  let bytesInFlight = 0;
   let io: Server | undefined;
 
   const outbox: Outbox = {
@@ -82,15 +98,30 @@ export function openSockets(options: {
       serveClient: false,
       maxHttpBufferSize: MAX_MESSAGE_BYTES + FRAME_ROOM_BYTES,
       cors: { origin: '*' },
+      connectTimeout: limits.helloMs,
     });
-    io.use((_socket, next) => {
-      next(
-        (io?.engine.clientsCount ?? 0) > limits.connections
-          ? new Error(`too-busy: ${limits.connections} clients are connected`)
-          : undefined,
-      );
+    io.use((socket, next) => {
+      admit(socket).then(next, next);
     });
     io.on('connection', (socket) => connection(socket, coordination));
+  }
+
+  /** Lets a socket in, or says why not and when to come back: `data.retryAfterMs` of the error that the client sees. */
+  async function admit(socket: Socket): Promise<Error | undefined> {
+    const address = addressOf(socket.request);
+    if ((io?.engine.clientsCount ?? 0) > limits.connections) {
+      onRefused?.('connections', address);
+      return comeBack(`too-busy: ${limits.connections} clients are connected`, FULL_RETRY_MS);
+    }
+    const refused = await gate.enter(address);
+    if (refused !== undefined) {
+      onRefused?.(refused.limit as 'handshakes', address);
+      return comeBack(`too-busy: ${refused.problem}`, refused.retryAfterMs);
+    }
+    // Of the connection below: it also ends where the socket was never opened on it.
+    socket.conn.once('close', () => gate.leave(address));
+    if (socket.conn.readyState !== 'open') gate.leave(address);
+    return undefined;
   }
 
   function connection(socket: Socket, coordination: Coordination): void {
@@ -126,7 +157,18 @@ export function openSockets(options: {
         });
         return;
       }
+      const size = input instanceof Uint8Array ? input.length : 0;
+      if (bytesInFlight + size > limits.bytesInFlight) {
+        reply({
+          type: 'refused',
+          reason: 'too-busy',
+          field: 'message',
+          problem: `${bytesInFlight} bytes of messages are in work`,
+        });
+        return;
+      }
       inFlight++;
+      bytesInFlight += size;
       void answer(input)
         .finally(() => {
           if (input instanceof Uint8Array) wipe(input);
@@ -139,6 +181,7 @@ export function openSockets(options: {
         }))
         .then((result) => {
           inFlight--;
+          bytesInFlight -= size;
           reply(result);
         });
     });
