@@ -86,7 +86,7 @@ function suitedTo(
 /** λ of a person's vector for each of their ratings. */
 const RATING_REGULARIZATION = 0.1;
 
-/** How an item's attributes are written down, chosen on cold items of MovieLens 1M (bench/results.md). */
+/** How an item's attributes are written down, chosen on cold items of MovieLens 100K (bench/results.md). */
 const CONTENT: Omit<ContentConfig, 'family' | 'dimension' | keyof LocalSolve> = {
   buckets: 4_096,
   genreWeight: 1,

@@ -36,11 +36,12 @@ export function contentFeatures(config: ContentConfig, content: ItemContent): It
   const columns: number[] = [];
   const values: number[] = [];
   const offsets = new Int32Array(ids.length + 1);
+  const bucketOf = openBuckets(config.buckets);
   ids.forEach((id, item) => {
     columns.push(0);
     values.push(1);
     const addTokens = (tokens: readonly string[], weight: number): void => {
-      const buckets = new Set(tokens.map((token) => 1 + (hashOf(token) % config.buckets)));
+      const buckets = new Set(tokens.map(bucketOf));
       for (const bucket of buckets) {
         columns.push(bucket);
         values.push(weight / Math.sqrt(buckets.size));
@@ -89,6 +90,18 @@ const genreTokens = (genres: readonly string[] = []): string[] =>
 
 const wordTokens = (title = ''): string[] =>
   (title.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => `word:${word}`);
+
+/** Which column a token has. A million items say mostly the same words: each is hashed once. */
+function openBuckets(buckets: number): (token: string) => number {
+  const known = new Map<string, number>();
+  return (token) => {
+    const there = known.get(token);
+    if (there !== undefined) return there;
+    const bucket = 1 + (hashOf(token) % buckets);
+    known.set(token, bucket);
+    return bucket;
+  };
+}
 
 const encoder = new TextEncoder();
 
