@@ -9,7 +9,9 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 
 await build({
   absWorkingDir: here,
-  entryPoints: ['dist/index.js', 'dist/worker.js', 'dist/in-place.js', 'dist/receipts-element.js'],
+  entryPoints: ['index', 'worker', 'worker-without-wasm', 'in-place', 'receipts-element'].map(
+    (name) => `dist/${name}.js`,
+  ),
   outdir: 'dist/bundle',
   bundle: true,
   splitting: true,

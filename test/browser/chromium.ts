@@ -34,25 +34,30 @@ export interface Bundle {
   readonly text: string;
 }
 
-/** The SDK as a page without a bundler loads it. @param more further entry points by name. */
-export async function bundleSdk(more: Readonly<Record<string, string>> = {}): Promise<readonly Bundle[]> {
+/** The SDK as a page without a bundler loads it. @param more further entry points by name, which may need TensorFlow.js. */
+export async function bundleSdk(
+  more: Readonly<Record<string, string>> = {},
+  { tensorflow = false }: { readonly tensorflow?: boolean } = {},
+): Promise<readonly Bundle[]> {
   const { outputFiles } = await build({
     entryPoints: {
       index: source('index.ts'),
       worker: source('worker.ts'),
+      'worker-without-wasm': source('worker-without-wasm.ts'),
       'in-place': source('in-place.ts'),
       receipts: source('receipts-element.ts'),
       ...more,
     },
     bundle: true,
     splitting: true,
-    minify: true,
+    // All of TensorFlow.js would take longer than it is worth.
+    minify: !tensorflow,
     write: false,
     outdir: '/sdk',
     format: 'esm',
     platform: 'browser',
     conditions: ['@tutti/source'],
-    external: ['@tensorflow/*'],
+    external: tensorflow ? [] : ['@tensorflow/*'],
     jsx: 'automatic',
     define: { 'process.env.NODE_ENV': '"production"' },
     logLevel: 'warning',
@@ -74,22 +79,31 @@ export interface Site {
   close(): Promise<void>;
 }
 
+/** The SDK's files once more, under headers of their own: a worker has the policy that its own file came with. */
+const NO_WASM = /^\/no-wasm(?=\/sdk\/)/;
+
+const TYPES: Readonly<Record<string, string>> = {
+  js: 'text/javascript; charset=utf-8',
+  wasm: 'application/wasm',
+};
+
 /** @param headers by path, such as a content policy. */
 export async function openSite(
   files: readonly Bundle[],
   headers: Readonly<Record<string, Readonly<Record<string, string>>>> = {},
-  more: Readonly<Record<string, string>> = {},
+  more: Readonly<Record<string, string | Uint8Array>> = {},
 ): Promise<Site> {
-  const texts = new Map(files.map(({ path, text }) => [path, text]));
-  texts.set('/page.js', PAGE_SCRIPT);
-  for (const [path, text] of Object.entries(more)) texts.set(path, text);
+  const texts = new Map<string, string | Uint8Array>([
+    ['/page.js', PAGE_SCRIPT],
+    ...files.map(({ path, text }) => [path, text] as const),
+    ...Object.entries(more),
+  ]);
   const server: Server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://site').pathname;
-    const script = texts.get(path);
-    const type = script !== undefined && path.endsWith('.js') ? 'text/javascript' : 'text/html';
-    response
-      .writeHead(200, { 'content-type': `${type}; charset=utf-8`, ...headers[path] })
-      .end(script ?? PAGE);
+    const file = texts.get(path.replace(NO_WASM, ''));
+    const type =
+      TYPES[file === undefined ? '' : path.slice(path.lastIndexOf('.') + 1)] ?? 'text/html; charset=utf-8';
+    response.writeHead(200, { 'content-type': type, ...headers[path] }).end(file ?? PAGE);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { memoryBlobs, memoryStore } from '@tutti/coordination';
 import { dashboardFiles } from '@tutti/dashboard';
@@ -8,33 +7,13 @@ import { createCoordinator } from '@tutti/server';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FILMS, openWireFederation, rounds, wireConfig, type WireFederation } from '../wire/federation.ts';
+import { barriers } from './axe.ts';
 import { chromiumPath, launchChromium, NO_CHROMIUM } from './chromium.ts';
 
 /** The dashboard of a real coordinator, in Chromium, while real clients take part. */
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
 /** Pictures for people to look at; never committed. */
 const ARTEFACTS = fileURLToPath(new URL('../../test-artefacts/', import.meta.url));
-
-/** What axe finds against the page, by name. */
-async function barriers(page: Page): Promise<string[]> {
-  // In a world of its own: the page's content policy allows no script of ours.
-  const client = await page.context().newCDPSession(page);
-  const { frameTree } = await client.send('Page.getFrameTree');
-  const { executionContextId: contextId } = await client.send('Page.createIsolatedWorld', {
-    frameId: frameTree.frame.id,
-    grantUniveralAccess: true,
-  });
-  await client.send('Runtime.evaluate', { expression: axe, contextId });
-  const { result } = await client.send('Runtime.evaluate', {
-    expression: `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))`,
-    contextId,
-    awaitPromise: true,
-    returnByValue: true,
-  });
-  return result.value as string[];
-}
 
 describe('the dashboard', () => {
   let browser: Browser | undefined;

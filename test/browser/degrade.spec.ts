@@ -57,27 +57,29 @@ describe('where something is missing or broken', () => {
       {
         '/no-worker': policy(`${SELF}; script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'`),
         '/strict': policy(`${SELF}; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'`),
-        '/no-wasm': policy(`${SELF}; script-src 'self'`),
-        '/no-wasm-worker.js': policy(`${SELF}; script-src 'self'`),
+        '/no-wasm/sdk/worker.js': policy(`${SELF}; script-src 'self'`),
+        '/no-wasm/sdk/worker-without-wasm.js': policy(`${SELF}; script-src 'self'`),
+        '/no-wasm-no-worker': policy(`${SELF}; script-src 'self'; worker-src 'none'`),
       },
       {
         '/no-storage.js': NO_STORAGE,
-        '/no-wasm-worker.js': "import('/sdk/worker.js');",
         '/service-worker.js': SERVICE_WORKER,
       },
     ),
   );
 
-  /** Opens a recommender with a worker of the site's own. */
-  const openWith = async (worker: string, path = '/'): Promise<Page> => {
-    const page = await openPage(stage.context, stage.site.url + path);
+  /** Opens a recommender with a worker of the site's own, or of the SDK that lies elsewhere. */
+  const openWith = async (worker: string | undefined, from = 'sdk'): Promise<Page> => {
+    const page = await openPage(stage.context, stage.site.url);
+    const own = worker === undefined ? '' : `worker: () => new Worker('${worker}', { type: 'module' }),`;
     await page.evaluate(
       `(async () => {
         Object.assign(globalThis, { warnings: [], heard: [] });
+        globalThis.sdk = await import('/${from}/index.js');
         globalThis.tutti = await sdk.openRecommender({
           ...${JSON.stringify(asked(stage.federation.url))},
           onWarning: (warning) => warnings.push(warning),
-          worker: () => new Worker('${worker}', { type: 'module' }),
+          ${own}
         });
         for (const type of ['connected', 'receipt']) tutti.on(type, (event) => heard.push(event));
         await tutti.record({ item: 'film-1' });
@@ -124,10 +126,24 @@ describe('where something is missing or broken', () => {
     expect(await warningsIn(page)).toEqual(['worker-blocked']);
   });
 
-  it('WebAssembly that is forbidden: it trains in TypeScript, and takes part', async () => {
-    const page = await openWith('/no-wasm-worker.js', '/no-wasm');
+  it('WebAssembly that is forbidden: another worker trains in TypeScript, and takes part', async () => {
+    const page = await openWith(undefined, 'no-wasm/sdk');
     await recommends(page);
     await meanwhile(stage.federation, await stage.nodes(3), () => untilHeard(page, 'receipt'));
+    expect(await warningsIn(page)).toEqual(['wasm-blocked']);
+    expect(page.workers().map((worker) => new URL(worker.url()).pathname)).toEqual([
+      '/no-wasm/sdk/worker-without-wasm.js',
+    ]);
+  });
+
+  it('neither a worker nor WebAssembly: it says what to allow, or which entry needs neither', async () => {
+    const page = await openPage(stage.context, `${stage.site.url}/no-wasm-no-worker`);
+    await expect(openInPage(page, asked(stage.federation.url))).rejects.toThrow(
+      /no worker and run no WebAssembly.*client-browser\/in-place/,
+    );
+    await page.evaluate(`import('/sdk/in-place.js').then((m) => { globalThis.sdk = m; })`);
+    await openInPage(page, asked(stage.federation.url));
+    await recommends(page);
     expect(await warningsIn(page)).toEqual(['wasm-blocked']);
   });
 

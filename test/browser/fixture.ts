@@ -40,6 +40,7 @@ export interface PersonOptions extends Partial<RecommenderOptions> {
 export function useStage(
   serve: (files: readonly Bundle[]) => Promise<Site> = (files) => openSite(files),
   entries: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
 ): Stage {
   let browser: Browser | undefined;
   let site: Site | undefined;
@@ -47,7 +48,7 @@ export function useStage(
   let context: BrowserContext | undefined;
   beforeAll(async () => {
     if (chromiumPath === undefined) return;
-    [browser, site] = await Promise.all([launchChromium(), bundleSdk(entries).then(serve)]);
+    [browser, site] = await Promise.all([launchChromium(flags), bundleSdk(entries).then(serve)]);
   });
   afterAll(async () => {
     await browser?.close();
@@ -94,15 +95,21 @@ export function useStage(
   };
 }
 
-/** Waits until a page heard an event of this type (and phase), at most ten seconds. */
-export async function untilHeard(page: Page, type: string, phase?: string, times = 1): Promise<void> {
+/** Waits until a page heard an event of this type (and phase), by default at most ten seconds. */
+export async function untilHeard(
+  page: Page,
+  type: string,
+  phase?: string,
+  times = 1,
+  timeout = 10_000,
+): Promise<void> {
   await page.waitForFunction(
     ([wanted, of, count]) =>
       (globalThis as unknown as { heard: { type: string; phase?: string }[] }).heard.filter(
         (event) => event.type === wanted && (of === null || event.phase === of),
       ).length >= count,
     [type, phase ?? null, times] as const,
-    { timeout: 10_000, polling: 10 },
+    { timeout, polling: 10 },
   );
 }
 

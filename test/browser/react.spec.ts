@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { barriers } from './axe.ts';
 import { openPage } from './chromium.ts';
 import { asked } from './fixture-options.ts';
 import { meanwhile, useStage } from './fixture.ts';
@@ -27,6 +28,13 @@ describe('a React app', () => {
     });
     expect(await status.textContent()).toMatch(/^This device took part/);
     await expect.poll(() => page.locator('main main').getAttribute('data-consent')).toBe('granted');
+
+    // Nothing stands in anybody's way, light or dark.
+    await page.addStyleTag({ content: ':root { color-scheme: light dark }' });
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await barriers(page, 'tutti-receipts'), colorScheme).toEqual([]);
+    }
 
     // The lock is given back when the component goes: nothing takes part behind its back.
     const held = () => page.evaluate(async () => (await navigator.locks.query()).held?.length);

@@ -9,7 +9,6 @@ import {
   type RecommenderEvent,
   type SharedEngine,
 } from '@tutti/client/sdk';
-import { openKernelEngine, wasmKernelRuns } from '@tutti/engine-simd';
 import type { Model, TrainingEngine } from '@tutti/model';
 import { portableCrypto } from '@tutti/secure-aggregation';
 import { browserConditions, NO_PAGE, steadyNow, type PageState } from './conditions.ts';
@@ -19,15 +18,20 @@ import { sealedStore } from './sealed-store.ts';
 import { webSocketTransport } from './socket.ts';
 import type { Settings, Verbs } from './verbs.ts';
 
-/** What trains a model in an app's own worker, such as TensorFlow.js. */
-export type OpenEngine = (model: Model) => Promise<TrainingEngine>;
+/** What trains a model: the kernel, or for an app's own model TensorFlow.js. */
+export type OpenEngine = (model: Model) => TrainingEngine | Promise<TrainingEngine>;
+
+/** The engine of a room. */
+export interface EngineParts {
+  readonly openEngine: OpenEngine;
+  /** Whether it needs no WebAssembly, or has it. */
+  readonly wasm: boolean;
+}
 
 /** What a host is given from outside a structured clone. */
-export interface HostParts {
+export interface HostParts extends EngineParts {
   readonly hear: (event: RecommenderEvent) => void;
   readonly token?: TokenSource;
-  /** What trains a model; the kernel, when left out. */
-  readonly openEngine?: OpenEngine;
 }
 
 /** The engine room of one recommender: storage, training, masking and the socket, in a worker or where there is none in place. */
@@ -172,18 +176,15 @@ async function keptStore(
 }
 
 function sharedEngine(
-  { openEngine }: HostParts,
+  { openEngine, wasm }: HostParts,
   warn: (code: string, message: string) => void,
 ): SharedEngine {
-  if (!wasmKernelRuns())
+  if (!wasm)
     warn(
       'wasm-blocked',
       "WebAssembly does not run here: training takes some times longer. A content policy needs script-src 'wasm-unsafe-eval'.",
     );
-  return shareEngine(async (model) => ({
-    engine: (await openEngine?.(model)) ?? openKernelEngine(model),
-    notes: [],
-  }));
+  return shareEngine(async (model) => ({ engine: await openEngine(model), notes: [] }));
 }
 
 interface Turns {

@@ -1,11 +1,20 @@
-import { openFacade, type BrowserRecommender, type OpenOptions } from './facade.ts';
-import { createRoom } from './room.ts';
+import { openKernelEngine, wasmKernelRuns } from '@tutti/engine-simd';
+import type { BrowserRecommender, OpenOptions } from './facade.ts';
+import { openHere } from './here.ts';
+import type { OpenEngine } from './host.ts';
+
+/** What a recommender without a worker is opened with. */
+export interface InPlaceOptions extends OpenOptions {
+  /** What trains a model, such as TensorFlow.js for a model of the app's own; by default the built-in kernel. */
+  readonly engine?: OpenEngine;
+}
 
 /**
  * Opens a recommender that trains where it is called: in a service worker, which has no workers of its own, or in an app's worker.
  * In a page it would keep the page waiting while it trains.
  * @throws {UsageError} for an option that is not what it must be.
  */
-export async function openRecommender(options: OpenOptions): Promise<BrowserRecommender> {
-  return openFacade(options, { room: createRoom(), carry: (callback) => callback, end: () => undefined });
+export function openRecommender({ engine, ...options }: InPlaceOptions): Promise<BrowserRecommender> {
+  const wasm = engine !== undefined || wasmKernelRuns();
+  return openHere(options, { openEngine: engine ?? openKernelEngine, wasm });
 }

@@ -12,8 +12,9 @@ export interface RecommenderOptions extends OpenOptions {
 /** How long a worker may take to say that it is there, in milliseconds. */
 const WORKER_MS = 10_000;
 
-/** As `serveRecommender` says it. */
+/** As a worker says it; see serve-room.ts, which is no part of the page. */
 const READY = 'tutti-ready';
+const NO_WASM = 'tutti-no-wasm';
 
 /**
  * Opens a person's recommender: a worker that keeps what they do, ranks, and takes part in rounds once they consent. It needs no network.
@@ -22,22 +23,45 @@ const READY = 'tutti-ready';
  * @throws {UsageError} for an option that is not what it must be.
  */
 export async function openRecommender(options: RecommenderOptions): Promise<BrowserRecommender> {
+  let worker: Worker;
   try {
-    const worker = await startedWorker(options.worker ?? ownWorker, options.signal);
-    return await openFacade(options, linkTo(worker));
+    worker = await (options.worker === undefined
+      ? ownWorker(options.signal)
+      : started(options.worker, options.signal));
   } catch (error) {
     if (!(error instanceof WorkerBlocked)) throw error;
-    return openHere(options, error);
+    return withoutWorker(options, error);
   }
+  return openFacade(options, linkTo(worker));
 }
 
 class WorkerBlocked extends EnvironmentError {}
+class WasmBlocked extends EnvironmentError {}
 
-// The file beside the built one. From the sources it is a bundler that finds it.
-const ownWorker = (): Worker =>
-  new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'tutti' });
+/**
+ * The package's own worker: the file beside the built one. From the sources it is a bundler that finds it; webpack makes one of two
+ * workers that have the same name.
+ */
+async function ownWorker(signal: AbortSignal | undefined): Promise<Worker> {
+  try {
+    return await started(
+      () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'tutti' }),
+      signal,
+    );
+  } catch (error) {
+    if (!(error instanceof WasmBlocked)) throw error;
+  }
+  return started(
+    () =>
+      new Worker(new URL('./worker-without-wasm.js', import.meta.url), {
+        type: 'module',
+        name: 'tutti-without-wasm',
+      }),
+    signal,
+  );
+}
 
-function startedWorker(start: () => Worker, signal: AbortSignal | undefined): Promise<Worker> {
+function started(start: () => Worker, signal: AbortSignal | undefined): Promise<Worker> {
   return new Promise((resolve, reject) => {
     let worker: Worker;
     const over = new AbortController();
@@ -63,6 +87,7 @@ function startedWorker(start: () => Worker, signal: AbortSignal | undefined): Pr
     worker.addEventListener(
       'message',
       ({ data }) => {
+        if (data === NO_WASM) fail(new WasmBlocked('WebAssembly does not run in a worker'));
         if (data !== READY) return;
         over.abort();
         resolve(worker);
@@ -84,10 +109,10 @@ function linkTo(worker: Worker): Link {
   };
 }
 
-async function openHere(options: RecommenderOptions, why: Error): Promise<BrowserRecommender> {
-  const here = await import('./in-place.ts');
+async function withoutWorker(options: RecommenderOptions, why: Error): Promise<BrowserRecommender> {
+  const { openInPage } = await import('./in-page.ts');
   const message = `the browser refused the worker (${why.message}): training runs in the page and may keep it waiting. A content policy needs worker-src 'self'.`;
   if (options.onWarning === undefined) console.warn(`tutti: ${message} (worker-blocked)`);
   else options.onWarning({ type: 'warning', code: 'worker-blocked', message });
-  return here.openRecommender(options);
+  return openInPage(options);
 }

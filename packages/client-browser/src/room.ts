@@ -2,7 +2,7 @@ import type { TokenSource } from '@tutti/client';
 import type { RecommenderEvent } from '@tutti/client/sdk';
 import type { PageState } from './conditions.ts';
 import { sendError, type SentError } from './errors.ts';
-import { openHost, type Host, type OpenEngine } from './host.ts';
+import { openHost, type EngineParts, type Host } from './host.ts';
 import type { Asked, Settings, Verb } from './verbs.ts';
 
 /** What comes back from a call: a worker's errors would lose their class. */
@@ -18,7 +18,7 @@ export interface Room {
 }
 
 /** A room before anybody opened it. */
-export function createRoom(openEngine?: OpenEngine): Room {
+export function createRoom(engine: EngineParts): Room {
   let host: Host | undefined;
   const calls = new Map<number, AbortController>();
   const outcomeOf = async (work: () => Promise<unknown>): Promise<Outcome> => {
@@ -31,11 +31,7 @@ export function createRoom(openEngine?: OpenEngine): Room {
   return {
     open: (settings, hear, token) =>
       outcomeOf(async () => {
-        host = await openHost(settings, {
-          hear,
-          ...(token === undefined ? {} : { token }),
-          ...(openEngine === undefined ? {} : { openEngine }),
-        });
+        host = await openHost(settings, { ...engine, hear, ...(token === undefined ? {} : { token }) });
       }),
     async call(id, verb, asked) {
       const controller = new AbortController();

@@ -1,9 +1,6 @@
-import { expose } from 'comlink';
+import { openKernelEngine, wasmKernelRuns } from '@tutti/engine-simd';
+import { serveRoom } from './serve-room.ts';
 import type { OpenEngine } from './host.ts';
-import { createRoom } from './room.ts';
-
-/** What a worker says once it can be talked to. */
-export const READY = 'tutti-ready';
 
 /**
  * Serves one recommender from the worker that this runs in. An app needs it only for a worker file of its own, which it passes as
@@ -12,6 +9,5 @@ export const READY = 'tutti-ready';
  * @param options.engine what trains a model; the built-in kernel, when left out.
  */
 export function serveRecommender({ engine }: { engine?: OpenEngine } = {}): void {
-  expose(createRoom(engine));
-  globalThis.postMessage(READY);
+  serveRoom({ openEngine: engine ?? openKernelEngine, wasm: engine !== undefined || wasmKernelRuns() });
 }

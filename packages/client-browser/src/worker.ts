@@ -1,4 +1,9 @@
-import { serveRecommender } from './serve.ts';
+// By its own path, so that no bundler brings the kernel in TypeScript along.
+import { openWasmEngine, wasmKernelRuns } from '@tutti/engine-simd/wasm';
+import { NO_WASM, serveRoom } from './serve-room.ts';
 
 // Nothing happens where this is loaded outside a worker.
-if ('WorkerGlobalScope' in globalThis) serveRecommender();
+if ('WorkerGlobalScope' in globalThis) {
+  if (wasmKernelRuns()) serveRoom({ openEngine: openWasmEngine, wasm: true });
+  else globalThis.postMessage(NO_WASM);
+}

@@ -1,20 +1,8 @@
-import { UsageError } from '@tutti/base';
-import {
-  beyondKernel,
-  contentEngine,
-  isFactorization,
-  towerShape,
-  type BuiltInConfig,
-  type LoadedModel,
-  type Model,
-  type TrainingEngine,
-  type WholeTable,
-} from '@tutti/model';
-import { loadFactorization } from './kernel-factorization.ts';
-import { loadTower } from './kernel-tower.ts';
-import type { OpenKernel } from './kernel.ts';
+import type { Model, TrainingEngine } from '@tutti/model';
+import { engineOf } from './engine-of.ts';
 import { openTypescriptKernel } from './typescript-kernel.ts';
-import { openWasmKernel, wasmKernelRuns } from './wasm-kernel.ts';
+import { openWasmEngine } from './wasm-engine.ts';
+import { wasmKernelRuns } from './wasm-kernel.ts';
 
 /** The kernel as an engine, in WebAssembly where that runs; nothing of TensorFlow.js comes with it. */
 export function openKernelEngine(model: Model): TrainingEngine {
@@ -26,30 +14,5 @@ export function openKernelEngine(model: Model): TrainingEngine {
  * @throws {UsageError} for what no kernel has, such as an app's own model or another loss.
  */
 export function kernelEngine(model: Model, name: 'simd' | 'ts'): TrainingEngine {
-  const { config } = model;
-  const reason = beyondKernel(config);
-  if (reason !== undefined || config.family === 'own')
-    throw new UsageError(`engine ${name}: ${reason ?? 'this model'} trains in TensorFlow.js`);
-  const open = name === 'simd' ? openWasmKernel : openTypescriptKernel;
-  const engine: TrainingEngine = {
-    model,
-    engine: name,
-    backend: name,
-    load: async (shared, whole) => loadInKernel(open, { ...model, config }, shared, whole),
-  };
-  return config.family === 'content' ? contentEngine(model, config, engine) : engine;
-}
-
-function loadInKernel(
-  open: OpenKernel,
-  model: Model & { readonly config: BuiltInConfig },
-  shared: Float32Array,
-  whole?: WholeTable,
-): LoadedModel {
-  const { config, items, layout } = model;
-  const length = isFactorization(config) ? items * config.dimension : layout.length;
-  if (shared.length !== length) throw new UsageError(`${shared.length} weights; the layout has ${length}`);
-  return isFactorization(config)
-    ? loadFactorization(open, { config, items }, shared, whole)
-    : loadTower(open, { shape: towerShape(config), training: config, layout, items }, shared, whole);
+  return name === 'simd' ? openWasmEngine(model) : engineOf(model, 'ts', openTypescriptKernel);
 }

@@ -176,7 +176,7 @@ class LoadedOwnModel implements LoadedModel {
   async #fit(start: Float32Array, positives: Int32Array, random: SeededRandom): Promise<Float32Array> {
     const { tf } = this;
     const own = tf.tidy(() => tf.variable(this.#ownOf(start)));
-    const adam = tf.train.adam(this.#config.localLearningRate);
+    const adam = adamOf(tf, this.#config.localLearningRate);
     try {
       const targets = this.#draw(positives, random);
       for (let step = 0; step < this.#config.personalSteps; step++)
@@ -199,7 +199,7 @@ class LoadedOwnModel implements LoadedModel {
     const places = new Map(Array.from(rows, (row, place) => [row, place] as const));
     const start = tf.tidy(() => this.#compact(rows));
     const variables = tf.tidy(() => start.map((tensor) => tf.variable(tensor)));
-    const adam = tf.train.adam(this.#config.learningRate);
+    const adam = adamOf(tf, this.#config.learningRate);
     const own = this.#ownOf(person);
     let sum = 0;
     try {
@@ -263,6 +263,17 @@ class LoadedOwnModel implements LoadedModel {
       }
     });
   }
+}
+
+/** Adam as Kingma and Ba (ICLR 2015) have it, with the ε of TensorFlow.js for 32 bits. */
+const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
+
+/**
+ * Adam with an ε of its own: by default TensorFlow.js asks its backend, and that of WebGL says 1e-4, since 4.22.0 takes graphics cards
+ * that draw in 32 bits for those that draw in 16.
+ */
+function adamOf(tf: Tensorflow, learningRate: number): ReturnType<Tensorflow['train']['adam']> {
+  return tf.train.adam(learningRate, ADAM.beta1, ADAM.beta2, ADAM.epsilon);
 }
 
 /** The same targets over a compact table. */

@@ -1,0 +1,67 @@
+import type { Browser } from 'playwright';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openWireFederation, wireConfig, type WireFederation } from '../wire/federation.ts';
+import {
+  chromiumPath,
+  inPage,
+  launchChromium,
+  NO_CHROMIUM,
+  openInPage,
+  openPage,
+  openSite,
+  warningsIn,
+} from './chromium.ts';
+import { asked } from './fixture-options.ts';
+import { builtByVite, builtByWebpack, unbundled } from './packed.ts';
+
+/** A page of somebody else's, from the packages as they are published, in Chromium. */
+
+describe.each([
+  ['Vite', builtByVite],
+  ['webpack', builtByWebpack],
+  ['no bundler', unbundled],
+] as const)('the packages with %s, without any configuration', (name, built) => {
+  let browser: Browser | undefined;
+  let federation: WireFederation;
+  beforeAll(async () => {
+    if (chromiumPath === undefined) return;
+    browser = await launchChromium();
+    federation = await openWireFederation(wireConfig(), { engine: 'auto' });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await federation?.close();
+  });
+  beforeEach((ctx) => {
+    if (browser === undefined) ctx.skip(NO_CHROMIUM);
+  });
+
+  it(
+    'find the worker, which recommends; without WebAssembly, the other one',
+    { timeout: 120_000 },
+    async () => {
+      const files = await built();
+      const refused = Object.fromEntries(
+        files.map(({ path }) => [path, { 'content-security-policy': "script-src 'self'" }]),
+      );
+      for (const [headers, warnings] of [
+        [{}, []],
+        [refused, ['wasm-blocked']],
+      ] as const) {
+        const site = await openSite(files, headers);
+        const context = await browser!.newContext();
+        try {
+          const page = await openPage(context, `${site.url}/index.html`);
+          await openInPage(page, asked(federation.url));
+          expect(page.workers(), name).toHaveLength(1);
+          await inPage(page, (tutti) => tutti.record({ item: 'film-1' }));
+          expect(await inPage(page, (tutti) => tutti.recommend({ k: 3 }))).toHaveLength(3);
+          expect(await warningsIn(page)).toEqual(warnings);
+        } finally {
+          await context.close();
+          await site.close();
+        }
+      }
+    },
+  );
+});
