@@ -19,7 +19,8 @@ function variablesIn(text: string): Record<string, string> {
   );
 }
 
-const drainMs = decodeConfig({ tasks: [] }).drain.deadlineMs;
+const tasks = [{ name: 'films', catalogue: { ids: ['a', 'b'] }, model: { family: 'mf' as const } }];
+const drainMs = decodeConfig({ tasks }).drain.deadlineMs;
 
 describe('the image', () => {
   const text = read('Dockerfile');
@@ -32,7 +33,7 @@ describe('the image', () => {
         listen: { host: '0.0.0.0' },
         store: 'lmdb:/var/lib/tutti',
         log: { format: 'json' },
-        tasks: [],
+        tasks,
       }),
     ).not.toThrow();
   });
@@ -77,7 +78,7 @@ describe('the chart', () => {
   const set = read('helm/tutti/templates/statefulset.yaml');
 
   it('has a configuration that can be run, and time to drain after the pause before it', () => {
-    const { drain } = decodeConfig(values.config);
+    const { drain } = decodeConfig({ ...values.config, tasks });
     const pause = Number(/"sleep", "(\d+)"/.exec(set)?.[1]);
     expect(values.terminationGracePeriodSeconds).toBeGreaterThan(pause + drain.deadlineMs / 1_000);
   });
@@ -113,8 +114,7 @@ it('alerts ask for metrics that a coordinator has', async () => {
     rules.flatMap(({ expr }) => expr.match(/\b(?:tutti|nodejs)_\w+/g) ?? []),
   );
   expect(asked.length).toBeGreaterThan(8);
-  const task = { name: 'films', catalogue: { ids: ['a', 'b'] }, model: { family: 'mf' as const } };
-  const config = { listen: { port: 0 }, tasks: [task] };
+  const config = { listen: { port: 0 }, tasks };
   await using coordinator = await createCoordinator({
     config,
     store: memoryStore(),

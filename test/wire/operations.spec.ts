@@ -4,6 +4,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { connect as connectPlain } from 'node:net';
 import { toHex } from '@tutti/base';
 import { memoryBlobs, memoryStore, type CoordinationEvent } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -114,6 +115,52 @@ describe('a coordinator that is watched', () => {
       expect(federation.events).toContainEqual(
         expect.objectContaining({ type: 'aborted', reason: 'task-stopped' }),
       );
+    },
+  );
+});
+
+describe('a coordinator among senders that never end', () => {
+  /** What a raw connection is answered, and how long it was open. */
+  const raw = (
+    url: string,
+    send: (write: (text: string) => void) => void,
+  ): Promise<{ text: string; ms: number }> =>
+    new Promise((resolve) => {
+      const began = Date.now();
+      let text = '';
+      const socket = connectPlain(Number(new URL(url).port), '127.0.0.1', () =>
+        send((part) => void socket.write(part)),
+      );
+      socket.on('data', (chunk) => (text += chunk.toString('latin1')));
+      socket.on('error', () => undefined);
+      socket.on('close', () => resolve({ text, ms: Date.now() - began }));
+    });
+
+  it(
+    'ends headers without end, bodies that are too large, and requests that trickle, and serves the rest',
+    { timeout: 30_000 },
+    async () => {
+      await using coordinator = await createCoordinator({ config: wireConfig(), ...ofStorage() });
+      const url = await coordinator.listen();
+      const trickling = Array.from({ length: 50 }, () =>
+        raw(url, (write) => write('GET /healthz HTTP/1.1\r\nhost: x\r\na')),
+      );
+      const endless = raw(url, (write) => {
+        write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
+        for (let i = 0; i < 400; i++) write(`x-${i}: ${'a'.repeat(200)}\r\n`);
+      });
+      expect((await endless).text).toContain('431 Request Header Fields Too Large');
+      const large = raw(url, (write) =>
+        write(
+          'POST /v1/status HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99999999\r\nconnection: close\r\n\r\n{',
+        ),
+      );
+      expect((await fetch(`${url}/healthz`)).status).toBe(200);
+      for (const { text, ms } of await Promise.all(trickling)) {
+        expect(text).toContain('408 Request Timeout');
+        expect(ms).toBeLessThan(15_000);
+      }
+      expect((await large).text).toMatch(/^HTTP\/1\.1 (404|413)/);
     },
   );
 });

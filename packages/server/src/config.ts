@@ -24,7 +24,7 @@ export const configSchema = z.strictObject({
   metrics: metricsSchema,
   drain: drainSchema,
   limits: limitsSchema,
-  tasks: z.array(taskSchema).max(64),
+  tasks: z.array(taskSchema).min(1).max(64),
 });
 
 /** A configuration as it is written. */

@@ -82,9 +82,9 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const { connections, inFlight, bytesInFlight } = config.limits;
   const gate = openGate(config.limits);
   const addressOf = addressReader(config.listen.trustedProxies);
-  let metrics: Metrics | undefined;
+  const watch: { metrics?: Metrics } = {};
   const onRefused = (limit: NonNullable<LogFields<'refused'>['limit']>, address: string): void => {
-    metrics?.refused(limit);
+    watch.metrics?.refused(limit);
     log.write('refused', { limit, address });
   };
   const sockets = openSockets({
@@ -105,12 +105,13 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     traffic: sockets.traffic,
   });
   const { readiness, become } = lifecycleOf(coordination);
-  metrics = createMetrics({
+  const metrics = createMetrics({
     coordination,
     traffic: sockets.traffic,
     connections: sockets.connections,
     isReady: () => readiness().status === 'ready',
   });
+  watch.metrics = metrics;
   logTasks(coordination, log);
   const http = openHttp({
     coordination,

@@ -13,6 +13,9 @@ import { tlsOptions, type Certificate } from './tls.ts';
 /** Time for a whole request to arrive in, in milliseconds. */
 const REQUEST_MS = 30_000;
 
+/** Time for the headers of a request to arrive in, and how often connections are looked at for it, in milliseconds. */
+const PATIENCE = { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 };
+
 /** Nothing here takes a body. */
 const LARGEST_BODY_BYTES = 65_536;
 
@@ -41,8 +44,11 @@ export function openHttp(options: {
   const bounds = { requestTimeout: REQUEST_MS, bodyLimit: LARGEST_BODY_BYTES, logger: false as const };
   const app =
     certificate === undefined
-      ? Fastify(bounds)
-      : (Fastify({ ...bounds, https: tlsOptions(certificate) }) as unknown as FastifyInstance);
+      ? Fastify({ ...bounds, http: PATIENCE })
+      : (Fastify({
+          ...bounds,
+          https: { ...PATIENCE, ...tlsOptions(certificate) },
+        }) as unknown as FastifyInstance);
 
   app.addHook('onSend', async (_request, reply) => {
     reply.header('access-control-allow-origin', '*').header('x-content-type-options', 'nosniff');
