@@ -12,10 +12,11 @@ export interface RecommendedTraining {
 /**
  * Noise of the sum that is on unless another is asked for, over the clipping norm: enough that rows of the item table cannot be told apart
  * by person (`tutti audit` measures it, at the smallest sum that is ever released), far too little for a guarantee. Neural families move
- * few rows far, and those of one person alike, so they need more.
+ * few rows far, and those of one person alike, so they need more; of neumf, whose clipping norm is twice that of the others, half the share.
  */
 export function defaultNoiseMultiplier(family: ModelConfig['family']): number {
-  return family === 'mf' || family === 'content' ? 0.03 : 0.08;
+  if (family === 'mf' || family === 'content') return 0.03;
+  return family === 'neumf' ? 0.04 : 0.08;
 }
 
 /** FedAdam with all its numbers. */
@@ -27,6 +28,10 @@ export interface RecommendedStrategy {
   readonly tau: number;
   readonly weightDecay: number;
 }
+
+/** C of the neural families: item rows of two towers move further. */
+const TOWER_CLIP = 8;
+const NEUMF_CLIP = 16;
 
 /** Server step of the neural families without noise, and what its product with the noise of a coordinate's mean may be. */
 const TOWER_RATE = 0.35;
@@ -51,7 +56,7 @@ export function recommended(config: ModelConfig, facts: DataFacts, noiseStddev =
   // τ keeps coordinates that only noise moves from taking whole steps.
   const learningRate = Math.min(TOWER_RATE, TOWER_RATE_TIMES_NOISE / noiseStddev);
   const strategy = { ...adam, beta1: 0.5, tau: 0.05, learningRate, weightDecay: 0 };
-  return { strategy, clippingNorm: 8 };
+  return { strategy, clippingNorm: config.family === 'neumf' ? NEUMF_CLIP : TOWER_CLIP };
 }
 
 /** Clipping norm under differential privacy over the root of a mean history: a third to a half of the updates are shortened. */

@@ -141,7 +141,7 @@ export function simulateCommand(): Command {
     .addOption(
       new Option(
         '--noise <name>',
-        'the product’s default noise (3 % of the clipping norm, 8 % for neural families), or none',
+        'the product’s default noise (3 % of the clipping norm, 8 % for gmf and mlp, 4 % for neumf), or none',
       )
         .choices(['none', 'default'])
         .default('none')
