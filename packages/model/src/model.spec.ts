@@ -361,12 +361,16 @@ describe('training examples', () => {
 });
 
 describe('a configuration', () => {
-  it('takes its defaults from the data: a0 = 10·n̄/I, λ = min(.03, 1/n̄)', () => {
+  it('takes its defaults from the data: a0 = 10·n̄/I, λ = 1/n̄, less for short histories', () => {
     const config = resolveModelConfig({ family: 'mf' }, { items: 3706, meanHistory: 165 });
     expect(config).toMatchObject({ unobservedWeight: 1650 / 3706, regularization: 1 / 165 });
-    expect(resolveModelConfig({ family: 'mf' }, { items: 1000, meanHistory: 5 })).toMatchObject({
-      regularization: 0.03,
-    });
+    const lambda = (family: 'mf' | 'mlp', meanHistory: number) =>
+      resolveModelConfig({ family }, { items: 1_000, meanHistory });
+    expect(lambda('mf', 50)).toMatchObject({ regularization: 1 / 50 });
+    expect(lambda('mf', 29)).toMatchObject({ regularization: 0.03 });
+    expect(lambda('mf', 5)).toMatchObject({ regularization: 0.35 * 5 ** -0.75 });
+    expect(lambda('mf', 0)).toMatchObject({ regularization: 0.35 });
+    expect(lambda('mlp', 5)).toMatchObject({ regularization: 0.03 });
   });
 
   it('refuses every wrong field at once', () => {

@@ -154,7 +154,7 @@ describe('iALS', () => {
   it('takes a0 and λ from the data', () => {
     const rows = Array.from({ length: 10 }, () => Array.from({ length: 50 }, (_, item) => item));
     expect(ialsDefaults(trainOf(rows, 1_000))).toEqual({ unobservedWeight: 0.5, regularization: 0.02 });
-    expect(ialsDefaults(trainOf([[0], [1]], 2))).toEqual({ unobservedWeight: 1, regularization: 0.03 });
+    expect(ialsDefaults(trainOf([[0], [1]], 2))).toEqual({ unobservedWeight: 1, regularization: 0.35 });
   });
 
   it.each([

@@ -22,7 +22,7 @@ export interface IalsOptions {
 }
 
 /**
- * a0 = min(1, 10·n̄/items) and λ = min(.03, 1/n̄), with n̄ interactions a person: what the federated family takes as well.
+ * a0 = min(1, 10·n̄/items) and λ = min(1/n̄, max(.03, .35/n̄^.75)), with n̄ interactions a person: what the federated family takes as well.
  * @see recommendation-quality, §3: within 95 to 100 % of tuned figures on six of seven data sets.
  */
 export function ialsDefaults({ users, items, values }: TrainingRows): {
@@ -32,7 +32,7 @@ export function ialsDefaults({ users, items, values }: TrainingRows): {
   const meanHistory = Math.max(1, values.length / Math.max(1, users));
   return {
     unobservedWeight: Math.min(1, (10 * meanHistory) / Math.max(1, items)),
-    regularization: Math.min(0.03, 1 / meanHistory),
+    regularization: Math.min(1 / meanHistory, Math.max(0.03, 0.35 * meanHistory ** -0.75)),
   };
 }
 
