@@ -19,6 +19,8 @@ export interface Mailroom {
   readonly outbox: Outbox;
   readonly sums: GroupSums;
   readonly traffic: () => Traffic;
+  /** Makes the ids of `users`, which takes a while: best done while threads start. */
+  introduce(users: readonly number[]): void;
   start(pool: ThreadPool, coordination: Coordination): void;
   /** Connects `users` and lets them check in. */
   checkIn(task: string, users: readonly number[]): Promise<void>;
@@ -117,6 +119,9 @@ export function openMailroom(
     outbox,
     sums: threadSums(() => pool),
     traffic: () => ({ ...traffic }),
+    introduce(people) {
+      for (const user of people) idFor(user);
+    },
     start(threads, engine) {
       pool = threads;
       coordination = engine;

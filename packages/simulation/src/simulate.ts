@@ -191,7 +191,7 @@ async function openRun(
   });
   const info = coordination.taskInfo(TASK);
   if (info === undefined) throw new InternalError('the simulated task is missing');
-  const pool = await openThreadPool(
+  const starting = openThreadPool(
     resolved.workers,
     {
       population,
@@ -207,6 +207,8 @@ async function openRun(
     },
     (hash) => blobs.get(hash),
   );
+  mailroom.introduce(drawPeople(task, resolved, population.users, 0));
+  const pool = await starting;
   mailroom.start(pool, coordination);
   return {
     task,
