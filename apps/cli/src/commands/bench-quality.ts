@@ -6,6 +6,7 @@ import { describeData, openData } from '../data.ts';
 import { engineOptions } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
 import { cohortSize, wholeNumber } from '../parse.ts';
+import { itemsOption, peopleOption } from '../built-in-options.ts';
 import { addModelOptions } from '../model-options.ts';
 import { canaryLines, runCanaries } from '../quality/canaries.ts';
 import { benchColdItems } from '../quality/cold-items.ts';
@@ -49,16 +50,8 @@ export function benchQualityCommand(): Command {
       'how good a family’s federation ranks, over seeds, against references; without --model the references alone',
     )
     .option('--dataset <folder>', 'ratings (MovieLens, NCF files or a CSV); built-in data when left out')
-    .addOption(
-      new Option('--users <n>', 'people of the built-in data')
-        .argParser(wholeNumber(16, 1_000_000))
-        .conflicts('dataset'),
-    )
-    .addOption(
-      new Option('--items <n>', 'items of the built-in data')
-        .argParser(wholeNumber(110, 1_000_000))
-        .conflicts('dataset'),
-    )
+    .addOption(peopleOption())
+    .addOption(itemsOption())
     .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]))
     .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
     .option('--cohort <n|p%>', 'clients a round (default: 10%, at least 16)', cohortSize)

@@ -19,6 +19,7 @@ import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { addModelOptions, modelInputOf, type ModelFlags } from '../model-options.ts';
 import { wholeNumber } from '../parse.ts';
+import { itemsOption, peopleOption } from '../built-in-options.ts';
 import { canaryLines, runCanaries } from '../quality/canaries.ts';
 import { factsOf } from '../quality/central.ts';
 import { openCheckpointScorer } from '../quality/checkpoint-scorer.ts';
@@ -66,16 +67,8 @@ export function evaluateCommand(): Command {
         .default('mlp')
         .conflicts('config'),
     )
-    .addOption(
-      new Option('--users <n>', 'people of the built-in data')
-        .argParser(wholeNumber(16, 1_000_000))
-        .conflicts('dataset'),
-    )
-    .addOption(
-      new Option('--items <n>', 'items of the built-in data')
-        .argParser(wholeNumber(110, 1_000_000))
-        .conflicts('dataset'),
-    )
+    .addOption(peopleOption())
+    .addOption(itemsOption())
     .addOption(
       new Option('--seed <n>', 'seed of the built-in data')
         .argParser(wholeNumber(0))

@@ -17,6 +17,7 @@ import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
 import { cohortSize, realNumber, sliceRows, wholeNumber, wordBits } from '../parse.ts';
+import { itemsOption, peopleOption } from '../built-in-options.ts';
 import { addModelOptions, modelInputOf, type ModelFlags } from '../model-options.ts';
 import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
 import { roundColumns, roundCells } from '../ui/rounds.ts';
@@ -219,16 +220,8 @@ function dataOptions(command: Command): Command {
       '--dataset <folder>',
       'ratings to train on (MovieLens, NCF files or a CSV with a header); built-in data when left out',
     )
-    .addOption(
-      new Option('--users <n>', 'people of the built-in data')
-        .argParser(wholeNumber(16, 1_000_000))
-        .conflicts('dataset'),
-    )
-    .addOption(
-      new Option('--items <n>', 'items of the built-in data')
-        .argParser(wholeNumber(110, 1_000_000))
-        .conflicts('dataset'),
-    )
+    .addOption(peopleOption())
+    .addOption(itemsOption())
     .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]).default('mlp'));
 }
 
