@@ -2,7 +2,7 @@ import {
   createLedger,
   recordCorrelated,
   recordRelease,
-  spent,
+  unamplifiedEpsilon,
   type Ledger,
   type Release,
 } from '@tutti/privacy';
@@ -43,17 +43,17 @@ export function ownEpsilon(state: DeviceLedger, { dpDelta, colluders }: OwnAccou
   const ledger = composed(counted, ({ releases, survivors }) =>
     (releases ?? []).map((release) => ofMany(release, survivors - colluders)),
   );
-  return spent(withCorrelated(ledger, counted), dpDelta).readers;
+  return unamplifiedEpsilon(withCorrelated(ledger, counted), dpDelta);
 }
 
 /** ε of this device's own noise alone, were everybody else to tell what they know; infinity where it added none. */
 export function localEpsilon(state: DeviceLedger, dpDelta: number): number {
   const counted = countedOf(state);
   if (counted.some(({ part }) => part.local === null)) return Number.POSITIVE_INFINITY;
-  return spent(
+  return unamplifiedEpsilon(
     composed(counted, ({ local }) => local ?? []),
     dpDelta,
-  ).readers;
+  );
 }
 
 /** @throws {UsageError} where a ledger from a store holds what no mechanism can have. */

@@ -22,8 +22,9 @@ export type { CorrelatedNoise, Participation } from './correlated.ts';
 export { addGaussianNoise, LARGEST_GAUSSIAN_VARIANCE } from './discrete-gaussian.ts';
 export { InvalidUpdateError } from './errors.ts';
 export { analyticGaussianDelta, analyticGaussianEpsilon, analyticGaussianSigma } from './gaussian.ts';
-export { createLedger, EMPTY_LEDGER, recordCorrelated, recordRelease, spent } from './ledger.ts';
-export type { CorrelatedRelease, Ledger, Release, Spent } from './ledger.ts';
+export { unamplifiedEpsilon } from './composition.ts';
+export { createLedger, EMPTY_LEDGER, recordCorrelated, recordRelease } from './ledger.ts';
+export type { CorrelatedRelease, Ledger, Release } from './ledger.ts';
 export { noiseSequence } from './noise-sequence.ts';
 export type { NoiseSequence, RoundDraw } from './noise-sequence.ts';
 export { normalCdf } from './normal.ts';
@@ -41,3 +42,5 @@ export {
 } from './rdp.ts';
 export type { Rdp } from './rdp.ts';
 export { addSkellamNoise, LARGEST_NOISE_VARIANCE } from './skellam.ts';
+export { spent } from './spent.ts';
+export type { Spent } from './spent.ts';

@@ -1,52 +1,11 @@
 #!/usr/bin/env node
-/**
- * Compiles chacha20.ts to WebAssembly with AssemblyScript and writes it in hexadecimal to src/chacha20-wasm.gen.ts. The result is in
- * the repository, so that neither `npm ci` nor an app needs the compiler; `--check` fails where it is out of date.
- */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import asc from 'assemblyscript/asc';
+/** Compiles the mask stream; see tools/wasm.mjs. */
+import { wasm } from '../../../tools/wasm.mjs';
 
-const source = fileURLToPath(new URL('chacha20.ts', import.meta.url));
-const target = fileURLToPath(new URL('../src/chacha20-wasm.gen.ts', import.meta.url));
-
-/** The module's bytes. @throws where it does not compile. */
-export async function compile() {
-  let bytes;
-  const { error, stderr } = await asc.main(
-    [
-      'chacha20.ts',
-      '--outFile=chacha20.wasm',
-      '-O3',
-      '--enable=simd',
-      '--enable=bulk-memory',
-      '--runtime=stub',
-      '--initialMemory=2',
-      '--maximumMemory=2',
-      '--noAssert',
-    ],
-    {
-      readFile: (name) => (name === 'chacha20.ts' ? readFileSync(source, 'utf8') : null),
-      writeFile: (name, content) => void (name === 'chacha20.wasm' && (bytes = content)),
-      listFiles: () => [],
-    },
-  );
-  if (error) throw new Error(`assembly/chacha20.ts does not compile: ${stderr.toString()}`, { cause: error });
-  return bytes;
-}
-
-/** In hexadecimal, of which gzip leaves a quarter less than of base64: bytes stay whole. */
-const generated = (bytes) =>
-  `/** Made by assembly/build.mjs from assembly/chacha20.ts: ${bytes.length} bytes of WebAssembly. Do not edit. */\n` +
-  `export const CHACHA20_WASM =\n  '${Buffer.from(bytes).toString('hex')}';\n`;
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const content = generated(await compile());
-  if (!process.argv.includes('--check')) writeFileSync(target, content);
-  else if (readFileSync(target, 'utf8') !== content) {
-    console.error(
-      'src/chacha20-wasm.gen.ts is out of date: npm run build:wasm -w packages/secure-aggregation',
-    );
-    process.exitCode = 1;
-  }
-}
+await wasm({
+  folder: new URL('./', import.meta.url),
+  entry: 'chacha20.ts',
+  target: new URL('../src/chacha20-wasm.gen.ts', import.meta.url),
+  name: 'CHACHA20_WASM',
+  memory: ['--initialMemory=2', '--maximumMemory=2'],
+});

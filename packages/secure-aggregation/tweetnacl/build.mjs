@@ -2,8 +2,8 @@
 /**
  * Takes out of the package tweetnacl what devices use, function by function and word for word, and writes it as a module to
  * src/tweetnacl.gen.ts: the package is one function that no bundler can take apart, and a quarter of it is for other uses. Curves
- * and SHA-512 are those of its fast file; secretbox, which seals a few hundred bytes at a time, is that of its small one. The result
- * is in the repository; `--check` fails where it is out of date.
+ * are those of its fast file; secretbox, which seals a few hundred bytes at a time, is that of its small one; the blocks of SHA-512 are
+ * src/sha512.ts. The result is in the repository; `--check` fails where it is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -28,6 +28,11 @@ const ROOTS = {
 
 /** Taken from the small file. */
 const SMALL = new Set(['crypto_core_hsalsa20', 'crypto_core_salsa20', 'crypto_onetimeauth']);
+
+/** Not taken, but ours. */
+const OWN = new Map([
+  ['crypto_hashblocks_hl', `import { hashBlocks as crypto_hashblocks_hl } from './sha512.ts';`],
+]);
 
 /** The declarations of a file of the package, by name: their text, and the names in it. */
 function declarationsOf(file) {
@@ -67,7 +72,7 @@ function extract() {
   const [fast, small] = ['nacl-fast.js', 'nacl.js'].map(declarationsOf);
   const taken = new Map();
   const take = (name) => {
-    if (taken.has(name)) return;
+    if (taken.has(name) || OWN.has(name)) return;
     const found = (SMALL.has(name) ? small : fast).get(name) ?? small.get(name);
     if (found === undefined) return;
     taken.set(name, '');
@@ -83,6 +88,7 @@ const { version } = require('tweetnacl/package.json');
 const content = [
   `// @ts-nocheck`,
   `/** Made by tweetnacl/build.mjs from tweetnacl ${version} (public domain), word for word. Do not edit. */`,
+  ...OWN.values(),
   ...extract(),
   `export const lowlevel: {\n${Object.entries(ROOTS)
     .map(([name, type]) => `  readonly ${name}: ${type};\n`)
