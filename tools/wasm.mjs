@@ -1,12 +1,15 @@
 /**
- * Compiles AssemblyScript beside a package and writes the module into the package's sources, in hexadecimal: bytes stay whole for gzip,
- * which leaves less of it than of base64, and no more than of a module that was deflated first. What comes out is in the repository, so
- * that neither `npm ci` nor an app needs the compiler; with `--check` it fails where what is there is out of date.
+ * Compiles AssemblyScript beside a package and writes the module into the package's sources as text, as `fromPackedText` of @tutti/base
+ * reads it. What comes out is in the repository, so that neither `npm ci` nor an app needs the compiler; with `--check` it fails where
+ * what is there is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import '@tutti/base/source';
 import asc from 'assemblyscript/asc';
+
+const { packedText } = await import('@tutti/base');
 
 /**
  * @param {object} options
@@ -20,7 +23,7 @@ export async function wasm({ folder, entry, target, name, memory }) {
   const bytes = await compiled({ folder, entry, memory });
   const file = fileURLToPath(target);
   const header = `/** Made by assembly/build.mjs from assembly/: ${bytes.length} bytes of WebAssembly. Do not edit. */`;
-  const content = `${header}\nexport const ${name} =\n  '${Buffer.from(bytes).toString('hex')}';\n`;
+  const content = `${header}\nexport const ${name} =\n  '${packedText(bytes)}';\n`;
   if (!process.argv.includes('--check')) writeFileSync(file, content);
   else if (readFileSync(file, 'utf8') !== content) {
     console.error(`src/${basename(file)} is out of date: npm run build:wasm in its package`);

@@ -97,11 +97,13 @@ async function whileTraining(script: string, rounds: number) {
   const running = nodes.map((node) => node.participate({ signal: stop.signal }));
   const until = (count: number) =>
     page.waitForFunction(`rounds >= ${count}`, undefined, { timeout: 10_000 + 4_000 * count });
-  await until(Math.min(5, rounds));
-  const before = await used();
   const start = Date.now();
-  await until(rounds);
-  const after = await used();
+  const uses: Awaited<ReturnType<typeof used>>[] = [];
+  const marks = [5, 0.25, 0.5, 0.75, 1].map((mark) => (mark < 5 ? Math.round(mark * rounds) : 5));
+  for (const mark of marks) {
+    await until(mark);
+    uses.push(await used());
+  }
   stop.abort();
   await Promise.all(running);
   const long = await page.evaluate<number[]>('long');
@@ -111,9 +113,10 @@ async function whileTraining(script: string, rounds: number) {
     seconds: (Date.now() - start) / 1_000,
     longTasks: long.length,
     longestMs: Math.max(0, ...long),
-    heapKb: [before.heap, after.heap].map((bytes) => Math.round(bytes / 1_000)),
-    withWorkerKb: [before.all, after.all].map((bytes) => Math.round(bytes / 1_000)),
-    listeners: [before.listeners, after.listeners],
+    afterRounds: marks,
+    heapKb: uses.map(({ heap }) => Math.round(heap / 1_000)),
+    withWorkerKb: uses.map(({ all }) => Math.round(all / 1_000)),
+    listeners: uses.map(({ listeners }) => listeners),
   };
 }
 

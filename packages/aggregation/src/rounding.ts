@@ -1,4 +1,4 @@
-import { fillWords, fromHex, type RandomWords } from '@tutti/base';
+import { fillWords, fromPackedText, type RandomWords } from '@tutti/base';
 import { ROUNDING_WASM } from './rounding-wasm.gen.ts';
 
 /** Words of a stream, in order; they are drawn a block ahead. */
@@ -111,7 +111,7 @@ export const typescriptRounding: Rounding = {
 export function wasmRounding(): Rounding | undefined {
   let exports: RoundingExports;
   try {
-    const bytes = fromHex(ROUNDING_WASM) as BufferSource;
+    const bytes = fromPackedText(ROUNDING_WASM);
     exports = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as RoundingExports;
   } catch {
     return undefined;

@@ -25,6 +25,7 @@ export {
 } from './bytes.ts';
 export { DecodeError, EnvironmentError, FederatedError, InternalError, UsageError } from './errors.ts';
 export type { Fault } from './errors.ts';
+export { fromPackedText, packedText } from './packed.ts';
 export { addRangesInto, countInRanges, spreadInto } from './ranges.ts';
 export type { Ranges } from './ranges.ts';
 export { fillWords, secureWords, seededRandom, systemRandom } from './random.ts';

@@ -1,4 +1,4 @@
-import { fromHex } from '@tutti/base';
+import { fromPackedText } from '@tutti/base';
 import type { Kernel, KernelFunctions, Setting } from './kernel.ts';
 import { KERNEL_WASM } from './kernel-wasm.gen.ts';
 
@@ -8,7 +8,7 @@ let compiled: WebAssembly.Module | undefined;
 
 /** Compiles the kernel once. @throws where the platform has no WebAssembly SIMD, or a content policy forbids WebAssembly. */
 function kernelModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(fromHex(KERNEL_WASM) as BufferSource);
+  compiled ??= new WebAssembly.Module(fromPackedText(KERNEL_WASM));
   return compiled;
 }
 

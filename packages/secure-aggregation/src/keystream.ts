@@ -1,4 +1,4 @@
-import { fromHex } from '@tutti/base';
+import { fromPackedText } from '@tutti/base';
 import { addChaCha20 } from './chacha20.ts';
 import { CHACHA20_WASM } from './chacha20-wasm.gen.ts';
 
@@ -69,7 +69,7 @@ export interface WasmBlock {
 export function openWasmBlock(): WasmBlock | undefined {
   let exports: Chacha20Exports;
   try {
-    const module = new WebAssembly.Module(fromHex(CHACHA20_WASM) as BufferSource);
+    const module = new WebAssembly.Module(fromPackedText(CHACHA20_WASM));
     exports = new WebAssembly.Instance(module).exports as unknown as Chacha20Exports;
   } catch {
     return undefined;
