@@ -70,6 +70,17 @@ describe('the command line', () => {
     'authority issue',
     'authority serve',
     'authority verify',
+    'token create',
+    'token list',
+    'token revoke',
+    'task create',
+    'task list',
+    'task show',
+    'task pause',
+    'task resume',
+    'task stop',
+    'rounds',
+    'logs',
   ])('%s --help shows examples and ends with 0', async (command) => {
     const { code, stdout } = await tuttiHere([...command.split(' '), '--help']);
     expect(code).toBe(0);

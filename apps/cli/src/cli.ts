@@ -6,10 +6,14 @@ import { clientCommand } from './commands/client.ts';
 import { coordinatorCommand } from './commands/coordinator.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
+import { logsCommand } from './commands/logs.ts';
 import { privacyCommand } from './commands/privacy.ts';
+import { roundsCommand } from './commands/rounds.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
+import { taskCommand } from './commands/task.ts';
+import { tokenCommand } from './commands/token.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { backupCommand, migrateCommand, restoreCommand } from './commands/storage.ts';
 import { VERSION } from './version.ts';
@@ -34,6 +38,10 @@ export function buildProgram(): Command {
     evaluateCommand(),
     benchQualityCommand(),
     statusCommand(),
+    tokenCommand(),
+    taskCommand(),
+    roundsCommand(),
+    logsCommand(),
     doctorCommand(),
     privacyCommand(),
     auditCommand(),

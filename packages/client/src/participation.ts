@@ -294,7 +294,7 @@ async function send(
     options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
   let reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
   for (let again = 0; isBusy(reply) && again < MOST_RESENDS; again++) {
-    await options.clock.sleep(BUSY_MS * 2 ** again, signal);
+    await options.clock.sleep(busyMs(reply, again), signal);
     reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
   }
   if (reply.type === 'refused')
@@ -303,6 +303,10 @@ async function send(
 }
 
 const isBusy = (reply: Reply): boolean => reply.type === 'refused' && reply.reason === 'too-busy';
+
+/** When something is sent again that found no place: not before the coordinator asks for it. */
+const busyMs = (reply: Reply, again: number): number =>
+  Math.max(BUSY_MS * 2 ** again, (reply.type === 'refused' && reply.retryAfterMs) || 0);
 
 /** Uploads frame by frame; the coordinator says which it expects, so an upload goes on where a lost connection left it. */
 async function sendFrames(
@@ -322,7 +326,7 @@ async function sendFrames(
       continue;
     }
     const busy = isBusy(reply);
-    if (busy) await options.clock.sleep(BUSY_MS * 2 ** resends, signal);
+    if (busy) await options.clock.sleep(busyMs(reply, resends), signal);
     const expected = busy ? index : 'next' in reply ? reply.next : undefined;
     if (expected === undefined || expected >= count || resends++ >= MOST_RESENDS) {
       if (reply.type === 'refused')

@@ -8,12 +8,13 @@ import {
   type Unmasker,
 } from '@tutti/secure-aggregation';
 import type { CoordinationEvent, TaskStatus } from './events.ts';
-import type { EvaluationRecord, RoundRecord } from './journal.ts';
+import type { EvaluationRecord, RoundRecord, RunState } from './journal.ts';
 import { memoryGroupSums } from './memory.ts';
 import type { Blobs, Clock, GroupSums, Outbox, Store, Traffic } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
 import { checkTaskConfig } from './task-problems.ts';
 import { TaskRunner } from './task-runner.ts';
+import { HALF_OPEN_UPLOADS } from './uploads.ts';
 
 /** What a coordinator is made of. */
 export interface CoordinationOptions {
@@ -34,6 +35,8 @@ export interface CoordinationOptions {
   readonly traffic?: () => Traffic;
   /** The coordinator's Ed25519 key; by default made once and kept in the store. */
   readonly keyPair?: KeyPair;
+  /** Uploads of a task that may be begun and not finished at a time. */
+  readonly halfOpenUploads?: number;
 }
 
 /** The server engine: tasks, clients, rounds. No sockets, no clock, no disk of its own. */
@@ -48,6 +51,18 @@ export interface Coordination {
   /** For sums that are kept elsewhere: the client's input is in its group's sum. */
   inputAdded(client: ClientId, attempt: number): Promise<Reply>;
   evaluate(task: string): Promise<EvaluationRecord>;
+  /**
+   * Opens one more task, as at the start: one whose journal the store holds goes on.
+   * @throws {UsageError} if there is one of this name, or with everything that is wrong with it.
+   * @throws {StaleTaskError} if the store holds a task of the same name with another model or catalogue.
+   */
+  addTask(config: TaskConfig): Promise<void>;
+  /**
+   * Pauses a task once the attempt that is going on has ended, resumes it, or stops it at once and for good. Durable when it resolves.
+   * @param by name of whoever asks for it, for the journal.
+   * @throws {TaskStoppedError} if the task was stopped before. @throws {UsageError} if there is no such task.
+   */
+  setRun(task: string, run: RunState, by: string): Promise<void>;
   status(task: string): TaskStatus | undefined;
   rounds(task: string): readonly RoundRecord[];
   subscribe(listener: (event: CoordinationEvent) => void): () => void;
@@ -70,7 +85,9 @@ export async function createCoordination(options: CoordinationOptions): Promise<
   const listeners = new Set<(event: CoordinationEvent) => void>();
   const runners = new Map<string, TaskRunner>();
   const taskOf = new Map<ClientId, TaskRunner>();
-  for (const config of options.tasks) {
+  const emit = (event: CoordinationEvent): void => listeners.forEach((listener) => listener(event));
+  async function addTask(config: TaskConfig): Promise<void> {
+    checkTaskConfig(config);
     if (runners.has(config.name)) throw new UsageError(`tasks: two are named ${config.name}`);
     const runner = new TaskRunner(config, {
       store: options.store,
@@ -84,10 +101,18 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       unmasker: options.unmasker ?? localUnmasker(options.crypto),
       traffic: options.traffic ?? (() => ({ upBytes: 0, downBytes: 0 })),
       keyPair,
-      emit: (event) => listeners.forEach((listener) => listener(event)),
+      halfOpenUploads: options.halfOpenUploads ?? HALF_OPEN_UPLOADS,
+      emit,
     });
     await runner.open();
     runners.set(config.name, runner);
+    emit({ type: 'task-opened', task: config.name });
+  }
+  for (const config of options.tasks) await addTask(config);
+  function runnerOf(task: string): TaskRunner {
+    const runner = runners.get(task);
+    if (runner === undefined) throw new UsageError(`there is no task ${task}`);
+    return runner;
   }
   const unknown: Reply = {
     type: 'refused',
@@ -97,11 +122,12 @@ export async function createCoordination(options: CoordinationOptions): Promise<
   };
   return {
     publicKey: keyPair.publicKey,
-    taskNames: [...runners.keys()],
+    get taskNames() {
+      return [...runners.keys()];
+    },
     taskInfo: (task) => runners.get(task)?.info(),
     connected(task, client) {
-      const runner = runners.get(task);
-      if (runner === undefined) throw new UsageError(`there is no task ${task}`);
+      const runner = runnerOf(task);
       taskOf.set(client, runner);
       runner.connected(client);
     },
@@ -111,11 +137,9 @@ export async function createCoordination(options: CoordinationOptions): Promise<
     },
     handle: async (client, message) => taskOf.get(client)?.handle(client, message) ?? unknown,
     inputAdded: async (client, attempt) => taskOf.get(client)?.inputAdded(client, attempt) ?? unknown,
-    async evaluate(task) {
-      const runner = runners.get(task);
-      if (runner === undefined) throw new UsageError(`there is no task ${task}`);
-      return runner.evaluate();
-    },
+    evaluate: async (task) => runnerOf(task).evaluate(),
+    addTask,
+    setRun: async (task, run, by) => runnerOf(task).setRun(run, by),
     status: (task) => runners.get(task)?.status(),
     rounds: (task) => runners.get(task)?.rounds() ?? [],
     subscribe(listener) {

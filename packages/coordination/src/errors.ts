@@ -45,19 +45,21 @@ export class JournalWriteError extends FederatedError {
   }
 }
 
-/** The task was stopped, so that what was asked will not happen. */
+const STANDSTILLS = {
+  'privacy-budget-spent': 'spent its privacy budget: nothing more is released',
+  paused: 'is paused; resume it first',
+  stopped: 'is stopped',
+} as const;
+
+/** The task stands still, so that what was asked will not happen. */
 export class TaskStoppedError extends FederatedError {
   override readonly name = 'TaskStoppedError';
   readonly code = 'coordination/task-stopped';
   readonly fault = 'caller' as const;
   constructor(
     readonly task: string,
-    readonly reason: 'privacy-budget-spent' | 'stopped',
+    readonly reason: keyof typeof STANDSTILLS,
   ) {
-    super(
-      reason === 'stopped'
-        ? `task ${task} is stopped`
-        : `task ${task} spent its privacy budget: nothing more is released`,
-    );
+    super(`task ${task} ${STANDSTILLS[reason]}`);
   }
 }

@@ -1,7 +1,7 @@
 import type { IdentityLevel } from '@tutti/identity';
 import type { Spent } from '@tutti/privacy';
 import type { RoundAbortReason } from '@tutti/protocol';
-import type { EvaluationRecord, Funnel, RoundRecord } from './journal.ts';
+import type { EvaluationRecord, Funnel, RoundRecord, RunState } from './journal.ts';
 
 /** What a task is doing. */
 export interface TaskStatus {
@@ -24,7 +24,11 @@ export interface TaskStatus {
     | 'failed'
     | 'finished'
     /** Nothing more is released: one more round would cost more than the privacy budget. */
-    | 'budget-spent';
+    | 'budget-spent'
+    | 'paused'
+    | 'stopped';
+  /** What whoever operates it wants: an attempt that is going on when it is paused ends first. */
+  readonly run: RunState;
   /** Who answered in this phase, of how many. */
   readonly progress: { readonly done: number; readonly total: number };
   readonly connected: number;
@@ -51,6 +55,9 @@ export type CoordinationEvent =
       readonly reason: RoundAbortReason;
       readonly record: Funnel;
     }
+  /** One more task is there. Not told of those that were there at the start. */
+  | { readonly type: 'task-opened'; readonly task: string }
+  | { readonly type: 'run-changed'; readonly task: string; readonly run: RunState; readonly by: string }
   | { readonly type: 'evaluated'; readonly task: string; readonly record: EvaluationRecord }
   | {
       readonly type: 'finished';

@@ -25,8 +25,22 @@ export { changedCatalogue, knownCatalogue } from './catalogue.ts';
 export type { TaskCatalogue } from './catalogue.ts';
 export { JournalWriteError, MissingBlobError, StaleTaskError, TaskStoppedError } from './errors.ts';
 export type { CoordinationEvent, TaskStatus } from './events.ts';
-export { applyEntry, decodeJournalEntry, EMPTY_HISTORY, JOURNAL_VERSION } from './journal.ts';
-export type { EvaluationRecord, Funnel, JournalEntry, RoundRecord, TaskHistory } from './journal.ts';
+export {
+  applyEntry,
+  decodeJournalEntry,
+  EMPTY_HISTORY,
+  JOURNAL_VERSION,
+  roundRecordSchema,
+  RUN_STATES,
+} from './journal.ts';
+export type {
+  EvaluationRecord,
+  Funnel,
+  JournalEntry,
+  RoundRecord,
+  RunState,
+  TaskHistory,
+} from './journal.ts';
 export { manualClock, memoryBlobs, memoryGroupSums, memoryPlace, memoryStore } from './memory.ts';
 export type { ManualClock } from './memory.ts';
 export { blobHash, JournalConflictError } from './ports.ts';

@@ -18,6 +18,10 @@ export const DROP_PHASES = [
 ] as const;
 export type DropPhase = (typeof DROP_PHASES)[number];
 
+/** Whether a task may begin attempts, as whoever operates it wants it. */
+export const RUN_STATES = ['running', 'paused', 'stopped'] as const;
+export type RunState = (typeof RUN_STATES)[number];
+
 const count = z.number().check(z.int(), z.gte(0));
 const nullable = z.nullable(z.number());
 const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
@@ -50,7 +54,8 @@ const metrics = z.strictObject({
   rmse: z.exactOptional(nullable),
 });
 
-const record = z.strictObject({
+/** The form of a committed round. */
+export const roundRecordSchema = z.strictObject({
   ...funnel,
   modelHash: hash,
   previousModelHash: hash,
@@ -109,7 +114,7 @@ const entry = z.discriminatedUnion('type', [
   z.strictObject({
     ...version,
     type: z.literal('round-committed'),
-    record,
+    record: roundRecordSchema,
     strategyHash: hash,
     /** Popularity and head, where the catalogue travels in slices. */
     sliceHash: z.optional(hash),
@@ -124,6 +129,14 @@ const entry = z.discriminatedUnion('type', [
     type: z.literal('evaluated'),
     release,
     record: z.strictObject({ ...funnel, modelHash: hash, metrics, loss: nullable }),
+  }),
+  /** Somebody paused, resumed or stopped it; `by` is the name of their token. */
+  z.strictObject({
+    ...version,
+    type: z.literal('run-changed'),
+    atMs: z.number(),
+    run: z.enum(RUN_STATES),
+    by: z.string().check(z.maxLength(63)),
   }),
 ]);
 
@@ -161,6 +174,8 @@ export interface TaskHistory {
   readonly round: number;
   /** Number of the last attempt that was opened; never used again. */
   readonly attempt: number;
+  /** Whether attempts may begin. */
+  readonly run: RunState;
   readonly previousDigest: string;
   readonly modelHash: string | undefined;
   readonly strategyHash: string | undefined;
@@ -186,6 +201,7 @@ export const EMPTY_HISTORY: TaskHistory = {
   grown: [],
   round: 0,
   attempt: 0,
+  run: 'running',
   previousDigest: '0'.repeat(64),
   modelHash: undefined,
   strategyHash: undefined,
@@ -216,6 +232,8 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
       };
     case 'attempt-opened':
       return { ...grown, attempt: next.attempt, previousDigest: next.digest, open: next };
+    case 'run-changed':
+      return { ...grown, run: next.run };
     case 'unmask-asked':
       return { ...grown, asked: next.asked };
     case 'attempt-aborted':

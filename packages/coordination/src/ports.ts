@@ -75,6 +75,8 @@ export interface RunnerPorts {
   readonly unmasker: Unmasker;
   readonly traffic: () => Traffic;
   readonly keyPair: KeyPair;
+  /** Uploads of a task that may be begun and not finished at a time. */
+  readonly halfOpenUploads: number;
   readonly emit: (event: CoordinationEvent) => void;
 }
 

@@ -40,8 +40,10 @@ export function taskInfo(
 }
 
 function restingPhase(config: TaskConfig, history: TaskHistory, isSpent: boolean): TaskStatus['phase'] {
+  if (history.run === 'stopped') return 'stopped';
   if (isFinished(config, history)) return 'finished';
-  return isSpent ? 'budget-spent' : 'select';
+  if (isSpent) return 'budget-spent';
+  return history.run === 'paused' ? 'paused' : 'select';
 }
 
 /** What a task is doing now. `attempt` is the one that is going on; `isSpent`: its privacy budget allows no more. */
@@ -60,6 +62,7 @@ export function taskStatus(
     target: config.rounds,
     attempt: history.attempt,
     phase: attempt?.phase ?? restingPhase(config, history, isSpent),
+    run: history.run,
     progress: attempt === undefined ? { done: Math.min(waiting, total), total } : progressOf(attempt),
     connected,
     waiting,

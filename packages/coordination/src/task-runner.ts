@@ -13,13 +13,13 @@ import {
   openAttempt,
   pendingMessage,
   stepAttempt,
-  unmaskable,
   type Attempt,
   type AttemptEvent,
   type Effect,
   type Summing,
 } from './attempt.ts';
 import { pruneCheckpoints } from './checkpoints.ts';
+import { countUnmasking, wouldOverspend } from './budget.ts';
 import { currentConfig, sumAttempt, type Summed } from './commit.ts';
 import { describeAttempt } from './describe.ts';
 import { abortAttempt, commitAttempt, evaluateAttempt, type Running } from './ending.ts';
@@ -27,13 +27,18 @@ import { JournalWriteError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
 import { memberCheck, OPEN } from './identity.ts';
-import { JOURNAL_VERSION, type EvaluationRecord, type NoiseDraw, type RoundRecord } from './journal.ts';
+import {
+  JOURNAL_VERSION,
+  type EvaluationRecord,
+  type NoiseDraw,
+  type RoundRecord,
+  type RunState,
+} from './journal.ts';
 import type { Lobby } from './lobby.ts';
-import { fewestOf } from './noise-plan.ts';
 import type { RunnerPorts } from './ports.ts';
 import type { Post } from './post.ts';
-import { budgetedOf, releaseOf } from './release.ts';
 import { chooseCohort, roomFor, wantedNext, type Wanted } from './selection.ts';
+import { changeRun } from './run-state.ts';
 import { Serial } from './serial.ts';
 import type { PublishedSlice } from './slice.ts';
 import { isFinished, taskInfo, taskStatus } from './status.ts';
@@ -53,6 +58,9 @@ const SELECTION_MS = 2_000;
 
 /** When a client is to come back whose coordinator is about to stop, in milliseconds. */
 const DRAINING_RETRY_MS = 5_000;
+
+/** When a client is to come back whose task was stopped for good, in milliseconds. */
+const STOPPED_RETRY_MS = 600_000;
 
 /** How many rounds go by before a client is asked again whose privacy budget was spent, or which was there too recently. */
 const REST_ROUNDS = 10;
@@ -94,6 +102,7 @@ export class TaskRunner {
   /** Replays the journal; begins the task where there is none; ends what a crash left open. @throws {StaleTaskError} */
   async open(): Promise<void> {
     await openTask(this.#parts);
+    if (this.#log.history.run === 'stopped') this.#stopped = 'stopped';
     this.#stopIfSpent();
   }
 
@@ -144,11 +153,37 @@ export class TaskRunner {
 
   /** Measures everybody who is connected, through a secure sum, when the current attempt is over. */
   evaluate(): Promise<EvaluationRecord> {
-    if (this.#stopped !== undefined)
-      return Promise.reject(new TaskStoppedError(this.config.name, this.#stopped));
+    const standstill = this.#standstill;
+    if (standstill !== undefined) return Promise.reject(standstill);
     const measured = this.#waiters.next();
     this.#serial.enqueue(async () => this.#considerSelection());
     return measured;
+  }
+
+  /**
+   * Pauses the task (the attempt that is going on ends first), resumes it, or stops it for good (that attempt ends by name). What it is
+   * already changes nothing.
+   * @param by name of whoever asks for it.
+   * @throws {TaskStoppedError} if it was stopped before.
+   */
+  async setRun(run: RunState, by: string): Promise<void> {
+    const changed = await this.#serial.run(async () => {
+      const change = await changeRun(this.#parts, run, by);
+      if (change !== 'changed') return change;
+      if (run === 'stopped') this.#stopped ??= 'stopped';
+      if (this.#running === undefined) await this.#goOn();
+      else if (run === 'stopped') await this.#abort(this.#running, 'task-stopped');
+      this.#emitProgress();
+      return change;
+    });
+    // Whoever asked for it hears of it; it is no failure of the task.
+    if (changed === 'refused') throw new TaskStoppedError(this.config.name, 'stopped');
+  }
+
+  /** Why nothing begins that somebody could wait for. */
+  get #standstill(): TaskStoppedError | undefined {
+    const reason = this.#stopped ?? (this.#log.history.run === 'paused' ? 'paused' : undefined);
+    return reason && new TaskStoppedError(this.config.name, reason);
   }
 
   /** Opens no further attempt. @returns a promise that resolves when the one that is going on has ended. */
@@ -176,6 +211,7 @@ export class TaskRunner {
         return refused('malformed', 'a greeting is for the server', 'type');
       case 'check-in':
         if (this.#draining) return { type: 'later', retryAfterMs: DRAINING_RETRY_MS };
+        if (this.#log.history.run === 'stopped') return { type: 'later', retryAfterMs: STOPPED_RETRY_MS };
         this.#serial.enqueue(async () => this.#considerSelection());
         return this.#lobby.checkIn(client, roomFor(this.config));
       case 'decline':
@@ -207,7 +243,7 @@ export class TaskRunner {
     if (pending === undefined) return this.#event(frame.attempt, { type: 'input-counted', client });
     if (pending === 'describe' || pending.type !== 'relay-shares')
       return refused('not-in-cohort', 'this client is not asked for an input');
-    const taken = uploads.take(client, frame);
+    const taken = uploads.take(client, frame, this.ports.clock.now());
     if (taken.kind === 'reply') return taken.reply;
     this.ports.sums.add({ attempt: frame.attempt, group: pending.group }, taken.words);
     wipe(taken.words);
@@ -225,22 +261,12 @@ export class TaskRunner {
     const step = stepAttempt(running.attempt, event, (bound) => this.#lobby.draw(bound));
     running.attempt = step.attempt;
     if (before === 'masked-input' && step.attempt.phase !== before) running.uploads.clear();
-    if (before !== 'unmask' && step.attempt.phase === 'unmask') await this.#countUnmasking(step.attempt);
+    if (before !== 'unmask' && step.attempt.phase === 'unmask')
+      await countUnmasking(this.#parts, step.attempt);
     for (const effect of step.effects) this.#apply(running, effect);
     if (step.attempt.phase !== before || event.type !== 'deadline') this.#emitProgress();
     if (step.attempt.phase !== before) await this.#endIfOver(running, step.attempt);
     return step.reply;
-  }
-
-  /** Writes down what unmasking will release, before anyone is asked for a share. */
-  async #countUnmasking(attempt: Attempt): Promise<void> {
-    const { attempt: number, noise } = attempt.description;
-    const counted = unmaskable(attempt, 0);
-    // Noise of the coordinator's own is against readers, and they see nothing before the round is committed.
-    if (counted === undefined || noise.mechanism !== 'skellam') return;
-    const asked = releaseOf(this.config, attempt.description, counted);
-    if (asked === null) return;
-    await this.#log.append({ v: JOURNAL_VERSION, type: 'unmask-asked', attempt: number, asked });
   }
 
   async #endIfOver(running: Running, attempt: Attempt): Promise<void> {
@@ -268,7 +294,7 @@ export class TaskRunner {
 
   /** What to do next; undefined where nothing may begin now. */
   #next(): Wanted | undefined {
-    if (this.#running !== undefined || this.#stopped !== undefined || this.#draining) return undefined;
+    if (this.#running !== undefined || this.#standstill !== undefined || this.#draining) return undefined;
     const asked = { connected: this.#lobby.connected, evaluation: this.#waiters.any };
     return wantedNext(this.config, this.#log.history, asked);
   }
@@ -326,7 +352,7 @@ export class TaskRunner {
       attempt,
       openedAtMs: clock.now(),
       trafficBefore: this.ports.traffic(),
-      uploads: new Uploads(description.lanes.length, description.wordBits),
+      uploads: new Uploads(description.lanes.length, description.wordBits, this.ports.halfOpenUploads),
       slice,
       cancelTimer: () => undefined,
     };
@@ -406,8 +432,8 @@ export class TaskRunner {
   async #goOn(): Promise<void> {
     for (const tell of this.#idle.splice(0)) tell();
     this.#lobby.wake(this.#log.history.round + 1);
-    if (this.#stopped !== undefined)
-      this.#waiters.reject(new TaskStoppedError(this.config.name, this.#stopped));
+    const standstill = this.#standstill;
+    if (standstill !== undefined) this.#waiters.reject(standstill);
     if (isFinished(this.config, this.#log.history) || this.#stopped !== undefined) {
       const reason = this.#stopped ?? 'rounds-done';
       this.ports.emit({ type: 'finished', task: this.config.name, reason });
@@ -417,14 +443,7 @@ export class TaskRunner {
 
   /** Whether the noise of the fewest survivors would spend more than the budget; the task then stops. */
   #wouldOverspend(description: RoundDescription): boolean {
-    const { accounting } = this.config.noise;
-    if (accounting?.epsilonBudget === undefined) return false;
-    const { planned, largestGroup } = description.cohort;
-    const fewestInGroup = fewestOf(this.config, planned);
-    const groups = Math.ceil(planned / largestGroup);
-    const counted = { fewestInGroup, groups, survivors: fewestInGroup * groups };
-    const after = this.#log.epsilonWith(releaseOf(this.config, description, counted));
-    const over = after !== null && budgetedOf(after, accounting.against) > accounting.epsilonBudget;
+    const over = wouldOverspend(this.#parts, description);
     if (over) this.#stopped ??= 'privacy-budget-spent';
     return over;
   }

@@ -1,5 +1,12 @@
 import { DecodeError, wipe } from '@tutti/base';
-import { openUpload, takeFrame, type ClientMessageOf, type Reply, type Upload } from '@tutti/protocol';
+import {
+  frameCount,
+  openUpload,
+  takeFrame,
+  type ClientMessageOf,
+  type Reply,
+  type Upload,
+} from '@tutti/protocol';
 import type { ClientId, WordBits } from '@tutti/secure-aggregation';
 import { refused } from './groups.ts';
 
@@ -8,27 +15,43 @@ export type Taken =
   | { readonly kind: 'complete'; readonly words: Uint32Array }
   | { readonly kind: 'reply'; readonly reply: Reply };
 
-/** The uploads of one attempt that are not whole yet. */
-export class Uploads {
-  readonly #open = new Map<ClientId, Upload>();
+/** An upload that rested so long gives its place to another that begins, in milliseconds; its client begins again. */
+const IDLE_MS = 10_000;
 
-  /** @param words length of each vector. */
+/** When a client is to try again that finds no place, in milliseconds. */
+const FULL_RETRY_MS = 1_000;
+
+/** Uploads of an attempt that may be half done at a time, where nothing else is said. */
+export const HALF_OPEN_UPLOADS = 4_096;
+
+interface HalfOpen {
+  readonly upload: Upload;
+  readonly touchedMs: number;
+}
+
+/** The uploads of one attempt that are not whole yet: one of each client, and so many of all. */
+export class Uploads {
+  /** The one that rested longest comes first. */
+  readonly #open = new Map<ClientId, HalfOpen>();
+
+  /** @param words length of each vector. @param most uploads that may be half done at a time. */
   constructor(
     private readonly words: number,
     private readonly wordBits: WordBits,
+    private readonly most = HALF_OPEN_UPLOADS,
   ) {}
 
   /** Takes a frame; repeated frames change nothing, and frames that do not fit are refused by name. */
-  take(client: ClientId, frame: ClientMessageOf<'masked-input'>): Taken {
-    const upload = this.#open.get(client) ?? openUpload(this.words, this.wordBits);
+  take(client: ClientId, frame: ClientMessageOf<'masked-input'>, nowMs: number): Taken {
+    const known = this.#open.get(client);
+    if (known === undefined && !this.#mayBegin(nowMs)) return { kind: 'reply', reply: full(this.most) };
+    const upload = known?.upload ?? openUpload(this.words, this.wordBits);
     try {
       const result = takeFrame(upload, frame);
       if (result.kind === 'out-of-order') return { kind: 'reply', reply: outOfOrder(result.expected) };
-      if (result.kind === 'complete') {
-        this.#open.delete(client);
-        return { kind: 'complete', words: result.upload.words };
-      }
-      this.#open.set(client, result.upload);
+      this.#open.delete(client);
+      if (result.kind === 'complete') return { kind: 'complete', words: result.upload.words };
+      this.#open.set(client, { upload: result.upload, touchedMs: nowMs });
       return { kind: 'reply', reply: { type: 'accepted', next: result.upload.next } };
     } catch (error) {
       if (error instanceof DecodeError)
@@ -39,10 +62,33 @@ export class Uploads {
 
   /** Wipes and forgets what is not whole: inputs are closed. */
   clear(): void {
-    for (const { words } of this.#open.values()) wipe(words);
-    this.#open.clear();
+    for (const client of this.#open.keys()) this.#forget(client);
+  }
+
+  /** Whether one more may begin: where all places are taken, the one that rests makes room. */
+  #mayBegin(nowMs: number): boolean {
+    // A vector of one frame is whole at once.
+    if (this.#open.size < this.most || frameCount(this.words, this.wordBits) === 1) return true;
+    const [oldest] = this.#open;
+    if (oldest === undefined || nowMs - oldest[1].touchedMs < IDLE_MS) return false;
+    this.#forget(oldest[0]);
+    return true;
+  }
+
+  #forget(client: ClientId): void {
+    const half = this.#open.get(client);
+    if (half !== undefined) wipe(half.upload.words);
+    this.#open.delete(client);
   }
 }
+
+const full = (most: number): Reply => ({
+  type: 'refused',
+  reason: 'too-busy',
+  field: 'index',
+  problem: `${most} uploads are half done`,
+  retryAfterMs: FULL_RETRY_MS,
+});
 
 const outOfOrder = (expected: number): Reply => ({
   type: 'refused',

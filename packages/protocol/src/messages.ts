@@ -194,6 +194,8 @@ export const REPLIES = {
       problem: textUpTo(500),
       /** With `frame-out-of-order`: the frame that is expected. */
       next: optional(integer(0, 65_536)),
+      /** With `too-busy`: when it may be sent again. */
+      retryAfterMs: optional(waitMs),
     }),
     {},
   ),

@@ -76,7 +76,12 @@ async function tuttiServer(): Promise<{ url: string; sum: Uint32Array; close(): 
   const http = createServer();
   const sockets = openSockets({
     ...{ crypto: nodeCrypto, random, addressOf: addressReader([]) },
-    gate: openGate({ connectionsPerAddress: 10, handshakesPerMinute: 100, requestsPerMinute: 100 }),
+    gate: openGate({
+      connectionsPerAddress: 10,
+      handshakesPerMinute: 100,
+      requestsPerMinute: 100,
+      messagesPerMinute: 6_000,
+    }),
   });
   sockets.attach(http, coordination);
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));

@@ -9,6 +9,9 @@ import { taskSchema } from './task-schema.ts';
 
 /** What a coordinator is run with: one JSON file. Every field says what it means, and the JSON schema is made from here. */
 
+/** Most tasks of a coordinator. */
+export const MOST_TASKS = 64;
+
 /** The form of a coordinator's configuration. */
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -24,7 +27,14 @@ export const configSchema = z.strictObject({
   metrics: metricsSchema,
   drain: drainSchema,
   limits: limitsSchema,
-  tasks: z.array(taskSchema).min(1).max(64),
+  tokens: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'file with the tokens of whoever may change something (tutti token create); read again when it changes, and without it nobody may',
+    ),
+  tasks: z.array(taskSchema).min(1).max(MOST_TASKS),
 });
 
 /** A configuration as it is written. */

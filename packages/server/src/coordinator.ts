@@ -6,23 +6,31 @@ import {
   type Clock,
   type Coordination,
   type Store,
+  type TaskConfig,
 } from '@tutti/coordination';
+import type { LogMirror } from '@tutti/identity';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
 import { addressReader } from './address.ts';
+import { streamRoutes } from './api-streams.ts';
+import { taskRoutes } from './api-tasks.ts';
 import { keepLogs, logsOf, readLogs } from './authority-logs.ts';
 import { decodeConfig, type CoordinatorConfig, type CoordinatorConfigInput } from './config.ts';
+import { withCreatedTasks } from './created-tasks.ts';
 import { PortTakenError } from './errors.ts';
 import { openGate } from './gate.ts';
 import type { Readiness } from './http-health.ts';
 import { openHttp, type Pages } from './http.ts';
 import { withKnownCatalogues } from './known-catalogues.ts';
 import { logOpened, logTasks } from './log-events.ts';
-import { errorFields, SILENT, type Log, type LogFields } from './log.ts';
+import { logFeed, logTo } from './log-feed.ts';
+import { errorFields, SILENT, type Limit, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { openSockets, type SocketLimits } from './sockets.ts';
 import { systemClock } from './system-clock.ts';
+import { taskCreator } from './task-creator.ts';
 import { tasksOf } from './task-of.ts';
 import { readCertificate, tlsOptions, type Certificate } from './tls.ts';
+import { openTokens } from './tokens.ts';
 
 /** How long open HTTP connections may end by themselves, in milliseconds. */
 const CLOSE_MS = 2_000;
@@ -72,8 +80,14 @@ export interface Coordinator extends AsyncDisposable {
  * @throws {EnvironmentError} if the authority of a transparent task does not answer.
  */
 export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const { log = SILENT, clock = systemClock() } = options;
-  const config = await withKnownCatalogues(decodeConfig(options.config), options);
+  const { clock = systemClock() } = options;
+  const feed = logFeed(() => clock.now());
+  const log = logTo(options.log ?? SILENT, feed);
+  const given = decodeConfig(options.config);
+  const config = await withKnownCatalogues(await withCreatedTasks(given, options.store), options);
+  const tokens = openTokens(config.tokens, (error) =>
+    log.write('failed', { part: 'tokens', ...errorFields(error) }),
+  );
   const certificate = config.listen.tls && certificateOf(config.listen.tls, { log, clock });
   const tasks = tasksOf(config);
   const logs = logsOf(config, tasks);
@@ -83,7 +97,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const gate = openGate(config.limits);
   const addressOf = addressReader(config.listen.trustedProxies);
   const watch: { metrics?: Metrics } = {};
-  const onRefused = (limit: NonNullable<LogFields<'refused'>['limit']>, address: string): void => {
+  const onRefused = (limit: Limit, address: string): void => {
     watch.metrics?.refused(limit);
     log.write('refused', { limit, address });
   };
@@ -103,6 +117,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     outbox: sockets.outbox,
     unmasker,
     traffic: sockets.traffic,
+    halfOpenUploads: config.limits.halfOpenUploads,
   });
   const { readiness, become } = lifecycleOf(coordination);
   const metrics = createMetrics({
@@ -113,15 +128,35 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   });
   watch.metrics = metrics;
   logTasks(coordination, log);
+  const onProblem = (problem: Error): void =>
+    log.write('failed', { part: 'authority', ...errorFields(problem) });
+  const followed = [keepLogs(logs, { clock, onProblem })];
+  const proved = new Map<string, LogMirror>();
+  const serveLogOf = ({ name, identity }: TaskConfig): void => {
+    if (identity?.level === 'transparent') proved.set(name, identity.log);
+  };
+  tasks.forEach(serveLogOf);
+  const creator = taskCreator({
+    ...{ coordination, config, log, store: options.store, blobs: options.blobs },
+    async followLogs(entry, task) {
+      const more = logsOf({ ...config, tasks: [entry] }, [task]);
+      await readLogs(more);
+      followed.push(keepLogs(more, { clock, onProblem }));
+      serveLogOf(task);
+    },
+  });
   const http = openHttp({
     coordination,
     blobs: options.blobs,
     sockets,
-    logs: new Map(
-      tasks.flatMap(({ name, identity }) =>
-        identity?.level === 'transparent' ? [[name, identity.log] as const] : [],
-      ),
-    ),
+    logs: proved,
+    api: {
+      tokens,
+      routes: (streams) => [
+        ...taskRoutes(coordination, creator),
+        ...streamRoutes(coordination, streams, feed),
+      ],
+    },
     health: { readiness, metrics, metricsOpen: config.metrics === 'open' },
     log,
     admission: { gate, addressOf, onRefused },
@@ -129,15 +164,12 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     ...(options.pages === undefined ? {} : { pages: options.pages }),
   });
   sockets.attach(http.server, coordination);
-  const onProblem = (problem: Error): void =>
-    log.write('failed', { part: 'authority', ...errorFields(problem) });
-  const letLogsBe = keepLogs(logs, { clock, onProblem });
   let closed = false;
   async function close(): Promise<void> {
     if (closed) return;
     closed = true;
     become('draining');
-    letLogsBe();
+    for (const letBe of followed) letBe();
     await coordination.close();
     await unmasker.close();
     // A peer that keeps a connection open does not keep the coordinator.

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { networkOf, openGate } from './gate.ts';
 
-const limits = { connectionsPerAddress: 2, handshakesPerMinute: 4, requestsPerMinute: 3 };
+const limits = {
+  connectionsPerAddress: 2,
+  handshakesPerMinute: 4,
+  requestsPerMinute: 3,
+  messagesPerMinute: 6_000,
+};
 const times = async <T>(count: number, ask: () => Promise<T>): Promise<T[]> => {
   const answers: T[] = [];
   for (let i = 0; i < count; i++) answers.push(await ask());

@@ -1,28 +1,37 @@
 import { isIPv6 } from 'node:net';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { isThisMachine } from './address.ts';
+import type { Limit } from './log.ts';
 
-/** What an address may do, and how much of it. */
+/** What an address or an identity may do, and how much of it. */
 export interface GateLimits {
   readonly connectionsPerAddress: number;
   readonly handshakesPerMinute: number;
   readonly requestsPerMinute: number;
+  readonly messagesPerMinute: number;
 }
 
 /** Something is over a limit: which, and when to come back. */
 export interface Refused {
-  readonly limit: 'connections-per-address' | 'handshakes' | 'requests';
+  readonly limit: Extract<
+    Limit,
+    'connections-per-address' | 'handshakes' | 'requests' | 'messages' | 'requests-of-token'
+  >;
   readonly retryAfterMs: number;
   readonly problem: string;
 }
 
-/** Bounds what one address can cost the others. Addresses of this machine have none of their own. */
+/** Bounds what one address or one identity can cost the others. Addresses of this machine have no limit of their own. */
 export interface Gate {
   /** An HTTP request. */
   request(address: string): Promise<Refused | undefined>;
   /** A new socket; one that may come has to {@link Gate.leave}. */
   enter(address: string): Promise<Refused | undefined>;
   leave(address: string): void;
+  /** A message of a client, whatever its address. */
+  message(client: string): Promise<Refused | undefined>;
+  /** A request with a token, whatever its address. */
+  token(name: string): Promise<Refused | undefined>;
 }
 
 const MINUTE_S = 60;
@@ -33,16 +42,28 @@ const FULL_RETRY_MS = 30_000;
 export function openGate(limits: GateLimits): Gate {
   const requests = new RateLimiterMemory({ points: limits.requestsPerMinute, duration: MINUTE_S });
   const handshakes = new RateLimiterMemory({ points: limits.handshakesPerMinute, duration: MINUTE_S });
+  const messages = new RateLimiterMemory({ points: limits.messagesPerMinute, duration: MINUTE_S });
+  const tokens = new RateLimiterMemory({ points: limits.requestsPerMinute, duration: MINUTE_S });
   const sockets = new Map<string, number>();
   return {
     request: async (address) =>
-      spend(requests, address, {
+      ofAddress(requests, address, {
         limit: 'requests',
         problem: `more than ${limits.requestsPerMinute} requests in a minute from one address`,
       }),
+    message: async (client) =>
+      spend(messages, client, {
+        limit: 'messages',
+        problem: `more than ${limits.messagesPerMinute} messages in a minute of one client`,
+      }),
+    token: async (name) =>
+      spend(tokens, name, {
+        limit: 'requests-of-token',
+        problem: `more than ${limits.requestsPerMinute} requests in a minute with one token`,
+      }),
     async enter(address) {
       if (isThisMachine(address)) return undefined;
-      const refused = await spend(handshakes, address, {
+      const refused = await ofAddress(handshakes, address, {
         limit: 'handshakes',
         problem: `more than ${limits.handshakesPerMinute} new sockets in a minute from one address`,
       });
@@ -68,14 +89,20 @@ export function openGate(limits: GateLimits): Gate {
   };
 }
 
-async function spend(
+const ofAddress = async (
   limiter: RateLimiterMemory,
   address: string,
   refused: Omit<Refused, 'retryAfterMs'>,
+): Promise<Refused | undefined> =>
+  isThisMachine(address) ? undefined : spend(limiter, networkOf(address), refused);
+
+async function spend(
+  limiter: RateLimiterMemory,
+  key: string,
+  refused: Omit<Refused, 'retryAfterMs'>,
 ): Promise<Refused | undefined> {
-  if (isThisMachine(address)) return undefined;
   try {
-    await limiter.consume(networkOf(address));
+    await limiter.consume(key);
     return undefined;
   } catch (error) {
     if (!(error instanceof RateLimiterRes)) throw error;

@@ -1,13 +1,17 @@
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
 import type { LogMirror } from '@tutti/identity';
+import { ApiError, type ApiRoute } from './api-route.ts';
+import { eventStreams, type EventStreams } from './event-streams.ts';
 import { admitRequests, type Admission } from './http-admission.ts';
+import { serveApi } from './http-api.ts';
 import { serveBlobs } from './http-blobs.ts';
 import { serveEvents } from './http-events.ts';
 import { serveHealth, type Health } from './http-health.ts';
 import { serveProofs } from './http-log.ts';
 import { errorFields, type Log } from './log.ts';
 import type { Sockets } from './sockets.ts';
+import type { Tokens } from './tokens.ts';
 import { tlsOptions, type Certificate } from './tls.ts';
 
 /** Time for a whole request to arrive in, in milliseconds. */
@@ -16,7 +20,7 @@ const REQUEST_MS = 30_000;
 /** Time for the headers of a request to arrive in, and how often connections are looked at for it, in milliseconds. */
 const PATIENCE = { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 };
 
-/** Nothing here takes a body. */
+/** Few routes take a body, and theirs is another limit. */
 const LARGEST_BODY_BYTES = 65_536;
 
 /** Files of a page by their path. */
@@ -36,12 +40,17 @@ export function openHttp(options: {
   pages?: Pages;
   health: Health;
   admission: Admission;
+  /** What is served under /api/v1, and who may. */
+  api: { readonly routes: (streams: EventStreams) => readonly ApiRoute[]; readonly tokens: Tokens };
   log: Log;
   /** HTTPS with it, HTTP without one. */
   certificate?: Certificate;
 }): FastifyInstance {
-  const { coordination, blobs, sockets, certificate, log } = options;
-  const bounds = { requestTimeout: REQUEST_MS, bodyLimit: LARGEST_BODY_BYTES, logger: false as const };
+  const { coordination, blobs, sockets, certificate, log, admission, api } = options;
+  const bounds = {
+    ...{ requestTimeout: REQUEST_MS, bodyLimit: LARGEST_BODY_BYTES, logger: false as const },
+    frameworkErrors: badAddress,
+  };
   const app =
     certificate === undefined
       ? Fastify({ ...bounds, http: PATIENCE })
@@ -59,6 +68,10 @@ export function openHttp(options: {
     }),
   );
   app.setErrorHandler(async (error, _request, reply) => {
+    if (error instanceof ApiError) {
+      const { status, code, message, problems } = error;
+      return reply.code(status).send({ error: { code, message, ...(problems && { problems }) } });
+    }
     const status =
       error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
         ? error.statusCode
@@ -72,7 +85,7 @@ export function openHttp(options: {
     });
   });
 
-  admitRequests(app, options.admission);
+  admitRequests(app, admission);
   serveHealth(app, options.health, log);
   app.get('/v1/status', async () => ({
     tasks: coordination.taskNames.map((task) => coordination.status(task)),
@@ -103,7 +116,11 @@ export function openHttp(options: {
   );
   serveProofs(app, options.logs);
   serveBlobs(app, blobs, (bytes) => sockets.countDownload(bytes));
-  serveEvents(app, coordination);
+  const streams = eventStreams(app, ({ raw }) =>
+    admission.onRefused('event-streams', admission.addressOf(raw)),
+  );
+  serveEvents(app, streams, coordination);
+  serveApi(app, { routes: api.routes(streams), tokens: api.tokens, admission });
   for (const [path, { type, body, headers }] of options.pages ?? [])
     app.get(path, async (_request, reply) =>
       reply.headers(headers).header('cache-control', 'no-cache').type(type).send(body),
@@ -113,6 +130,11 @@ export function openHttp(options: {
       reply.type('text/html; charset=utf-8').send(homePage(coordination)),
     );
   return app;
+}
+
+/** A path that cannot be decoded. */
+function badAddress(_error: unknown, _request: unknown, reply: FastifyReply): void {
+  void reply.code(400).send({ error: { code: 'http/bad-request', message: 'the address cannot be read' } });
 }
 
 function homePage(coordination: Coordination): string {

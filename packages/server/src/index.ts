@@ -36,5 +36,8 @@ export { readCertificate } from './tls.ts';
 export type { Certificate, CertificateFiles } from './tls.ts';
 export { DEFAULT_LIMITS, SOCKET_PATH } from './sockets.ts';
 export type { SocketLimits } from './sockets.ts';
+export { API_PREFIX } from './api-openapi.ts';
+export { createToken, readTokenFile, revokeToken, ROLES } from './token-file.ts';
+export type { Role, TokenEntry } from './token-file.ts';
 export { storeAddress } from './store-address.ts';
 export type { StoreAddress } from './store-address.ts';

@@ -3,10 +3,10 @@ import { errorFields, type Log } from './log.ts';
 
 /** Logs what tasks do. @returns how to stop. */
 export function logTasks(coordination: Coordination, log: Log): () => void {
-  return coordination.subscribe((event) => logEvent(event, log));
+  return coordination.subscribe((event) => logEvent(event, coordination, log));
 }
 
-function logEvent(event: CoordinationEvent, log: Log): void {
+function logEvent(event: CoordinationEvent, coordination: Coordination, log: Log): void {
   const { task } = event;
   switch (event.type) {
     case 'progress': {
@@ -20,6 +20,10 @@ function logEvent(event: CoordinationEvent, log: Log): void {
     }
     case 'aborted':
       return log.write('attempt-aborted', { task, reason: event.reason, ...event.record });
+    case 'task-opened':
+      return logTask(coordination, task, log);
+    case 'run-changed':
+      return log.write('run-changed', { task, run: event.run, by: event.by });
     case 'evaluated':
       return log.write('evaluated', { task, ...event.record });
     case 'finished':
@@ -35,9 +39,11 @@ function logEvent(event: CoordinationEvent, log: Log): void {
 
 /** Logs each task as it was opened. */
 export function logOpened(coordination: Coordination, log: Log): void {
-  for (const task of coordination.taskNames) {
-    const status = coordination.status(task);
-    const items = coordination.taskInfo(task)?.items;
-    log.write('opened', { task, round: status?.round, items, identity: status?.identity });
-  }
+  for (const task of coordination.taskNames) logTask(coordination, task, log);
+}
+
+function logTask(coordination: Coordination, task: string, log: Log): void {
+  const status = coordination.status(task);
+  const items = coordination.taskInfo(task)?.items;
+  log.write('opened', { task, round: status?.round, items, identity: status?.identity });
 }

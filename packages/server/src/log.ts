@@ -1,4 +1,5 @@
 import { FederatedError } from '@tutti/base';
+import { RUN_STATES } from '@tutti/coordination';
 import { IDENTITY_LEVELS } from '@tutti/identity';
 import { ROUND_ABORT_REASONS } from '@tutti/protocol';
 import pino, { type DestinationStream } from 'pino';
@@ -40,10 +41,11 @@ const FORMS = {
 } as const;
 
 type Form = keyof typeof FORMS | readonly string[];
-type Level = 'error' | 'warn' | 'info' | 'debug';
+/** How much a line matters. */
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 type Valued<F> = F extends 'count' | 'figure' ? number : F extends readonly (infer Word)[] ? Word : string;
 
-const event = <const Fields extends Readonly<Record<string, Form>>>(level: Level, fields: Fields) => ({
+const event = <const Fields extends Readonly<Record<string, Form>>>(level: LogLevel, fields: Fields) => ({
   level,
   fields,
 });
@@ -57,7 +59,12 @@ const ENDINGS = ['rounds-done', 'privacy-budget-spent', 'stopped'] as const;
 /** Parts of a coordinator in which something can fail. */
 const PARTS = ['task', 'journal', 'authority', 'certificate', 'http', 'tokens'] as const;
 /** Limits that something can be over. */
-const LIMITS = ['connections', 'connections-per-address', 'handshakes', 'requests', 'event-streams'] as const;
+const LIMITS = [
+  ...(['connections', 'connections-per-address', 'handshakes', 'requests', 'event-streams'] as const),
+  ...(['messages', 'requests-of-token', 'half-open-uploads'] as const),
+] as const;
+/** Name of a limit. */
+export type Limit = (typeof LIMITS)[number];
 
 /** Every event that can be logged. */
 const EVENTS = {
@@ -73,6 +80,8 @@ const EVENTS = {
     ...({ selected: 'count', ready: 'count', reported: 'count', durationMs: 'figure' } as const),
   }),
   evaluated: event('info', { task: 'name', round: 'count', reported: 'count' }),
+  'run-changed': event('info', { task: 'name', run: RUN_STATES, by: 'name' }),
+  'task-created': event('info', { task: 'name', by: 'name' }),
   finished: event('info', { task: 'name', reason: ENDINGS }),
   phase: event('debug', { task: 'name', attempt: 'count', phase: PHASES, done: 'count', total: 'count' }),
   request: event('debug', { method: METHODS, route: 'route', status: 'count', durationMs: 'figure' }),
@@ -101,7 +110,7 @@ export const SILENT: Log = { write: () => undefined };
 
 /** What a log is made of. */
 export interface LogOptions {
-  readonly level?: Level;
+  readonly level?: LogLevel;
   /** Where lines go; stderr by default. */
   readonly destination?: DestinationStream;
 }
@@ -119,10 +128,21 @@ export function jsonLog({ level = 'info', destination = pino.destination(2) }: L
   );
   return {
     write(name, fields) {
-      const kind = EVENTS[name];
-      if (kind !== undefined) logger[kind.level]({ event: name, ...allowed(kind.fields, fields) });
+      const line = lineOf(name, fields);
+      if (line === undefined) return;
+      const { level: its, ...said } = line;
+      logger[its](said);
     },
   };
+}
+
+/** What of an event may be told; undefined for an event that is not on the list. */
+export function lineOf<E extends LogEvent>(
+  name: E,
+  fields: LogFields<E>,
+): { readonly level: LogLevel; readonly event: E } | undefined {
+  const kind = EVENTS[name];
+  return kind && { level: kind.level, event: name, ...allowed(kind.fields, fields) };
 }
 
 /** The fields that are on the list, and have their form. */

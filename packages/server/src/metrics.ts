@@ -74,12 +74,14 @@ function taskMetrics(registry: Registry, coordination: Coordination): (event: Co
     buckets: ROUND_SECONDS,
   });
   taskGauges(registry, coordination);
-  for (const task of coordination.taskNames) {
+  const begin = (task: string): void => {
     committed.inc({ task }, 0);
     failures.inc({ task, fatal: 'true' }, 0);
-  }
+  };
+  coordination.taskNames.forEach(begin);
   return (event) => {
     const { task } = event;
+    if (event.type === 'task-opened') begin(task);
     if (event.type === 'failed') failures.inc({ task, fatal: String(event.fatal) });
     if (event.type === 'aborted') aborted.inc({ task, reason: event.reason });
     if (event.type !== 'aborted' && event.type !== 'committed') return;
@@ -109,6 +111,8 @@ function taskGauges(registry: Registry, coordination: Coordination): void {
   const status = (task: string) => coordination.status(task);
   const last = (task: string) => coordination.rounds(task).at(-1);
   gauge('round', 'rounds made', (task) => status(task)?.round);
+  gauge('paused', '1 while a task is paused', (task) => (status(task)?.run === 'paused' ? 1 : 0));
+  gauge('stopped', '1 once a task is stopped for good', (task) => (status(task)?.run === 'stopped' ? 1 : 0));
   gauge('clients_connected', 'clients with an open socket', (task) => status(task)?.connected);
   gauge('clients_waiting', 'clients that wait for a round', (task) => status(task)?.waiting);
   gauge(

@@ -74,7 +74,11 @@ export const limitsSchema = z
     connections: most(20_000).describe('sockets at a time'),
     connectionsPerAddress: most(1_000).describe('sockets at a time from one address'),
     handshakesPerMinute: most(1_200).describe('new sockets a minute from one address'),
-    requestsPerMinute: most(1_200).describe('HTTP requests a minute from one address'),
+    requestsPerMinute: most(1_200).describe('HTTP requests a minute from one address, and with one token'),
+    messagesPerMinute: most(6_000).describe('messages a minute of one client, whatever its address'),
+    halfOpenUploads: most(4_096).describe(
+      'uploads of a task that may be half done at a time; a client has one at most, and one that rests for ten seconds makes room',
+    ),
     inFlight: most(8).describe('messages of one socket that may be in work at a time'),
     bytesInFlight: most(268_435_456).describe('bytes of all messages that may be in work at a time'),
   })

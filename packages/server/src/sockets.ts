@@ -15,6 +15,7 @@ import { clientIdOf, type ClientId, type CryptoSuite } from '@tutti/secure-aggre
 import { Server, type Socket } from 'socket.io';
 import type { AddressOf } from './address.ts';
 import type { Gate } from './gate.ts';
+import type { Limit } from './log.ts';
 
 /** Path of the socket, beside the version of the HTTP interface. */
 export const SOCKET_PATH = '/v1/socket';
@@ -69,8 +70,8 @@ export function openSockets(options: {
   limits?: Partial<SocketLimits>;
   gate: Gate;
   addressOf: AddressOf;
-  /** Hears of sockets that were over a limit. */
-  onRefused?: (limit: 'connections' | 'connections-per-address' | 'handshakes', address: string) => void;
+  /** Hears of what was over a limit. */
+  onRefused?: (limit: Limit, address: string) => void;
 }): Sockets {
   const { crypto, random, gate, addressOf, onRefused } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -115,7 +116,7 @@ export function openSockets(options: {
     }
     const refused = await gate.enter(address);
     if (refused !== undefined) {
-      onRefused?.(refused.limit as 'handshakes', address);
+      onRefused?.(refused.limit, address);
       return comeBack(`too-busy: ${refused.problem}`, refused.retryAfterMs);
     }
     // Of the connection below: it also ends where the socket was never opened on it.
@@ -205,12 +206,27 @@ export function openSockets(options: {
       if (client === undefined)
         return { type: 'refused', reason: 'not-greeted', field: 'type', problem: 'say hello first' };
       try {
-        return await coordination.handle(client, message);
+        return (await tooMany(client)) ?? halfOpen(await coordination.handle(client, message));
       } finally {
         // Coordination took from these what it needs, and keeps neither.
         if (message.type === 'masked-input') wipe(message.bytes);
         if (message.type === 'unmask') wipe(message.shares);
       }
+    }
+
+    async function tooMany(identity: ClientId): Promise<Reply | undefined> {
+      const refused = await gate.message(identity);
+      if (refused === undefined) return undefined;
+      onRefused?.(refused.limit, addressOf(socket.request));
+      const { problem, retryAfterMs } = refused;
+      return { type: 'refused', reason: 'too-busy', field: 'message', problem, retryAfterMs };
+    }
+
+    /** Counts an upload that found no place. */
+    function halfOpen(reply: Reply): Reply {
+      if (reply.type === 'refused' && reply.reason === 'too-busy' && reply.field === 'index')
+        onRefused?.('half-open-uploads', addressOf(socket.request));
+      return reply;
     }
 
     function greet(message: Extract<ClientMessage, { type: 'hello' }>): Reply {

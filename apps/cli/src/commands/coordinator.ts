@@ -31,6 +31,7 @@ interface CoordinatorFlags {
   port?: number;
   host?: string;
   dataDir?: string;
+  tokens?: string;
   wordBits?: WordBits | 'auto';
   printConfig?: boolean;
   json?: boolean;
@@ -79,6 +80,7 @@ export function coordinatorCommand(): Command {
     .option('--port <n>', 'port to listen on (0 takes a free one)', wholeNumber(0, 65_535))
     .option('--host <address>', 'address to listen on')
     .option('--data-dir <dir>', 'folder where everything is kept')
+    .option('--tokens <file>', 'tokens of those who may change what runs (tutti token create)')
     .option(
       '--word-bits <n>',
       'bits of a word on the wire, for every task: 24, 32 or auto (round.wordBits)',
@@ -199,11 +201,12 @@ function untilStopped({ coordination }: Coordinator, signal: AbortSignal): Promi
 
 /** What the command line sets, each with the option that does. */
 function assignmentsOfFlags(flags: CoordinatorFlags): Assignment[] {
-  const { port, host, dataDir } = flags;
+  const { port, host, dataDir, tokens } = flags;
   const set = taskOfFlags(flags);
   if (port !== undefined) set.push({ path: ['listen', 'port'], value: port, origin: '--port' });
   if (host !== undefined) set.push({ path: ['listen', 'host'], value: host, origin: '--host' });
   if (dataDir !== undefined) set.push({ path: ['store'], value: `lmdb:${dataDir}`, origin: '--data-dir' });
+  if (tokens !== undefined) set.push({ path: ['tokens'], value: tokens, origin: '--tokens' });
   return set;
 }
 

@@ -75,7 +75,8 @@ function forEveryTask(given: readonly Assignment[], each: readonly Assignment[])
   return tasks.flatMap((_, index) => each.map((one) => ({ ...one, path: ['tasks', index, ...one.path] })));
 }
 
-async function jsonFile(path: string): Promise<unknown> {
+/** A JSON object in a file. @throws {CommandError} that names the file. */
+export async function jsonFile(path: string): Promise<unknown> {
   try {
     const value: unknown = JSON.parse(await readFile(path, 'utf8'));
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
@@ -86,10 +87,10 @@ async function jsonFile(path: string): Promise<unknown> {
   throw new CommandError(`${path} does not hold a JSON object`);
 }
 
-/** Files beside the configuration: certificates are named from where the value stands. */
+/** Files beside the configuration: certificates and tokens are named from where the value stands. */
 function withFiles(value: unknown, baseOf: (path: Path) => string): unknown {
-  const files = ['certificate', 'key'].flatMap((name): Assignment[] => {
-    const path = ['listen', 'tls', name];
+  const named = [['listen', 'tls', 'certificate'], ['listen', 'tls', 'key'], ['tokens']];
+  const files = named.flatMap((path): Assignment[] => {
     const written = valueAt(value, path);
     return typeof written === 'string' ? [{ path, value: resolve(baseOf(path), written), origin: '' }] : [];
   });

@@ -4,7 +4,7 @@ import { counted, EMPTY, reduce, type DashboardEvent } from './state.ts';
 import { bytes, duration, losses, share, shortHash } from './words.ts';
 
 const status = (over: Partial<TaskStatus> = {}): TaskStatus => ({
-  ...{ task: 'films', identity: 'open', round: 0, target: 9, attempt: 1, phase: 'select' },
+  ...{ task: 'films', identity: 'open', round: 0, target: 9, attempt: 1, phase: 'select', run: 'running' },
   ...{ progress: { done: 0, total: 8 }, connected: 8, waiting: 3, modelHash: 'a'.repeat(64), epsilon: null },
   noise: { mechanism: 'skellam', multiplier: 0.03, delta: null, epsilonBudget: null },
   ...over,

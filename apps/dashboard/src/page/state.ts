@@ -62,6 +62,8 @@ export function reduce(state: DashboardState, event: DashboardEvent): DashboardS
         ...task,
         aborted: [...task.aborted, { reason: event.reason, record: event.record }].slice(-MOST_ABORTED),
       }));
+    case 'task-opened':
+    case 'run-changed':
     case 'evaluated':
     case 'finished':
     case 'failed':

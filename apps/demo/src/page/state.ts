@@ -120,6 +120,8 @@ export function reduce(state: DemoState, event: DemoEvent): DemoState {
       };
     case 'aborted':
       return { ...state, part: undefined, aborted: [...state.aborted, event.record].slice(-MOST_ABORTED) };
+    case 'task-opened':
+    case 'run-changed':
     case 'evaluated':
     case 'finished':
     case 'failed':

@@ -1,0 +1,164 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { memoryBlobs, memoryStore } from '@tutti/coordination';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { createCoordinator, type Coordinator } from './coordinator.ts';
+import { createToken } from './token-file.ts';
+
+interface Operation {
+  readonly operationId: string;
+  readonly security?: readonly unknown[];
+  readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema: object }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: object }>> };
+  readonly responses: Readonly<
+    Record<string, { readonly content: Readonly<Record<string, { readonly schema: object }>> }>
+  >;
+}
+interface Description {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+}
+
+const task = {
+  name: 'films',
+  catalogue: { ids: Array.from({ length: 30 }, (_, film) => `film-${film}`) },
+  model: { family: 'mf', dimension: 4 },
+  insecureSmallCohort: true,
+  round: { cohort: 4, smallestCohort: 3 },
+} as const;
+
+describe('the description of the interface', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tutti-api-'));
+  const tokens = join(folder, 'tokens.json');
+  const token = createToken(tokens, { name: 'ada', role: 'operate' });
+  const readOnly = createToken(tokens, { name: 'board', role: 'read' });
+  let coordinator: Coordinator;
+  let url = '';
+  let description: Description;
+
+  beforeAll(async () => {
+    coordinator = await createCoordinator({
+      config: { listen: { port: 0 }, tokens, tasks: [task] },
+      ...{ store: memoryStore(), blobs: memoryBlobs(nodeCrypto) },
+    });
+    url = await coordinator.listen();
+    description = (await (await fetch(`${url}/api/v1/openapi.json`)).json()) as Description;
+  });
+  afterAll(async () => {
+    await coordinator.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** What the description says of an answer, as a check that is made from it alone. */
+  function formOf(path: string, method: string, status: number): z.ZodType {
+    const operation = description.paths[path]?.[method];
+    const schema = operation?.responses[String(status)]?.content['application/json']?.schema;
+    if (schema === undefined) throw new Error(`${method} ${path} may not answer ${status}`);
+    const whole = JSON.stringify({ ...schema, $defs: description.components.schemas });
+    return z.fromJSONSchema(
+      JSON.parse(whole.replaceAll('#/components/schemas/', '#/$defs/')) as Parameters<
+        typeof z.fromJSONSchema
+      >[0],
+    );
+  }
+
+  async function ask(
+    method: string,
+    path: string,
+    by = token,
+    body?: string,
+    type = 'application/json',
+  ): Promise<[number, unknown]> {
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(by === '' ? {} : { authorization: `Bearer ${by}` }),
+        ...(body === undefined ? {} : { 'content-type': type }),
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+    return [response.status, await response.json()];
+  }
+
+  it('names every operation once, with what it needs', () => {
+    expect(description.openapi).toBe('3.1.0');
+    const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { operationId, security, parameters }]) => {
+        const inPath = parameters.filter((one) => one.in === 'path').map(({ name }) => name);
+        expect(inPath).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
+        return `${operationId} ${method} ${path}${security === undefined ? '' : ' with a token'}`;
+      }),
+    );
+    expect(operations).toMatchInlineSnapshot(`
+      [
+        "listTasks get /api/v1/tasks",
+        "createTask post /api/v1/tasks with a token",
+        "showTask get /api/v1/tasks/{task}",
+        "pauseTask post /api/v1/tasks/{task}/pause with a token",
+        "resumeTask post /api/v1/tasks/{task}/resume with a token",
+        "stopTask post /api/v1/tasks/{task}/stop with a token",
+        "listRounds get /api/v1/tasks/{task}/rounds",
+        "showToken get /api/v1/token with a token",
+        "followEvents get /api/v1/events",
+        "followLogs get /api/v1/logs with a token",
+      ]
+    `);
+    const used = new Set(
+      [...JSON.stringify(description).matchAll(/#\/components\/schemas\/(\w+)/g)].map(([, name]) => name),
+    );
+    expect([...used].sort()).toEqual(Object.keys(description.components.schemas).sort());
+  });
+
+  it('says of every answer what it really is', async () => {
+    const answers: [path: string, method: string, got: [number, unknown]][] = [];
+    const tell = async (
+      path: string,
+      method: string,
+      asked = path,
+      by = token,
+      body?: string,
+    ): Promise<void> => {
+      answers.push([path, method, await ask(method.toUpperCase(), asked, by, body)]);
+    };
+    await tell('/api/v1/tasks', 'get');
+    const another = JSON.stringify({ ...task, name: 'books' });
+    for (const body of [another, another, '{}', '{', undefined])
+      await tell('/api/v1/tasks', 'post', '/api/v1/tasks', token, body);
+    for (const name of ['books', 'nowhere', '%2e']) {
+      await tell('/api/v1/tasks/{task}', 'get', `/api/v1/tasks/${name}`);
+      for (const query of ['', '?limit=1', '?from=x', '?colour=red'])
+        await tell('/api/v1/tasks/{task}/rounds', 'get', `/api/v1/tasks/${name}/rounds${query}`);
+    }
+    for (const by of ['', readOnly, token])
+      for (const step of ['pause', 'resume', 'stop', 'pause'])
+        await tell(`/api/v1/tasks/{task}/${step}`, 'post', `/api/v1/tasks/books/${step}`, by);
+    for (const by of ['', token]) await tell('/api/v1/token', 'get', '/api/v1/token', by);
+    answers.push(['/api/v1/tasks', 'post', await ask('POST', '/api/v1/tasks', token, 'films', 'text/csv')]);
+    await tell('/api/v1/events', 'get', '/api/v1/events?task=nowhere');
+    await tell('/api/v1/logs', 'get', '/api/v1/logs?level=loud');
+    for (const [path, method, [status, body]] of answers) {
+      const { error } = formOf(path, method, status).safeParse(body);
+      expect(error?.issues, `${method} ${path} ${status} ${JSON.stringify(body)}`).toBeUndefined();
+    }
+    const asked = new Set(answers.map(([path, method]) => `${method} ${path}`));
+    const described = Object.entries(description.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    expect([...asked].sort()).toEqual(described.sort());
+    expect(new Set(answers.map(([, , [status]]) => status))).toEqual(
+      new Set([200, 201, 400, 401, 403, 404, 409, 415]),
+    );
+  });
+
+  it('refuses what is not of the form that it describes', () => {
+    const status = coordinator.coordination.status('films');
+    const form = formOf('/api/v1/tasks/{task}', 'get', 200);
+    expect(form.safeParse(status).success).toBe(true);
+    expect(form.safeParse({ ...status, clients: ['somebody'] }).success).toBe(false);
+    expect(form.safeParse({ ...status, run: 'asleep' }).success).toBe(false);
+  });
+});

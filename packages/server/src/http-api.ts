@@ -1,0 +1,67 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { API_PREFIX, openApiOf } from './api-openapi.ts';
+import type { ApiRoute } from './api-route.ts';
+import { SCHEMA_NAMES } from './api-schemas.ts';
+import { refuseRequest, type Admission } from './http-admission.ts';
+import type { Role } from './token-file.ts';
+import { mayDo, type Identity, type Tokens } from './tokens.ts';
+
+/** Largest body: a task with the catalogue that it brings. */
+const LARGEST_TASK_BYTES = 2 ** 26;
+
+/** What the interface is served with. */
+export interface ApiOptions {
+  readonly routes: readonly ApiRoute[];
+  readonly tokens: Tokens;
+  readonly admission: Admission;
+}
+
+/**
+ * Serves routes and their description. Who may is asked before anything else is looked at: without a token, nobody learns what there is.
+ */
+export function serveApi(app: FastifyInstance, { routes, tokens, admission }: ApiOptions): void {
+  const identities = new WeakMap<FastifyRequest, Identity>();
+  const guard = (role: Role) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const identity = tokens.identify(request.headers.authorization);
+    if (identity === undefined) return unauthorized(reply);
+    const refused = await admission.gate.token(identity.name);
+    if (refused !== undefined) return refuseRequest(reply, admission, refused, request);
+    if (!mayDo(identity.role, role)) return forbidden(reply, identity, role);
+    identities.set(request, identity);
+  };
+  const description = openApiOf(routes, SCHEMA_NAMES);
+  app.get(`${API_PREFIX}/openapi.json`, async () => description);
+  for (const { method, path, role, body, answer } of routes)
+    app.route<{ Params: Record<string, string> }>({
+      ...{ method: method.toUpperCase(), url: API_PREFIX + path.replace(/\{(\w+)\}/g, ':$1') },
+      ...(role === undefined ? {} : { onRequest: guard(role) }),
+      ...(body === undefined ? {} : { bodyLimit: LARGEST_TASK_BYTES }),
+      exposeHeadRoute: false,
+      handler: async (request, reply) => {
+        const { params, query } = request;
+        const call = { params, query, body: request.body, by: identities.get(request) };
+        if (answer.kind === 'json')
+          return reply
+            .code(answer.status)
+            .header('cache-control', 'no-store')
+            .send(await answer.run(call));
+        answer.run(call, request, reply);
+        return reply;
+      },
+    });
+}
+
+/** The same for no token, one that is malformed and one that is unknown. */
+const unauthorized = (reply: FastifyReply): FastifyReply =>
+  reply
+    .code(401)
+    .header('www-authenticate', 'Bearer')
+    .send({ error: { code: 'http/unauthorized', message: 'unauthorized' } });
+
+const forbidden = (reply: FastifyReply, { name, role }: Identity, needed: Role): FastifyReply =>
+  reply.code(403).send({
+    error: {
+      code: 'http/forbidden',
+      message: `the token ${name} has role ${role}; ${needed} is needed (tutti token create --role ${needed})`,
+    },
+  });

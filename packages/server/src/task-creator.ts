@@ -1,0 +1,86 @@
+import { EnvironmentError } from '@tutti/base';
+import {
+  StaleTaskError,
+  type Blobs,
+  type Coordination,
+  type Store,
+  type TaskConfig,
+} from '@tutti/coordination';
+import { ApiError, badRequest } from './api-route.ts';
+import { MOST_TASKS, type CoordinatorConfig } from './config.ts';
+import { forgetCreatedTask, keepCreatedTask } from './created-tasks.ts';
+import { ConfigError } from './errors.ts';
+import { withKnownCatalogues } from './known-catalogues.ts';
+import type { Log } from './log.ts';
+import { engineTask, type Problem } from './task-of.ts';
+import type { TaskEntry } from './task-schema.ts';
+
+/** Adds tasks to a coordinator that runs. */
+export interface TaskCreator {
+  /**
+   * Begins a task, which is there after every start from now on.
+   * @param by name of whoever asks for it.
+   * @throws {ApiError} with everything that is wrong with it, or if there is one of this name.
+   */
+  create(entry: TaskEntry, by: string): Promise<void>;
+}
+
+/** What tasks are added to. */
+export interface CreatorOptions {
+  readonly coordination: Coordination;
+  readonly config: CoordinatorConfig;
+  readonly store: Store;
+  readonly blobs: Blobs;
+  readonly log: Log;
+  /** Reads the log of a transparent task's authority, and keeps it up to date. */
+  readonly followLogs: (entry: TaskEntry, task: TaskConfig) => Promise<void>;
+}
+
+export function taskCreator(options: CreatorOptions): TaskCreator {
+  const { coordination, store, log, followLogs } = options;
+  let last: Promise<unknown> = Promise.resolve();
+  async function create(entry: TaskEntry, by: string): Promise<void> {
+    const { name } = entry;
+    if (coordination.taskInfo(name) !== undefined)
+      throw new ApiError(409, 'task/exists', `there is a task ${name}; take another name`);
+    if (coordination.taskNames.length >= MOST_TASKS)
+      throw new ApiError(409, 'task/too-many', `this coordinator has ${MOST_TASKS} tasks, as many as it may`);
+    const task = await checkedTask(entry, options);
+    await followLogs(entry, task).catch((error: unknown) => {
+      if (!(error instanceof EnvironmentError)) throw error;
+      throw badRequest([{ path: 'identity.url', problem: error.message }]);
+    });
+    await keepCreatedTask(store, entry);
+    await coordination.addTask(task).catch(async (error: unknown) => {
+      await forgetCreatedTask(store, name);
+      throw error instanceof StaleTaskError ? new ApiError(409, 'task/exists', error.message) : error;
+    });
+    log.write('task-created', { task: name, by });
+  }
+  return {
+    create(entry, by) {
+      // One after another: two of one name cannot both find that there is none.
+      const created = last.then(() => create(entry, by));
+      last = created.catch(() => undefined);
+      return created;
+    },
+  };
+}
+
+/** The task for the engine. @throws {ApiError} with everything that does not fit together. */
+async function checkedTask(entry: TaskEntry, { config, store, blobs }: CreatorOptions): Promise<TaskConfig> {
+  const known = await withKnownCatalogues({ ...config, tasks: [entry] }, { store, blobs }).catch(
+    (error: unknown) => {
+      throw error instanceof ConfigError ? badRequest(error.problems.map(problemIn)) : error;
+    },
+  );
+  const { task, problems } = engineTask(known.tasks[0] as TaskEntry, 'tasks[0]', new Map());
+  if (task !== undefined && problems.length === 0) return task;
+  throw badRequest(problems.map(({ path, problem }) => problemIn(`${path}: ${problem}`)));
+}
+
+/** `tasks[0].round.cohort: …`, of a task by itself. */
+function problemIn(line: string): Problem {
+  const [path = '', ...rest] = line.split(': ');
+  return { path: path.replace(/^tasks\[0\]\.?/, ''), problem: rest.join(': ') };
+}

@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCli } from '@tutti/cli';
+import { memoryBlobs, memoryStore } from '@tutti/coordination';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { createCoordinator, type Coordinator } from '@tutti/server';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+
+/** `tutti token`, `task`, `rounds`, `logs`, against a coordinator that runs. */
+
+const folder = mkdtempSync(join(tmpdir(), 'tutti-admin-cli-'));
+const file = join(folder, 'tutti.config.json');
+const task = { name: 'films', catalogue: 'films.csv', model: { family: 'mf' }, rounds: 5 };
+writeFileSync(join(folder, 'films.csv'), 'id,title\na,A\nb,B\n');
+writeFileSync(file, JSON.stringify({ tokens: 'tokens.json', tasks: [task] }));
+writeFileSync(join(folder, 'books.json'), JSON.stringify({ ...task, name: 'books' }));
+writeFileSync(join(folder, 'wrong.json'), JSON.stringify({ ...task, name: 'No!', rounds: -1 }));
+
+async function tutti(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const output = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
+      output[name] += chunk.toString();
+      return true;
+    }),
+  );
+  try {
+    return { code: await runCli(args), ...output };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+describe('operating a coordinator', () => {
+  let coordinator: Coordinator;
+  let url = '';
+  beforeAll(async () => {
+    coordinator = await createCoordinator({
+      config: {
+        ...{ listen: { port: 0 }, tokens: join(folder, 'tokens.json') },
+        tasks: [{ name: 'films', catalogue: { ids: ['a', 'b'] }, model: { family: 'mf' } }],
+      },
+      ...{ store: memoryStore(), blobs: memoryBlobs(nodeCrypto) },
+    });
+    url = await coordinator.listen();
+  });
+  afterAll(async () => {
+    await coordinator.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('begins with a token, which is shown once, and says so where there is none', async () => {
+    const without = await tutti('task', 'pause', 'films', '--coordinator', url);
+    expect([without.code, without.stderr]).toMatchObject([2, expect.stringContaining('set TUTTI_TOKEN')]);
+    const made = await tutti('token', 'create', '--role', 'operate', '--name', 'ada', '--config', file);
+    expect(made.stdout).toMatch(/^tutti_[\w-]{43}\n$/);
+    expect(made.stderr).toContain('shown once');
+    writeFileSync(join(folder, 'ada.token'), made.stdout);
+    const list = await tutti('token', 'list', '--config', file, '--json');
+    expect(JSON.parse(list.stdout)).toMatchObject({ tokens: [{ name: 'ada', role: 'operate' }] });
+    expect(list.stdout).not.toContain(made.stdout.trim().slice(6));
+    const wrong = await tutti('task', 'pause', 'films', '--coordinator', url, '--token', 'guess');
+    expect([wrong.code, wrong.stderr]).toMatchObject([
+      2,
+      expect.stringContaining('does not know this token'),
+    ]);
+  });
+
+  it('creates a task with the catalogue beside its file, or says everything that is wrong with it', async () => {
+    vi.stubEnv('TUTTI_COORDINATOR', url);
+    const token = ['--token-file', join(folder, 'ada.token')];
+    const wrong = await tutti('task', 'create', '--config', join(folder, 'wrong.json'), ...token);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toMatch(/name: a name of[^]*rounds: /);
+    const made = await tutti('task', 'create', '--config', join(folder, 'books.json'), ...token);
+    expect([made.code, made.stdout]).toEqual([
+      0,
+      'books (identity open): 0 rounds done, now select; 0 clients connected, 0 waiting\n',
+    ]);
+    const list = await tutti('task', 'list', '--json');
+    expect(JSON.parse(list.stdout)).toMatchObject({ tasks: [{ task: 'films' }, { task: 'books' }] });
+  });
+
+  it('pauses, resumes and stops by name, asking before what is for good, and the log tells by whom', async () => {
+    vi.stubEnv('TUTTI_COORDINATOR', url);
+    const { stdout: reader } = await tutti(
+      ...['token', 'create', '--role', 'read', '--name', 'board', '--config', file],
+    );
+    vi.stubEnv('TUTTI_TOKEN', reader);
+    expect((await tutti('task', 'pause', 'books')).stderr).toContain('the token board has role read');
+    const token = ['--token-file', join(folder, 'ada.token')];
+    expect((await tutti('task', 'pause', 'books', ...token)).stdout).toContain('now paused');
+    expect((await tutti('task', 'resume', 'books', ...token)).stdout).toContain('now select');
+    expect((await tutti('task', 'show', 'nowhere')).stderr).toContain('tutti task list shows');
+    const asked = await tutti('task', 'stop', 'books', ...token);
+    expect([asked.code, asked.stderr]).toMatchObject([2, expect.stringContaining('say --yes')]);
+    expect((await tutti('task', 'stop', 'books', '--yes', ...token)).stdout).toContain('now stopped');
+    expect((await tutti('task', 'resume', 'books', ...token)).stderr).toContain('stopped for good');
+
+    const { stdout } = await tutti('logs', '--json');
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: string });
+    expect(lines.filter(({ event }) => event === 'run-changed')).toMatchObject(
+      ['paused', 'running', 'stopped'].map((run) => ({ task: 'books', run, by: 'ada' })),
+    );
+    expect((await tutti('logs')).stdout).toMatch(/ info {2}run-changed {5}task=books run=stopped by=ada\n/);
+    expect(JSON.parse((await tutti('rounds', 'films', '--json')).stdout)).toEqual({ rounds: [] });
+    expect((await tutti('token', 'revoke', 'board', '--config', file)).stdout).toContain('no longer holds');
+    expect((await tutti('logs')).stderr).toContain('does not know this token');
+  });
+});
