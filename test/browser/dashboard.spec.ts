@@ -1,9 +1,11 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { memoryBlobs, memoryStore } from '@tutti/coordination';
 import { dashboardFiles } from '@tutti/dashboard';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { createCoordinator } from '@tutti/server';
+import { createCoordinator, createToken, type CoordinatorConfigInput } from '@tutti/server';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FILMS, openWireFederation, rounds, wireConfig, type WireFederation } from '../wire/federation.ts';
@@ -19,6 +21,9 @@ describe('the dashboard', () => {
   let browser: Browser | undefined;
   let federation: WireFederation;
   const storage = { store: memoryStore(), blobs: memoryBlobs(nodeCrypto) };
+  const folder = mkdtempSync(join(tmpdir(), 'tutti-dashboard-'));
+  const tokens = join(folder, 'tokens.json');
+  const withTokens = (config: CoordinatorConfigInput): CoordinatorConfigInput => ({ ...config, tokens });
   const config = wireConfig({
     rounds: 4,
     privacy: { mechanism: 'skellam', noiseMultiplier: 4, delta: 1e-5, epsilon: 20 },
@@ -34,20 +39,24 @@ describe('the dashboard', () => {
   afterAll(async () => {
     await browser?.close();
     await federation?.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   beforeEach((ctx) => {
     if (browser === undefined) ctx.skip(NO_CHROMIUM);
   });
 
-  const open = async (look: { colorScheme?: 'light' | 'dark'; width?: number } = {}): Promise<Page> => {
+  const open = async (
+    look: { colorScheme?: 'light' | 'dark'; width?: number } = {},
+    url = federation.url,
+  ): Promise<Page> => {
     const { colorScheme = 'light', width = 1_280 } = look;
     const context = await (browser as Browser).newContext({ colorScheme, viewport: { width, height: 900 } });
     const page = await context.newPage();
     const problems: string[] = [];
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())));
-    await page.goto(federation.url);
+    await page.goto(url);
     await page.getByRole('heading', { name: 'Task films' }).waitFor();
     expect(problems).toEqual([]);
     return page;
@@ -103,6 +112,69 @@ describe('the dashboard', () => {
       } finally {
         await again.close();
       }
+    },
+  );
+
+  it(
+    'lets who pastes a token pause, resume and stop, once they say that they mean it',
+    { timeout: 60_000 },
+    async () => {
+      const operator = createToken(tokens, { name: 'ada', role: 'operate' });
+      const reader = createToken(tokens, { name: 'board', role: 'read' });
+      await using coordinator = await createCoordinator({
+        config: withTokens(wireConfig()),
+        ...{ store: memoryStore(), blobs: memoryBlobs(nodeCrypto) },
+        pages: await dashboardFiles(),
+      });
+      const url = await coordinator.listen();
+      const page = await open({}, url);
+      const run = () => coordinator.coordination.status('films')?.run;
+      const paste = async (token: string): Promise<void> => {
+        const field = page.getByLabel('Token');
+        if (!(await field.isVisible())) await page.getByText('Operate', { exact: true }).click();
+        await field.fill(token);
+        await page.getByRole('button', { name: 'Use it in this tab' }).click();
+      };
+      const button = (name: string) => page.getByRole('button', { name, exact: true });
+      await paste('tutti_guess');
+      await page.getByRole('alert').getByText('does not know this token').waitFor();
+      expect(await page.evaluate(() => sessionStorage.length + localStorage.length)).toBe(0);
+      await paste(reader);
+      await page.getByText('board, who may read').waitFor();
+      expect(await button('Pause').count()).toBe(0);
+      await button('Forget the token').click();
+      await paste(operator);
+      await button('Pause').click();
+      await page.getByRole('dialog', { name: 'Pause: task films?' }).waitFor();
+      expect(await barriers(page)).toEqual([]);
+      await page.screenshot({ path: `${ARTEFACTS}dashboard-confirm.png` });
+      await button('No').click();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      expect(run()).toBe('running');
+      await button('Pause').click();
+      await button('Yes, pause').click();
+      await page.getByText('paused: no round begins until it is resumed').waitFor();
+      expect(run()).toBe('paused');
+      expect(await barriers(page)).toEqual([]);
+
+      // The tab keeps the token over a reload; another tab has none.
+      await page.reload();
+      await button('Resume').click();
+      await page.getByRole('dialog', { name: 'Resume: task films?' }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      const other = await open({ width: 390 }, url);
+      expect(await other.getByRole('button', { name: 'Resume' }).count()).toBe(0);
+      await button('Resume').click();
+      await button('Yes, resume').click();
+      await expect.poll(run).toBe('running');
+      await button('Stop for good').click();
+      await button('Yes, stop for good').click();
+      await other.getByText('stopped for good: no round is made any more').waitFor();
+      await expect.poll(() => button('Pause').count()).toBe(0);
+      for (const each of [page, other]) expect(await barriers(each)).toEqual([]);
+      await page.context().close();
+      await other.context().close();
     },
   );
 

@@ -28,6 +28,13 @@ figure{margin:0}figcaption{font-weight:600;margin-bottom:.25rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}code{font-size:.85em}
+button{font:inherit;color:var(--ink);background:var(--card);border:1px solid var(--soft);border-radius:.4rem;padding:.2rem .8rem;cursor:pointer}
+button.stop{border-color:var(--bad);color:var(--bad)}
+.steps{display:flex;flex-wrap:wrap;gap:.5rem;margin:.5rem 0}
+.operator{display:flex;flex-wrap:wrap;gap:.5rem;align-items:baseline;margin-left:auto}.operator[open],details.operator{display:block}
+.operator form{display:flex;flex-wrap:wrap;gap:.5rem;align-items:baseline;margin-top:.4rem}.operator p{margin:0}
+input{font:inherit;color:var(--ink);background:var(--paper);border:1px solid var(--soft);border-radius:.4rem;padding:.2rem .5rem;max-width:100%}
+dialog{color:var(--ink);background:var(--card);border:1px solid var(--line);border-radius:.6rem;max-width:32rem}dialog::backdrop{background:#0008}
 .u-legend{font-size:.8rem}.u-legend th{font-weight:400}
 `;
 

@@ -1,8 +1,10 @@
 import type { CoordinationEvent, RoundRecord, TaskStatus } from '@tutti/coordination';
 import { h, render } from 'preact';
 import uplotStyle from 'uplot/dist/uPlot.min.css';
+import { change, forgetToken, heldToken, useToken } from './operate.ts';
 import { EMPTY, reduce, type DashboardEvent } from './state.ts';
 import { Dashboard } from './view.ts';
+import type { Actions } from './control.ts';
 
 /** The page's only state, drawn anew at most once a frame. */
 let state = EMPTY;
@@ -15,7 +17,7 @@ function happen(event: DashboardEvent): void {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    render(h(Dashboard, { state }), place);
+    render(h(Dashboard, { state, actions }), place);
   });
 }
 
@@ -24,6 +26,28 @@ async function json<T>(path: string): Promise<T> {
   if (!response.ok) throw new Error(`${path}: status ${response.status}`);
   return (await response.json()) as T;
 }
+
+/** Tells the person what came of their wish. */
+function tell<T>(asked: Promise<T>, done: (answer: T) => void): void {
+  asked.then(done, (error: unknown) =>
+    happen({ type: 'problem', problem: error instanceof Error ? error.message : String(error) }),
+  );
+}
+
+const actions: Actions = {
+  useToken: (token) => tell(useToken(token), (operator) => happen({ type: 'operator', operator })),
+  forgetToken() {
+    forgetToken();
+    happen({ type: 'operator', operator: undefined });
+  },
+  ask: (wish) => happen({ type: 'wish', wish }),
+  confirm() {
+    const { wish } = state;
+    happen({ type: 'wish', wish: undefined });
+    if (wish === undefined) return;
+    tell(change(wish.task, wish.step), (status) => happen({ type: 'progress', task: wish.task, status }));
+  },
+};
 
 /** Everything as it stands. What happens meanwhile is told by the stream, which was open before. */
 async function read(): Promise<void> {
@@ -45,6 +69,8 @@ const TYPES: readonly CoordinationEvent['type'][] = [
   'aborted',
   'evaluated',
   'finished',
+  'run-changed',
+  'task-opened',
 ];
 
 function listen(): void {
@@ -58,6 +84,9 @@ function listen(): void {
     stream.addEventListener(type, ({ data }: MessageEvent<string>) =>
       happen(JSON.parse(data) as CoordinationEvent),
     );
+  stream.addEventListener('task-opened', () => {
+    read().catch(() => happen({ type: 'live', live: false }));
+  });
 }
 
 const style = document.createElement('style');
@@ -66,3 +95,4 @@ document.head.append(style);
 place.replaceChildren();
 happen({ type: 'live', live: false });
 listen();
+tell(heldToken(), (operator) => happen({ type: 'operator', operator }));

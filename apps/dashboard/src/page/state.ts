@@ -1,10 +1,17 @@
 import type { CoordinationEvent, Funnel, RoundRecord, TaskStatus } from '@tutti/coordination';
+import type { Operator, Step } from './operate.ts';
 
 /** What the page knows, as data. */
 export interface DashboardState {
   /** Whether the event stream is open. */
   readonly live: boolean;
   readonly tasks: readonly TaskView[];
+  /** Whose token the page holds; undefined for none. */
+  readonly operator: Operator | undefined;
+  /** What somebody is being asked whether they mean it. */
+  readonly wish: { readonly task: string; readonly step: Step } | undefined;
+  /** Why the last wish, or the token, came to nothing. */
+  readonly problem: string | undefined;
 }
 
 /** One task: what it does now, what it did, and what came to nothing since the page was opened. */
@@ -23,9 +30,14 @@ export type DashboardEvent =
       readonly type: 'read';
       readonly tasks: readonly { readonly status: TaskStatus; readonly rounds: readonly RoundRecord[] }[];
     }
+  | { readonly type: 'operator'; readonly operator: Operator | undefined }
+  | { readonly type: 'wish'; readonly wish: DashboardState['wish'] }
+  | { readonly type: 'problem'; readonly problem: string }
   | CoordinationEvent;
 
-export const EMPTY: DashboardState = { live: false, tasks: [] };
+export const EMPTY: DashboardState = {
+  ...{ live: false, tasks: [], operator: undefined, wish: undefined, problem: undefined },
+};
 
 /** Attempts that came to nothing which are remembered. */
 const MOST_ABORTED = 200;
@@ -62,6 +74,12 @@ export function reduce(state: DashboardState, event: DashboardEvent): DashboardS
         ...task,
         aborted: [...task.aborted, { reason: event.reason, record: event.record }].slice(-MOST_ABORTED),
       }));
+    case 'operator':
+      return { ...state, operator: event.operator, problem: undefined };
+    case 'wish':
+      return { ...state, wish: event.wish, problem: undefined };
+    case 'problem':
+      return { ...state, problem: event.problem };
     case 'task-opened':
     case 'run-changed':
     case 'evaluated':

@@ -1,6 +1,7 @@
 import type { RoundRecord, TaskStatus } from '@tutti/coordination';
 import { h, type ComponentChildren, type ComponentChild } from 'preact';
 import { Chart } from './chart.ts';
+import { Confirmation, OperatorField, RunControl, type Actions } from './control.ts';
 import { counted, type DashboardState, type TaskView } from './state.ts';
 import { bytes, duration, losses, PHASES, RESTING, share, shortHash } from './words.ts';
 
@@ -8,7 +9,13 @@ import { bytes, duration, losses, PHASES, RESTING, share, shortHash } from './wo
 const SHOWN_ROUNDS = 15;
 
 /** The whole page. */
-export function Dashboard({ state }: { readonly state: DashboardState }): ComponentChild {
+export function Dashboard({
+  state,
+  actions,
+}: {
+  readonly state: DashboardState;
+  readonly actions: Actions;
+}): ComponentChild {
   return h(
     'div',
     null,
@@ -22,24 +29,35 @@ export function Dashboard({ state }: { readonly state: DashboardState }): Compon
         state.live ? 'live' : 'no connection, trying again',
       ),
       h('a', { class: 'soft', href: '/v1/status' }, 'as JSON'),
+      h(OperatorField, { state, actions }),
     ),
     h(
       'main',
       null,
       state.tasks.length === 0
         ? h('p', null, 'This coordinator has no task yet.')
-        : state.tasks.map((task) => h(Task, { key: task.status.task, task })),
+        : state.tasks.map((task) => h(Task, { key: task.status.task, task, state, actions })),
     ),
+    h(Confirmation, { state, actions }),
   );
 }
 
-function Task({ task }: { readonly task: TaskView }): ComponentChild {
+function Task({
+  task,
+  state,
+  actions,
+}: {
+  readonly task: TaskView;
+  readonly state: DashboardState;
+  readonly actions: Actions;
+}): ComponentChild {
   const { status, rounds, aborted } = task;
   const heading = `task-${status.task}`;
   return h(
     'section',
     { class: 'task', 'aria-labelledby': heading },
     h('h2', { id: heading }, `Task ${status.task}`),
+    h(RunControl, { status, state, actions }),
     h(Now, { status }),
     h(Tiles, { task }),
     h(Charts, { rounds }),
@@ -66,6 +84,7 @@ function Now({ status }: { readonly status: TaskStatus }): ComponentChild {
     ),
     h('progress', { value: progress.done, max: Math.max(1, progress.total), 'aria-label': words }),
     h('div', { class: 'soft' }, `${words}: ${progress.done} of ${progress.total}`),
+    status.run === 'paused' ? h('div', null, 'pausing: no round begins after this one') : null,
   );
 }
 

@@ -52,4 +52,6 @@ export const RESTING: Readonly<Record<string, string>> = {
   finished: 'all rounds that were asked for are done',
   'budget-spent': 'the privacy budget is spent: nothing more is released',
   failed: 'the last attempt failed',
+  paused: 'paused: no round begins until it is resumed',
+  stopped: 'stopped for good: no round is made any more',
 };
