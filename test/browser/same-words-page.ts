@@ -1,2 +1,2 @@
-export { portableCrypto } from '@tutti/secure-aggregation';
+export { portableCrypto } from '@tutti/secure-aggregation/portable';
 export { maskedVectors } from './same-words.ts';

@@ -195,7 +195,7 @@ describe('frames', () => {
     const { story, answers } = await round(24, async (frames, send, open) => {
       const [first] = frames as [Frame];
       late = first;
-      const id = clientIdOf(stranger.publicKey);
+      const id = clientIdOf(stranger.publicKey, nodeCrypto);
       open.coordination.connected('films', id);
       return [
         await send({ ...first, attempt: first.attempt + 1 }),

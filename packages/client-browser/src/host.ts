@@ -10,7 +10,7 @@ import {
   type SharedEngine,
 } from '@tutti/client/sdk';
 import type { Model, TrainingEngine } from '@tutti/model';
-import { portableCrypto } from '@tutti/secure-aggregation';
+import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { browserConditions, NO_PAGE, steadyNow, type PageState } from './conditions.ts';
 import { DamagedStoreError } from './errors.ts';
 import { openTabs, type Tabs } from './tabs.ts';
@@ -26,6 +26,7 @@ export interface EngineParts {
   readonly openEngine: OpenEngine;
   /** Whether it needs no WebAssembly, or has it. */
   readonly wasm: boolean;
+  readonly crypto: CryptoSuite;
 }
 
 /** What a host is given from outside a structured clone. */
@@ -80,10 +81,10 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
       coordinator,
       // What is kept is kept in our storage, sealed: forgetting leaves nothing in the browser's cache.
       (url, init) => fetch(url, { ...init, cache: 'no-store', credentials: 'omit' }),
-      portableCrypto,
+      parts.crypto,
     ),
     transport: webSocketTransport(coordinator),
-    crypto: portableCrypto,
+    crypto: parts.crypto,
     clock,
     nowMs: () => Date.now(),
     engine,

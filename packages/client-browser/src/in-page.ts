@@ -1,6 +1,7 @@
 import { EnvironmentError } from '@tutti/base';
 // By its own path, so that no bundler brings the kernel in TypeScript along.
 import { openWasmEngine, wasmKernelRuns } from '@tutti/engine-simd/wasm';
+import { wasmCrypto } from '@tutti/secure-aggregation';
 import type { BrowserRecommender, OpenOptions } from './facade.ts';
 import { openHere } from './here.ts';
 
@@ -13,5 +14,5 @@ export async function openInPage(options: OpenOptions): Promise<BrowserRecommend
     throw new EnvironmentError(
       "this page may start no worker and run no WebAssembly: allow one of them in its content policy (worker-src 'self', script-src 'wasm-unsafe-eval'), or take openRecommender from @tutti/client-browser/in-place, which needs neither",
     );
-  return openHere(options, { openEngine: openWasmEngine, wasm: true });
+  return openHere(options, { openEngine: openWasmEngine, wasm: true, crypto: wasmCrypto });
 }

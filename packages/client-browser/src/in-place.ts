@@ -1,4 +1,6 @@
 import { openKernelEngine, wasmKernelRuns } from '@tutti/engine-simd';
+// By its own path, so that no bundler brings the mask stream in TypeScript to where WebAssembly runs.
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import type { BrowserRecommender, OpenOptions } from './facade.ts';
 import { openHere } from './here.ts';
 import type { OpenEngine } from './host.ts';
@@ -16,5 +18,5 @@ export interface InPlaceOptions extends OpenOptions {
  */
 export function openRecommender({ engine, ...options }: InPlaceOptions): Promise<BrowserRecommender> {
   const wasm = engine !== undefined || wasmKernelRuns();
-  return openHere(options, { openEngine: engine ?? openKernelEngine, wasm });
+  return openHere(options, { openEngine: engine ?? openKernelEngine, wasm, crypto: portableCrypto });
 }

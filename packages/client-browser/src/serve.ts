@@ -1,4 +1,6 @@
 import { openKernelEngine, wasmKernelRuns } from '@tutti/engine-simd';
+// By its own path, so that no bundler brings the mask stream in TypeScript to where WebAssembly runs.
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { serveRoom } from './serve-room.ts';
 import type { OpenEngine } from './host.ts';
 
@@ -9,5 +11,9 @@ import type { OpenEngine } from './host.ts';
  * @param options.engine what trains a model; the built-in kernel, when left out.
  */
 export function serveRecommender({ engine }: { engine?: OpenEngine } = {}): void {
-  serveRoom({ openEngine: engine ?? openKernelEngine, wasm: engine !== undefined || wasmKernelRuns() });
+  serveRoom({
+    openEngine: engine ?? openKernelEngine,
+    wasm: engine !== undefined || wasmKernelRuns(),
+    crypto: portableCrypto,
+  });
 }

@@ -1,5 +1,8 @@
 import { openKernelEngine } from '@tutti/engine-simd';
+// By its own path, so that no bundler brings the mask stream in TypeScript to where WebAssembly runs.
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { serveRoom } from './serve-room.ts';
 
 // The worker that is loaded in place of the other, where that finds no WebAssembly.
-if ('WorkerGlobalScope' in globalThis) serveRoom({ openEngine: openKernelEngine, wasm: false });
+if ('WorkerGlobalScope' in globalThis)
+  serveRoom({ openEngine: openKernelEngine, wasm: false, crypto: portableCrypto });

@@ -6,7 +6,8 @@ import {
   type Reply,
   type TaskInfo,
 } from '@tutti/protocol';
-import { portableCrypto as crypto, type MaskedInput } from '@tutti/secure-aggregation';
+import { type MaskedInput } from '@tutti/secure-aggregation';
+import { portableCrypto as crypto } from '@tutti/secure-aggregation/portable';
 import { describe, expect, it, vi } from 'vitest';
 import type { Device } from './device.ts';
 import { createParticipation, leavesAfterMs, type ParticipationEvent } from './participation.ts';

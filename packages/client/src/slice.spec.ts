@@ -8,7 +8,7 @@ import {
   wholeTableOf,
 } from '@tutti/model';
 import { phaseDigest, roundDigest, sliceRows, sliceRowsHash, type RoundDescription } from '@tutti/protocol';
-import { portableCrypto as crypto } from '@tutti/secure-aggregation';
+import { portableCrypto as crypto } from '@tutti/secure-aggregation/portable';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDevice } from './device.ts';

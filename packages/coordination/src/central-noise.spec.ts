@@ -1,6 +1,6 @@
 import { fromHex, seededRandom, utf8 } from '@tutti/base';
 import { bandedCoefficients } from '@tutti/privacy';
-import { portableCrypto } from '@tutti/secure-aggregation';
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { describe, expect, it } from 'vitest';
 import { FACTS, smallTask } from '../test/small-task.ts';
 import { CentralNoise, drawVariance } from './central-noise.ts';

@@ -10,7 +10,7 @@ import {
   wholeTableOf,
 } from '@tutti/model';
 import { sliceRowsHash, sliceTurn } from '@tutti/protocol';
-import { portableCrypto as crypto } from '@tutti/secure-aggregation';
+import { portableCrypto as crypto } from '@tutti/secure-aggregation/portable';
 import { describe, expect, it } from 'vitest';
 import { lanesOf } from './lanes.ts';
 import { EMPTY_HISTORY, type TaskHistory } from './journal.ts';

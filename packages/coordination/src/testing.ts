@@ -1,5 +1,5 @@
 import { seededRandom } from '@tutti/base';
-import { portableCrypto } from '@tutti/secure-aggregation';
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { expect, it } from 'vitest';
 import { JOURNAL_VERSION, type JournalEntry } from './journal.ts';
 import { memoryPlace } from './memory.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, concatBytes, DecodeError, toHex, utf8 } from '@tutti/base';
-import { portableCrypto } from '@tutti/secure-aggregation';
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { describe, expect, it } from 'vitest';
 import { bytesOf, DESCRIPTION, TASK_INFO } from '../test/samples.ts';
 import { decodeDescription, helloDigest, phaseDigest, roundDigest } from './description.ts';

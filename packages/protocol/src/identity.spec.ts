@@ -7,7 +7,7 @@ import {
   decodeProof,
   type TreeHead,
 } from '@tutti/identity';
-import { portableCrypto } from '@tutti/secure-aggregation';
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-import { portableCrypto } from '@tutti/secure-aggregation';
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 import { canonicalJson, toHex } from '@tutti/base';
-import { portableCrypto } from '@tutti/secure-aggregation';
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { expect, it } from 'vitest';
 import { bytesOf, DESCRIPTION, SAMPLES } from '../test/samples.ts';
 import { encodeMessage } from './codec.ts';

@@ -18,7 +18,6 @@ import { seededRandom } from '@tutti/base';
 import {
   addBundle,
   collectKeys,
-  fastestKeystream,
   maskInput,
   recoverMasks,
   type ClientShared,
@@ -26,6 +25,7 @@ import {
   type KeystreamGenerator,
   type QuantizedInput,
 } from '../src/index.ts';
+import { fastestKeystream } from '../src/portable.ts';
 import { nodeCrypto, openUnmaskPool } from '../src/node.ts';
 import { selfSeed, pairSign } from '../src/share-records.ts';
 import { advertise, good, maskAll, rulesOfDegree, shareAll } from './group.ts';

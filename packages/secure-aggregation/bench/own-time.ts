@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { portableKeystreams, type KeystreamGenerator, type MaskStream } from '../src/index.ts';
+import { type KeystreamGenerator, type MaskStream } from '../src/index.ts';
+import { portableKeystreams } from '../src/portable.ts';
 import { nodeKeystream } from '../src/node.ts';
 
 /** What a generator takes for its streams and nothing else, in this thread or in several at once: what the costs are measured by. */

@@ -4,10 +4,11 @@ import { fromHex, systemRandom, toHex, utf8 } from '@tutti/base';
 import fc from 'fast-check';
 import nacl from 'tweetnacl';
 import { describe, expect, it } from 'vitest';
-import { clientIdOf, InvalidKeyError, parseClientId, portableCrypto } from './index.ts';
+import { clientIdOf, InvalidKeyError, parseClientId, wasmCrypto } from './index.ts';
 import { nodeCrypto } from './node.ts';
+import { portableCrypto } from './portable-crypto.ts';
 
-const suites = [portableCrypto, nodeCrypto];
+const suites = [portableCrypto, wasmCrypto, nodeCrypto];
 const random = systemRandom();
 
 /** The keystream of a key as bytes. */
@@ -161,7 +162,7 @@ describe('the two implementations', () => {
 describe('client ids', () => {
   it('are the first 16 bytes of H("id", key), and are checked when they come from outside', () => {
     const key = new Uint8Array(32).fill(1);
-    const id = clientIdOf(key);
+    const id = clientIdOf(key, portableCrypto);
     expect(id).toBe(toHex(portableCrypto.digest('id', key).subarray(0, 16)));
     expect(parseClientId(id)).toBe(id);
     for (const wrong of [5, '', id.toUpperCase(), `${id}00`, id.slice(1)])

@@ -1,12 +1,11 @@
 import { DecodeError, fromHex, toHex } from '@tutti/base';
 import type { ClientId, CryptoSuite } from './crypto-suite.ts';
-import { portableCrypto } from './portable-crypto.ts';
 
 /** Bytes of a client id. */
 export const CLIENT_ID_BYTES = 16;
 
 /** The id of the device that holds this identity key: first 16 bytes of H("id", key), in hexadecimal. */
-export function clientIdOf(identityKey: Uint8Array, crypto: CryptoSuite = portableCrypto): ClientId {
+export function clientIdOf(identityKey: Uint8Array, crypto: CryptoSuite): ClientId {
   return toHex(crypto.digest('id', identityKey).subarray(0, CLIENT_ID_BYTES)) as ClientId;
 }
 

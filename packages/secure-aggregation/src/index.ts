@@ -4,7 +4,8 @@
  *
  * ```ts
  * import { systemRandom } from '@tutti/base';
- * import { advertiseKeys, portableCrypto as crypto, type RoundDigest } from '@tutti/secure-aggregation';
+ * import { advertiseKeys, type RoundDigest } from '@tutti/secure-aggregation';
+ * import { portableCrypto as crypto } from '@tutti/secure-aggregation/portable';
  *
  * const random = systemRandom();
  * const { bundle } = advertiseKeys({
@@ -41,7 +42,7 @@ export {
 export type { AbortReason, RefusalReason } from './errors.ts';
 export { findGraph } from './find-graph.ts';
 export type { GraphParameters, GraphQuestion } from './find-graph.ts';
-export { fastestKeystream, portableKeystreams, typescriptKeystream, wasmKeystream } from './keystream.ts';
+export { wasmKeystream } from './keystream.ts';
 export type { AddKeystream, AddKeystreams, KeystreamGenerator, MaskStream } from './keystream.ts';
 export {
   fewestSurvivors,
@@ -57,7 +58,7 @@ export type { GraphRules, GroupShape, Mode } from './graph.ts';
 export { clientIdOf, parseClientId } from './ids.ts';
 export { decodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES } from './key-bundle.ts';
 export type { KeyBundle, Member } from './key-bundle.ts';
-export { portableCrypto } from './portable-crypto.ts';
+export { wasmCrypto } from './wasm-crypto.ts';
 export { recoverMasks, wipeReplies } from './recovery.ts';
 export { addInto, checkRingBudget, fitsRing, toSigned, WORD_BITS } from './ring.ts';
 export type { MaskedInput, QuantizedInput, RingBudget, WordBits } from './ring.ts';

@@ -9,10 +9,8 @@ import {
   measuredKeystream,
   portableKeystreams,
   typescriptKeystream,
-  wasmKeystream,
-  type KeystreamGenerator,
-  type MaskStream,
-} from './keystream.ts';
+} from './fastest-keystream.ts';
+import { wasmKeystream, type KeystreamGenerator, type MaskStream } from './keystream.ts';
 import { nodeKeystream } from './node.ts';
 
 const wasm = wasmKeystream() as KeystreamGenerator;

@@ -13,21 +13,15 @@ import { concatBytes, secretCopy, wipe } from '@tutti/base';
 import nacl from 'tweetnacl';
 import type { CryptoSuite } from './crypto-suite.ts';
 import { InvalidKeyError } from './errors.ts';
-import {
-  eachBlock,
-  keystreamGenerator,
-  measuredKeystream,
-  openWasmBlock,
-  portableKeystreams,
-  type KeystreamGenerator,
-} from './keystream.ts';
+import { measuredKeystream, portableKeystreams } from './fastest-keystream.ts';
+import { eachBlock, keystreamGenerator, openWasmBlock, type KeystreamGenerator } from './keystream.ts';
 import {
   digestInput,
   isCanonicalSignature,
-  portableCrypto,
+  portableParts,
   secretboxOf,
   type SecretboxParts,
-} from './portable-crypto.ts';
+} from './portable-parts.ts';
 
 export { openUnmaskPool } from './unmask-pool.ts';
 export type { UnmaskPoolOptions } from './unmask-pool.ts';
@@ -128,7 +122,7 @@ const { seal, open, keyFromShared } = secretboxOf(
 
 /** node:crypto for SHA-512, Ed25519, X25519 and ChaCha20; tweetnacl for secretbox. */
 export const nodeCrypto: CryptoSuite = {
-  ...portableCrypto,
+  ...portableParts,
   name: 'node',
   seal,
   open,

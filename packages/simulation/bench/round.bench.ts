@@ -8,7 +8,7 @@
  */
 import { availableParallelism, cpus } from 'node:os';
 import { generateFilmShelf } from '@tutti/datasets';
-import { fastestKeystream } from '@tutti/secure-aggregation';
+import { fastestKeystream } from '@tutti/secure-aggregation/portable';
 import { simulate, type SimulationOptions } from '../src/index.ts';
 // eslint-disable-next-line @nx/enforce-module-boundaries -- one way to measure, and no package for it
 import { generators, openMeasuringThreads } from '../../secure-aggregation/bench/own-time.ts';
