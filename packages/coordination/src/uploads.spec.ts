@@ -1,6 +1,7 @@
 import { fromHex } from '@tutti/base';
 import { frameOf, type ClientMessageOf } from '@tutti/protocol';
-import { clientIdOf, portableCrypto, type ClientId, type MaskedInput } from '@tutti/secure-aggregation';
+import { clientIdOf, type ClientId, type MaskedInput } from '@tutti/secure-aggregation';
+import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { describe, expect, it } from 'vitest';
 import { Uploads } from './uploads.ts';
 
