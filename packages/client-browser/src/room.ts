@@ -20,6 +20,8 @@ export interface Room {
 /** A room before anybody opened it. */
 export function createRoom(engine: EngineParts): Room {
   let host: Host | undefined;
+  /** What the page told while the host opened, such as its battery, which browsers tell a moment later. */
+  let early: PageState | undefined;
   const calls = new Map<number, AbortController>();
   const outcomeOf = async (work: () => Promise<unknown>): Promise<Outcome> => {
     try {
@@ -32,6 +34,7 @@ export function createRoom(engine: EngineParts): Room {
     open: (settings, hear, token) =>
       outcomeOf(async () => {
         host = await openHost(settings, { ...engine, hear, ...(token === undefined ? {} : { token }) });
+        if (early !== undefined) host.setPage(early);
       }),
     async call(id, verb, asked) {
       const controller = new AbortController();
@@ -43,6 +46,9 @@ export function createRoom(engine: EngineParts): Room {
       return outcomeOf(() => verbs[verb](asked, controller.signal)).finally(() => calls.delete(id));
     },
     abort: async (id) => calls.get(id)?.abort(),
-    setPage: async (state) => host?.setPage(state),
+    async setPage(state) {
+      if (host === undefined) early = state;
+      else host.setPage(state);
+    },
   };
 }

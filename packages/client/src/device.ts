@@ -1,4 +1,4 @@
-import { assertNever, concatBytes, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
+import { assertNever, concatBytes, EnvironmentError, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
 import { IdentityError } from '@tutti/identity';
 import {
   graphRules,
@@ -461,7 +461,8 @@ class ClientDevice implements Device {
 function reasonOf(error: unknown): DeclineReason {
   if (error instanceof Declined) return error.reason;
   if (error instanceof RefusalError || error instanceof IdentityError) return error.reason;
-  return 'training-failed';
+  // Such as a store that is full.
+  return error instanceof EnvironmentError ? 'environment-failed' : 'training-failed';
 }
 
 /** Wipes answers that opened something of an update: the masked input, and shares. */

@@ -40,6 +40,7 @@ export const DECLINE_REASONS = [
   'wrong-coordinator',
   'wrong-model',
   'training-failed',
+  'environment-failed',
   'consent-withdrawn',
   ...MEMBER_PROBLEMS,
   ...LOG_PROBLEMS,
