@@ -5,7 +5,7 @@ import { memoryBlobs, memoryStore } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, createToken, readTokenFile, revokeToken, type Coordinator } from '@tutti/server';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FILMS, openWireFederation, rounds, wireConfig } from './federation.ts';
+import { FILMS, openWireFederation, wireConfig } from './federation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tutti-admin-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -77,7 +77,13 @@ describe('the interface for operators', () => {
     url = await coordinator.listen();
   };
   beforeEach(async () => {
-    storage = ofStorage();
+    const { store, blobs } = ofStorage();
+    // A store takes its time, so that two who come at once are there at once.
+    const put: typeof store.put = async (key, value) => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await store.put(key, value);
+    };
+    storage = { blobs, store: { ...store, put } };
     await open();
   });
   afterEach(async () => coordinator.close());
@@ -171,6 +177,7 @@ describe('the interface for operators', () => {
     await coordinator.close();
     await open();
     expect((await asker(url)('GET', '/tasks/films')).body).toMatchObject({ phase: 'stopped' });
+    await expect(coordinator.coordination.evaluate('films')).rejects.toThrow('task films is stopped');
     expect((await storage.store.readJournal('films')).at(-1)).toMatchObject({ run: 'stopped', by: 'ada' });
   });
 
@@ -222,6 +229,33 @@ describe('the interface for operators', () => {
   });
 });
 
+describe('a client that says too much', () => {
+  it('is refused by name, and stays away for as long as it is asked to', { timeout: 30_000 }, async () => {
+    const config = { ...wireConfig(), limits: { messagesPerMinute: 1 } };
+    const federation = await openWireFederation(config, { engine: 'ts' });
+    try {
+      const refusals = async (): Promise<string | undefined> => {
+        const text = await (await fetch(`${federation.url}/metrics`)).text();
+        return /tutti_refused_total\{limit="messages"\} (\d+)/.exec(text)?.[1];
+      };
+      const waits = () => federation.coordinator.coordination.status('films')?.waiting === 1;
+      const client = await federation.client('ada', FILMS.slice(0, 5));
+      await federation.run([client], waits);
+      expect(await refusals()).toBeUndefined();
+      // Its address does not matter: the second greeting is on another socket.
+      const stop = new AbortController();
+      const away = client.participate({ signal: stop.signal });
+      await expect.poll(refusals, { timeout: 5_000 }).toBe('1');
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      expect(await refusals()).toBe('1');
+      stop.abort();
+      await away;
+    } finally {
+      await federation.close();
+    }
+  });
+});
+
 describe('rounds under an operator', () => {
   it('end normally on a pause, by name on a stop, and are told in pages', { timeout: 40_000 }, async () => {
     const path = newFile();
@@ -237,19 +271,27 @@ describe('rounds under an operator', () => {
         Array.from({ length: 6 }, (_, i) => federation.client(`person-${i}`, FILMS.slice(3 * i, 3 * i + 9))),
       );
       const asked: Promise<unknown>[] = [];
-      let wish: 'pause' | 'stop' | undefined;
+      let wish: 'pause' | 'stop' | undefined = 'pause';
+      const made = () => coordinator.coordination.rounds('films').length;
       coordinator.coordination.subscribe((event) => {
-        if (event.type !== 'progress' || event.status.phase !== 'share-keys' || wish === undefined) return;
+        if (event.type !== 'progress' || event.status.phase !== 'share-keys') return;
+        if (wish === undefined || made() < 2) return;
         asked.push(ask('POST', `/tasks/films/${wish}`));
         wish = undefined;
       });
-      await federation.run(clients, rounds(2));
-      wish = 'pause';
-      await federation.run(clients, () => coordinator.coordination.status('films')?.phase === 'paused');
-      const paused = coordinator.coordination.rounds('films').length;
+      let pausedAfter = 0;
+      let waitsSince = Infinity;
+      // Paused, everybody waits for a round: for twice as long as it takes until one begins.
+      const waited = (): boolean => {
+        const status = coordinator.coordination.status('films');
+        if (status?.phase !== 'paused' || status.waiting < 6) return false;
+        pausedAfter ||= made();
+        waitsSince = Math.min(waitsSince, Date.now());
+        return Date.now() - waitsSince > 600;
+      };
+      await federation.run(clients, waited);
       expect(events.filter(({ type }) => type === 'aborted')).toEqual([]);
-      await new Promise((resolve) => setTimeout(resolve, 600));
-      expect(coordinator.coordination.rounds('films').length).toBe(paused);
+      expect(made()).toBe(pausedAfter);
 
       await ask('POST', '/tasks/films/resume');
       wish = 'stop';

@@ -210,6 +210,8 @@ async function checkIn(
   if (!eligible.eligible) return { kind: 'later', pauseMs: eligible.retryAfterMs };
   const reply = await connection.request({ type: 'check-in' }, { timeoutMs: REPLY_TIMEOUT_MS, signal });
   if (reply.type === 'later') return { kind: 'later', pauseMs: reply.retryAfterMs };
+  if (reply.type === 'refused' && reply.retryAfterMs !== undefined)
+    return { kind: 'later', pauseMs: reply.retryAfterMs };
   if (reply.type !== 'waiting')
     throw new Error(
       reply.type === 'refused'

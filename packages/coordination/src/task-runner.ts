@@ -102,7 +102,6 @@ export class TaskRunner {
   /** Replays the journal; begins the task where there is none; ends what a crash left open. @throws {StaleTaskError} */
   async open(): Promise<void> {
     await openTask(this.#parts);
-    if (this.#log.history.run === 'stopped') this.#stopped = 'stopped';
     this.#stopIfSpent();
   }
 
@@ -182,7 +181,8 @@ export class TaskRunner {
 
   /** Why nothing begins that somebody could wait for. */
   get #standstill(): TaskStoppedError | undefined {
-    const reason = this.#stopped ?? (this.#log.history.run === 'paused' ? 'paused' : undefined);
+    const { run } = this.#log.history;
+    const reason = this.#stopped ?? (run === 'running' ? undefined : run);
     return reason && new TaskStoppedError(this.config.name, reason);
   }
 
