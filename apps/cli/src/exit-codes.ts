@@ -1,4 +1,5 @@
 import { FederatedError } from '@tutti/base';
+import { INTERRUPTED } from '@tutti/base/node';
 import { CommanderError } from 'commander';
 
 /** What `tutti` exits with; documented in docs/cli.md. */
@@ -9,7 +10,7 @@ export const EXIT = {
   /** The command line or a file given to it is wrong; nothing was done. */
   usage: 2,
   /** Ended by Ctrl-C or SIGTERM, cleanly. */
-  interrupted: 130,
+  interrupted: INTERRUPTED,
 } as const;
 
 /** Thrown to end a command early with a message for people and an exit code. */

@@ -1,38 +1,12 @@
+import { abortOnSignals as abortOn } from '@tutti/base/node';
 import { EXIT } from './exit-codes.ts';
 
 /** How much later than others this process may hear a signal, in milliseconds. */
 const SETTLE_MS = 50;
 
-/** How often a process that npm started looks whether npm's shell is still there, in milliseconds. */
-const LOOK_MS = 500;
-
 /** A signal that aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. @param say hears that it stops. */
-export function abortOnSignals(say = (text: string): void => void process.stderr.write(text)): AbortSignal {
-  const controller = new AbortController();
-  const abort = (): void => {
-    say('\nstopping …\n');
-    const reason = new Error('interrupted');
-    reason.name = 'AbortError';
-    controller.abort(reason);
-  };
-  const onSignal = (): void => (controller.signal.aborted ? process.exit(EXIT.interrupted) : abort());
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  onShellGone(() => void (controller.signal.aborted || abort()));
-  return controller.signal;
-}
-
-/** npm hands SIGTERM to the shell between it and us, which ends without a word to us: that it is gone is our signal. */
-function onShellGone(stop: () => void): void {
-  if (process.env['npm_lifecycle_event'] === undefined) return;
-  const shell = process.ppid;
-  const look = setInterval(() => {
-    if (process.ppid === shell) return;
-    clearInterval(look);
-    stop();
-  }, LOOK_MS);
-  look.unref();
-}
+export const abortOnSignals = (say = (text: string): void => void process.stderr.write(text)): AbortSignal =>
+  abortOn(() => say('\nstopping …\n'));
 
 /** Ends the command quietly when whoever read its output is gone, as in `tutti … | head`. */
 export function endWithReader(): void {

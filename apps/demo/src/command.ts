@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
 import { FederatedError } from '@tutti/base';
+import { abortOnSignals, INTERRUPTED } from '@tutti/base/node';
 import type { RoundRecord } from '@tutti/coordination';
 import { PortTakenError } from '@tutti/server';
+import { aborted } from './aborted.ts';
 import { DEFAULTS, openDemo, type Demo } from './demo.ts';
-import { aborted, abortOnSignals, INTERRUPTED } from './signals.ts';
 import { SitePortTakenError } from './site.ts';
 
 const HELP = `npm run demo: a film shelf to try, with a coordinator and a background population, on this machine

@@ -1,4 +1,4 @@
-/** What only Node has: folders on a disk. */
+/** What only Node has: folders on a disk, signals of a process. */
 import {
   closeSync,
   existsSync,
@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EnvironmentError } from './errors.ts';
+
+export { abortOnSignals, INTERRUPTED } from './signals.ts';
 
 /**
  * Makes a folder and the ones above it that are missing. One step at a time: Node's own recursive mkdir never returns on file

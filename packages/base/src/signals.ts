@@ -1,13 +1,18 @@
-/** How often a process that npm started looks whether npm's shell is still there, in milliseconds. */
-const LOOK_MS = 500;
-
 /** What a process ends with that was interrupted. */
 export const INTERRUPTED = 130;
 
-/** A signal that aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
-export function abortOnSignals(): AbortSignal {
+/** How often a process that npm started looks whether npm's shell is still there, in milliseconds. */
+const LOOK_MS = 500;
+
+/**
+ * A signal that aborts on the first Ctrl-C or SIGTERM, and where the shell that npm started this process in is gone; a second one ends
+ * the process at once.
+ * @param stopping is called just before it aborts.
+ */
+export function abortOnSignals(stopping: () => void = () => undefined): AbortSignal {
   const controller = new AbortController();
   const abort = (): void => {
+    stopping();
     const reason = new Error('interrupted');
     reason.name = 'AbortError';
     controller.abort(reason);
@@ -29,12 +34,4 @@ function onShellGone(stop: () => void): void {
     stop();
   }, LOOK_MS);
   look.unref();
-}
-
-/** Resolves when the signal aborts. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
