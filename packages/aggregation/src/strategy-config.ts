@@ -17,6 +17,11 @@ export interface StrategyConfig {
   readonly beta2?: number;
   /** τ, adaptivity: above 0, at most 1; added to the root of the second moment. Adaptive strategies only. */
   readonly tau?: number;
+  /**
+   * Updates after which η has halved: the t-th is made with η/(1 + (t−1)/decayRounds), and none with less than η/10, so that a model
+   * goes on to follow its data. From 0 to 1,000,000; 0, the default, keeps η.
+   */
+  readonly decayRounds?: number;
   /** Added to the pseudo-gradient for each unit of a parameter: from 0 to 1000. Not decoupled. */
   readonly weightDecay?: number;
 }
@@ -24,7 +29,7 @@ export interface StrategyConfig {
 /** A configuration with nothing left out. */
 export type StrategySettings = Required<StrategyConfig>;
 
-const PLAIN = { learningRate: 1, beta1: 0, beta2: 0, tau: 1e-3, weightDecay: 0 };
+const PLAIN = { learningRate: 1, beta1: 0, beta2: 0, tau: 1e-3, decayRounds: 0, weightDecay: 0 };
 
 /** Defaults by strategy: η = 1 averages; the adaptive ones step by about η in each coordinate. */
 export const STRATEGY_DEFAULTS: Readonly<Record<StrategyName, StrategySettings>> = {
@@ -45,8 +50,21 @@ const RANGES: readonly {
   { name: 'beta1', fits: (value) => value >= 0 && value < 1, range: 'from 0, below 1' },
   { name: 'beta2', fits: (value) => value >= 0 && value < 1, range: 'from 0, below 1' },
   { name: 'tau', fits: (value) => value > 0 && value <= 1, range: 'above 0, at most 1' },
+  { name: 'decayRounds', fits: (value) => value >= 0 && value <= 1e6, range: 'from 0 to 1000000' },
   { name: 'weightDecay', fits: (value) => value >= 0 && value <= 1e3, range: 'from 0 to 1000' },
 ];
+
+/** Share of η that no update is made with less than. */
+const LEAST_SHARE = 0.1;
+
+/** η of the update that follows `step` others. */
+export function rateAfter(
+  step: number,
+  { learningRate, decayRounds }: Pick<StrategySettings, 'learningRate' | 'decayRounds'>,
+): number {
+  if (decayRounds === 0) return learningRate;
+  return learningRate * Math.max(LEAST_SHARE, 1 / (1 + step / decayRounds));
+}
 
 /**
  * The configuration with its defaults filled in; a field that is `undefined` counts as left out.

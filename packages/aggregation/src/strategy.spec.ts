@@ -25,11 +25,13 @@ function edited(change: (view: DataView) => void): Uint8Array {
 
 /** One coordinate in float64, as the papers have it: a pseudo-gradient that is subtracted. */
 function slowCoordinate(settings: StrategySettings): (delta: number) => number {
-  const { name, learningRate, beta1, beta2, tau, weightDecay } = settings;
+  const { name, beta1, beta2, tau, weightDecay, decayRounds } = settings;
   let [x, m, t] = [0, 0, 0];
   let v = name === 'fedadam' ? 0 : tau ** 2;
   return (delta) => {
     const g = -delta + weightDecay * x;
+    const learningRate =
+      settings.learningRate / (decayRounds === 0 ? 1 : Math.min(10, (decayRounds + t) / decayRounds));
     t += 1;
     m = name === 'fedavgm' ? beta1 * m + g : beta1 * m + (1 - beta1) * g;
     if (name === 'fedavgm') return (x -= learningRate * m);
@@ -115,6 +117,17 @@ describe('strategies', () => {
     );
   });
 
+  it('a decaying rate halves after decayRounds, and stays a tenth of what it was', () => {
+    const strategy = createStrategy({ name: 'fedavg', learningRate: 0.5, decayRounds: 40 });
+    const rateAt = (step: number) =>
+      strategy.apply({ ...strategy.init(1), step }, new Float32Array(1), update([1])).parameters[0] ?? NaN;
+    expect([0, 40, 120].map(rateAt)).toEqual([0.5, 0.25, 0.125]);
+    expect(rateAt(360)).toBeCloseTo(0.05, 7);
+    expect(rateAt(1_000_000)).toBeCloseTo(0.05, 7);
+    for (const decayRounds of [-1, NaN, 1e7])
+      expect(() => createStrategy({ name: 'fedavg', decayRounds })).toThrow('strategy.decayRounds');
+  });
+
   it('refuses unknown names, unknown fields and values out of range, all at once', () => {
     expect(() => createStrategy({ name: 'sgd' as StrategyName })).toThrow('none of fedavg');
     expect(() =>
@@ -152,7 +165,7 @@ describe('strategies', () => {
   it('adaptive steps follow a slow readable version over ten rounds, to the rounding of float32', () => {
     const random = seededRandom('strategies');
     for (const name of ['fedavgm', 'fedadagrad', 'fedadam', 'fedyogi'] as const) {
-      const strategy = createStrategy({ name, beta1: 0.8, tau: 0.01, weightDecay: 0.3 });
+      const strategy = createStrategy({ name, beta1: 0.8, tau: 0.01, weightDecay: 0.3, decayRounds: 3 });
       let [state, parameters] = [strategy.init(5), new Float32Array(5) as Float32Array];
       const slow = Array.from({ length: 5 }, () => slowCoordinate(strategy.config));
       for (let round = 0; round < 10; round++) {

@@ -2,6 +2,7 @@ import { UsageError } from '@tutti/base';
 import type { AggregatedUpdate } from './decode.ts';
 import { InvalidUpdateError } from './errors.ts';
 import {
+  rateAfter,
   resolveStrategy,
   type StrategyConfig,
   type StrategyName,
@@ -52,7 +53,8 @@ interface Rule {
 }
 
 /**
- * A strategy. With d = Δ − weightDecay·parameter (a descent direction: minus the pseudo-gradient) and η the learning rate:
+ * A strategy. With d = Δ − weightDecay·parameter (a descent direction: minus the pseudo-gradient) and η the learning rate (of this
+ * update, where it decays: {@link StrategyConfig}):
  *
  * * `fedavg`, `fedprox`: x ← x + η·d (McMahan et al. 2017).
  * * `fedavgm`: m ← β₁·m + d, x ← x + η·m (Hsu, Qi & Brown 2019).
@@ -144,11 +146,13 @@ function checkLengths(
 
 function applyRule(
   rule: Rule,
-  { learningRate, weightDecay }: StrategySettings,
+  settings: StrategySettings,
   state: StrategyState,
   parameters: Float32Array,
   meanDelta: Float32Array,
 ): { state: StrategyState; parameters: Float32Array } {
+  const { weightDecay } = settings;
+  const rate = rateAfter(state.step, settings);
   const step = state.step + 1;
   const direction = rule.directionAt(step);
   const first = new Float32Array(rule.keepsFirst ? parameters.length : 0);
@@ -163,7 +167,7 @@ function applyRule(
     // Writes beyond an empty moment are without effect: the strategy keeps none.
     first[i] = m;
     second[i] = v;
-    next[i] = before + learningRate * direction(m, v);
+    next[i] = before + rate * direction(m, v);
     check += 0 * (next[i] as number);
   }
   if (check !== 0) throw new InvalidUpdateError('parameters', 'would hold a number that is not finite');

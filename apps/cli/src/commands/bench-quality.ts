@@ -53,7 +53,7 @@ export function benchQualityCommand(): Command {
     .addOption(peopleOption())
     .addOption(itemsOption())
     .addOption(new Option('--model <family>', 'model family').choices([...MODEL_FAMILIES]))
-    .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 50)
+    .option('--rounds <n>', 'updates of the shared model', wholeNumber(1, 1_000_000), 100)
     .option('--cohort <n|p%>', 'clients a round (default: 10%, at least 16)', cohortSize)
     .addOption(
       new Option(
