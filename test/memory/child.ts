@@ -67,6 +67,7 @@ const coordinator = await createCoordinator({
       {
         name: 'films',
         catalogue: { ids: FILMS },
+        meanHistory: 50,
         model: { family: 'mf', dimension: 8 },
         rounds: 1,
         round: { cohort: CLIENTS, smallestCohort: 3, overselection: 1, selectionMs: 200 },

@@ -22,6 +22,9 @@ const LARGEST_LOSS = 4;
 /** Errors of a predicted rating up to this fit their lane. */
 const LARGEST_ERROR = 10;
 
+/** Histories up to this long fit the lane of a census. */
+const LONGEST_HISTORY = 1_024;
+
 /** Length of the list that the ranking lanes measure. */
 const K = 10;
 
@@ -63,7 +66,11 @@ export async function contribute(
     weight: 1,
     ...(clipIndicator ? { clipped: delta?.clipped ?? false } : {}),
     ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
-    metrics: { ...measured, loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)) },
+    metrics: {
+      ...measured,
+      ...countedHistory(description, examples),
+      loss: Math.min(1, Math.max(0, (trained?.loss ?? 0) / LARGEST_LOSS)),
+    },
   };
   // The sensitivity that noise is accounted with, whoever adds it, holds for the rounded delta too.
   const noisy = noise.mechanism !== 'none' && lanes.deltaLength > 0;
@@ -149,6 +156,15 @@ function addOwnNoise(
   if (noise.mechanism !== 'skellam') return;
   addSkellamNoise(input, clip, metrics, noise.clipVariance, words);
   addSkellamNoise(input, metrics, lanes.length, noise.metricVariance, words);
+}
+
+/** How many interactions there are, where it is asked: of a census. */
+function countedHistory(
+  { lanes, slice }: RoundDescription,
+  { positives }: LocalExamples,
+): { readonly history?: number } {
+  if (slice !== undefined || !lanes.metrics.includes('history')) return {};
+  return { history: Math.min(1, positives.length / LONGEST_HISTORY) };
 }
 
 /** Ranks the held-out item with the incoming model, before this round trains on anything. */

@@ -19,7 +19,7 @@ import {
 import type { Summing } from './attempt.ts';
 import type { Group } from './groups.ts';
 import type { TaskHistory } from './journal.ts';
-import { lanesOf, LARGEST_ERROR, LARGEST_LOSS } from './lanes.ts';
+import { lanesOf, LARGEST_ERROR, LARGEST_LOSS, LONGEST_HISTORY } from './lanes.ts';
 import type { GroupKey, GroupSums } from './ports.ts';
 import { trainedModel } from './slice.ts';
 import type { TaskConfig } from './task-config.ts';
@@ -135,7 +135,13 @@ export function clippingNormAfter(
 /** Means of the metric lanes; a lane's sum under noise can leave its range, and is brought back into it. */
 export function metricsOf(update: AggregatedUpdate): {
   loss: number | null;
-  metrics: { hr10: number | null; ndcg10: number | null; evaluated: number; rmse?: number | null };
+  metrics: {
+    hr10: number | null;
+    ndcg10: number | null;
+    evaluated: number;
+    rmse?: number | null;
+    meanHistory?: number;
+  };
 } {
   const { metrics, survivors } = update;
   const evaluated = Math.max(0, metrics['evaluated'] ?? 0);
@@ -146,6 +152,7 @@ export function metricsOf(update: AggregatedUpdate): {
   const loss = mean('loss', survivors);
   const squares = mean('squared-error', Math.max(0, metrics['rated'] ?? 0));
   const rmse = squares === null ? null : LARGEST_ERROR * Math.sqrt(squares);
+  const history = mean('history', survivors);
   return {
     loss: loss === null ? null : loss * LARGEST_LOSS,
     metrics: {
@@ -153,6 +160,7 @@ export function metricsOf(update: AggregatedUpdate): {
       ndcg10: mean('ndcg10', evaluated),
       evaluated,
       ...('rated' in metrics ? { rmse } : {}),
+      ...(history === null ? {} : { meanHistory: Math.max(1, history * LONGEST_HISTORY) }),
     },
   };
 }

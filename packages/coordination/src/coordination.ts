@@ -7,13 +7,14 @@ import {
   type KeyPair,
   type Unmasker,
 } from '@tutti/secure-aggregation';
+import { openRunner } from './census.ts';
 import type { CoordinationEvent, TaskStatus } from './events.ts';
 import type { EvaluationRecord, RoundRecord, RunState } from './journal.ts';
 import { memoryGroupSums } from './memory.ts';
-import type { Blobs, Clock, GroupSums, Outbox, Store, Traffic } from './ports.ts';
+import type { Blobs, Clock, GroupSums, Outbox, RunnerPorts, Store, Traffic } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
 import { checkTaskConfig } from './task-problems.ts';
-import { TaskRunner } from './task-runner.ts';
+import type { TaskRunner } from './task-runner.ts';
 import { HALF_OPEN_UPLOADS } from './uploads.ts';
 
 /** What a coordinator is made of. */
@@ -89,7 +90,7 @@ export async function createCoordination(options: CoordinationOptions): Promise<
   async function addTask(config: TaskConfig): Promise<void> {
     checkTaskConfig(config);
     if (runners.has(config.name)) throw new UsageError(`tasks: two are named ${config.name}`);
-    const runner = new TaskRunner(config, {
+    const ports: RunnerPorts = {
       store: options.store,
       blobs: options.blobs,
       clock: options.clock,
@@ -103,8 +104,11 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       keyPair,
       halfOpenUploads: options.halfOpenUploads ?? HALF_OPEN_UPLOADS,
       emit,
+    };
+    const runner = await openRunner(config, ports, (next, first) => {
+      runners.set(config.name, next);
+      for (const [client, at] of taskOf) if (at === first) taskOf.set(client, next);
     });
-    await runner.open();
     runners.set(config.name, runner);
     emit({ type: 'task-opened', task: config.name });
   }

@@ -52,6 +52,8 @@ const metrics = z.strictObject({
   evaluated: z.number(),
   /** Of models of ratings alone. */
   rmse: z.exactOptional(nullable),
+  /** Of a census alone: mean interactions a person. */
+  meanHistory: z.exactOptional(nullable),
 });
 
 /** The form of a committed round. */
@@ -90,6 +92,14 @@ const entry = z.discriminatedUnion('type', [
     modelHash: hash,
     strategyHash: z.optional(hash),
     sliceHash: z.optional(hash),
+  }),
+  /** A census found how many interactions a person has, and the numbers of the model follow from it. */
+  z.strictObject({
+    ...version,
+    type: z.literal('defaults-followed'),
+    atMs: z.number(),
+    meanHistory: z.number().check(z.gt(0)),
+    layoutHash: hash,
   }),
   z.strictObject({
     ...version,
@@ -187,6 +197,8 @@ export interface TaskHistory {
   /** Each round's draw of correlated noise; undefined for rounds without one. */
   readonly noiseDraws: readonly (NoiseDraw | undefined)[];
   readonly evaluations: readonly EvaluationRecord[];
+  /** Mean interactions a person, as the first census found it. */
+  readonly meanHistory: number | undefined;
   /** An attempt that was opened and has not ended: after a restart it ends as `coordinator-restarted`. */
   readonly open: Extract<JournalEntry, { type: 'attempt-opened' }> | undefined;
   /** What the open attempt will have released once its unmask shares are in; undefined before it asks for them. */
@@ -211,6 +223,7 @@ export const EMPTY_HISTORY: TaskHistory = {
   clippingNorm: undefined,
   noiseDraws: [],
   evaluations: [],
+  meanHistory: undefined,
   open: undefined,
   asked: undefined,
 };
@@ -230,6 +243,11 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
         strategyHash: next.strategyHash,
         sliceHash: next.sliceHash,
       };
+    case 'defaults-followed':
+      return {
+        ...grown,
+        hashes: { catalogueHash: history.hashes?.catalogueHash ?? '', layoutHash: next.layoutHash },
+      };
     case 'attempt-opened':
       return { ...grown, attempt: next.attempt, previousDigest: next.digest, open: next };
     case 'run-changed':
@@ -243,6 +261,7 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
         ...grown,
         ...ended(history, next),
         evaluations: [...history.evaluations, next.record],
+        meanHistory: history.meanHistory ?? next.record.metrics.meanHistory ?? undefined,
       };
     case 'round-committed':
       return {

@@ -10,6 +10,12 @@ export const METRICS = ['loss', 'hr10', 'ndcg10', 'evaluated'] as const;
 /** Lanes of models of ratings besides: (predicted − given)² of the held-out item, and whether it has a rating. */
 export const RATING_METRICS = ['squared-error', 'rated'] as const;
 
+/** Lane of a census: how many interactions a person has. */
+const CENSUS_METRICS = ['history'] as const;
+
+/** Histories up to this long fit their lane; longer ones count as this. */
+export const LONGEST_HISTORY = 1_024;
+
 /** Losses up to this fit the loss lane; larger ones count as this. */
 export const LARGEST_LOSS = 4;
 
@@ -23,12 +29,15 @@ export function lanesOf(config: TaskConfig, purpose: RoundDescription['purpose']
   return layoutLanes({
     deltaLength: train ? layout.length + (config.slice?.rows ?? 0) : 0,
     rowCounts: train && config.rowCounts === true ? items : 0,
-    metrics: config.metrics === false ? [] : metricsOf(config),
+    metrics: metricsOf(config, purpose),
   });
 }
 
-const metricsOf = ({ model: { config } }: TaskConfig): readonly string[] =>
-  predictsRatings(config) ? [...METRICS, ...RATING_METRICS] : METRICS;
+function metricsOf({ model, metrics, census }: TaskConfig, purpose: RoundDescription['purpose']): string[] {
+  const counted = census !== undefined && purpose === 'evaluate' ? CENSUS_METRICS : [];
+  if (metrics === false) return [...counted];
+  return [...METRICS, ...(predictsRatings(model.config) ? RATING_METRICS : []), ...counted];
+}
 
 /** The lanes that a description tells of. */
 export function layoutOf({ lanes: { delta, rowCounts, metrics } }: RoundDescription): LaneLayout {

@@ -35,6 +35,13 @@ export class Lobby {
     this.#connected.add(client);
   }
 
+  /** Everybody who is in `other`. */
+  takeOver(other: Lobby): void {
+    for (const client of other.#connected) this.#connected.add(client);
+    for (const client of other.#waiting) this.#waiting.add(client);
+    this.#roundMs = other.#roundMs;
+  }
+
   leave(client: ClientId): void {
     this.#connected.delete(client);
     this.#waiting.delete(client);

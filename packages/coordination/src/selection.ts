@@ -28,6 +28,10 @@ export function wantedNext(
   { connected, evaluation }: { readonly connected: number; readonly evaluation: boolean },
 ): Wanted | undefined {
   const { smallest } = config.cohort;
+  if (config.census !== undefined) {
+    if (history.meanHistory !== undefined) return undefined;
+    return { purpose: 'evaluate', clients: roomFor(config), least: smallest };
+  }
   if (evaluation) return { purpose: 'evaluate', clients: Math.max(smallest, connected), least: smallest };
   if (isFinished(config, history)) return undefined;
   const sampling = samplingOf(config) ?? 1;

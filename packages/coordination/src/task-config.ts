@@ -52,6 +52,13 @@ export interface TaskConfig {
   readonly noise: NoiseConfig;
   /** Lets the clipping norm follow the updates; `clippingNorm` is then the first one. */
   readonly adaptiveClipping?: AdaptiveClipping;
+  /**
+   * Before anything is trained, learns through a secure sum how many interactions a person has, and goes on as the task that follows from
+   * it. That one differs in its numbers alone: another catalogue is another task.
+   */
+  readonly census?: (meanHistory: number) => TaskConfig;
+  /** The mean history that this task followed from, where a census found it. */
+  readonly countedHistory?: number;
   /** Whether metric lanes travel; they do unless it says no. Each costs a part of a privacy budget. */
   readonly metrics?: boolean;
   /**

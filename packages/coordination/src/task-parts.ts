@@ -79,13 +79,21 @@ async function createTask(parts: TaskParts): Promise<void> {
   await log.append({ v: JOURNAL_VERSION, type: 'task-created', atMs, layoutHash, catalogueHash, modelHash });
 }
 
+/** Takes up the numbers that follow from a census, once. @throws {StaleTaskError} if none does, or something was trained before. */
+async function followCensus({ config, log, ports, layoutHash }: TaskParts): Promise<void> {
+  const { countedHistory: meanHistory } = config;
+  if (meanHistory === undefined || log.history.round > 0) throw new StaleTaskError(config.name);
+  const atMs = ports.clock.now();
+  await log.append({ v: JOURNAL_VERSION, type: 'defaults-followed', atMs, meanHistory, layoutHash });
+}
+
 /** Takes up a catalogue that changed. @throws {StaleTaskError} if that is not all that changed. */
 async function followCatalogue(parts: TaskParts): Promise<void> {
   const { config, log, ports, content, layoutHash, catalogueHash } = parts;
   const { history } = log;
   const known = history.hashes ?? { layoutHash: '', catalogueHash: '' };
   if (known.catalogueHash === catalogueHash) {
-    if (known.layoutHash !== layoutHash) throw new StaleTaskError(config.name);
+    if (known.layoutHash !== layoutHash) await followCensus(parts);
     return;
   }
   const { blobs, clock } = ports;

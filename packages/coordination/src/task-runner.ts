@@ -77,6 +77,7 @@ export class TaskRunner {
   #cancelSelection: (() => void) | undefined;
   #stopped: 'privacy-budget-spent' | 'stopped' | undefined;
   #draining = false;
+  #successor: TaskRunner | undefined;
   #idle: (() => void)[] = [];
 
   constructor(
@@ -136,13 +137,34 @@ export class TaskRunner {
     });
   }
 
+  /**
+   * Gives way to the runner that `open` gives: who is here goes there, and so does whatever is still asked here.
+   * Between attempts alone; `open` may write to the journal, nothing else does meanwhile.
+   */
+  async handOver(open: () => Promise<TaskRunner>): Promise<void> {
+    await this.#serial.run(async () => {
+      const next = await open();
+      next.#lobby.takeOver(this.#lobby);
+      this.#successor = next;
+    });
+    this.#cancelSelection?.();
+    this.#successor?.reconsider();
+  }
+
+  /** Begins what can begin now. */
+  reconsider(): void {
+    this.#serial.enqueue(async () => this.#considerSelection());
+  }
+
   disconnected(client: ClientId): void {
     this.#lobby.leave(client);
   }
 
   /** Answers a client's message. Bad input is refused by name; it never throws for it. */
   handle(client: ClientId, message: ClientMessage): Promise<Reply> {
-    return this.#serial.run(async () => this.#answer(client, message));
+    return this.#serial.run(
+      async () => this.#successor?.handle(client, message) ?? this.#answer(client, message),
+    );
   }
 
   /** Counts an input whose words were added to the group's sum elsewhere. */
@@ -167,6 +189,7 @@ export class TaskRunner {
    */
   async setRun(run: RunState, by: string): Promise<void> {
     const changed = await this.#serial.run(async () => {
+      if (this.#successor !== undefined) return this.#successor.setRun(run, by);
       const change = await changeRun(this.#parts, run, by);
       if (change !== 'changed') return change;
       if (run === 'stopped') this.#stopped ??= 'stopped';

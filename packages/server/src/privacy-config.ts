@@ -133,7 +133,8 @@ export function withPrivacy(task: TaskConfig, privacy: PrivacyConfig): TaskConfi
     ...task,
     noise: { multiplier, metricMultiplier, ...noiseOf(privacy, planned) },
   };
-  const { epsilon, budgetEvaluations: evaluations } = privacy;
+  const { epsilon } = privacy;
+  const evaluations = privacy.budgetEvaluations + (task.census === undefined ? 0 : 1);
   const seeks = epsilon !== undefined && privacy.noiseMultiplier === undefined;
   // What is wrong otherwise is told by name, not by a search that fails.
   if (!seeks || problemsOfTask(noisy).length > 0) return noisy;

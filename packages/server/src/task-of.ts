@@ -49,7 +49,7 @@ export function engineTask(
   mirrors: Mirrors,
 ): { readonly task?: TaskConfig; readonly problems: readonly Problem[] } {
   try {
-    const task = { ...taskOf(entry), identity: identityOf(entry, mirrors) };
+    const task = identified(taskOf(entry), identityOf(entry, mirrors));
     const problems = problemsOfTask(task).map(({ path, problem }) => ({
       path: `${at}.${configPath(path)}`,
       problem,
@@ -63,6 +63,14 @@ export function engineTask(
     });
     return { problems };
   }
+}
+
+/** A task, and the one that follows from its census, with how sure its clients can be of each other. */
+function identified({ census, ...task }: TaskConfig, identity: IdentityConfig): TaskConfig {
+  return {
+    ...{ ...task, identity },
+    ...(census === undefined ? {} : { census: (counted: number) => identified(census(counted), identity) }),
+  };
 }
 
 function identityOf({ identity }: TaskEntry, mirrors: Mirrors): IdentityConfig {
@@ -91,17 +99,38 @@ const configPath = (path: string): string =>
     .replace(/^noise\.accounting$/, 'privacy')
     .replace(/^noise\./, 'privacy.');
 
+/** Mean interactions a person as long as nothing is known of them. */
+const UNKNOWN_HISTORY = 50;
+
+/** Nothing of an app's own model follows from it; where ε is counted, a sum of histories would cost a part of the budget. */
+const isCountedByDefault = ({ privacy, model }: TaskEntry): boolean =>
+  !countsEpsilon(privacy) && model.family !== 'own';
+
 function taskOf(entry: TaskEntry): TaskConfig {
+  const { meanHistory = isCountedByDefault(entry) ? 'counted' : UNKNOWN_HISTORY } = entry;
+  if (meanHistory !== 'counted') return taskFor(entry, meanHistory);
+  const census: TaskConfig['census'] = (counted) => {
+    const { census: _, ...task } = taskFor(entry, counted, census);
+    return task;
+  };
+  return taskFor(entry, UNKNOWN_HISTORY, census);
+}
+
+/** @param census how the task goes on, where it begins with a census: a privacy budget has to pay for it too. */
+function taskFor(entry: TaskEntry, meanHistory: number, census?: TaskConfig['census']): TaskConfig {
   const { round, privacy } = entry;
   const items = entry.catalogue.ids.length;
-  const facts = { items, meanHistory: entry.meanHistory };
+  const facts = { items, meanHistory };
   const family = entry.model.family === 'embedding-mlp' ? 'mlp' : entry.model.family;
   const input = { ...vectorsIn(entry), ...entry.model, family } as ModelInput;
   const config = resolveModelConfig(
     entry.strategy?.name === 'fedprox' ? withProximalTerm(input) : input,
     facts,
   );
-  const task = plainTask(entry, createModel(config, items), strategyOf(entry, config, facts));
+  const task = {
+    ...plainTask(entry, createModel(config, items), strategyOf(entry, config, facts)),
+    ...(census === undefined ? {} : { census }),
+  };
   const noisy = withPrivacy(task, privacy);
   if (entry.strategy !== undefined || isCorrelated(privacy)) return noisy;
   const noiseStddev = (noisy.noise.multiplier * noisy.clippingNorm) / round.cohort;

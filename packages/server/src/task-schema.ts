@@ -45,6 +45,7 @@ const strategy = z.strictObject({
   beta1: z.number().optional(),
   beta2: z.number().optional(),
   tau: z.number().optional(),
+  decayRounds: z.number().optional(),
   weightDecay: z.number().optional(),
 });
 
@@ -72,8 +73,12 @@ export const taskSchema = z.strictObject({
     .describe(
       'how sure devices can be of each other (docs/identity.md); in production enrolled or transparent, with the public key of an authority that is not run here',
     ),
-  /** Mean interactions a person, where it is known: defaults follow from it. */
-  meanHistory: z.number().positive().max(1e6).default(50),
+  meanHistory: z
+    .union([z.number().positive().max(1e6), z.literal('counted')])
+    .optional()
+    .describe(
+      'mean interactions a person, which defaults follow from; counted: learned from the first cohort, through a secure sum, before anything is trained. Left out it is counted, and 50 where ε is counted or the model is an app’s own',
+    ),
   model: model.prefault({ family: 'mlp' }),
   strategy: strategy.optional(),
   clippingNorm: z.number().positive().max(1e9).optional(),

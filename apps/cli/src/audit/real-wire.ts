@@ -92,6 +92,7 @@ async function openPlace(): Promise<Place> {
         {
           name: TASK,
           catalogue: { ids: ITEMS },
+          meanHistory: 50,
           // So much to compute that it shows: a smaller model is trained in less than the network's jitter.
           model: {
             family: 'mlp',

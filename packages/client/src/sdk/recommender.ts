@@ -158,7 +158,8 @@ export class Recommender {
     const { task, tables } = await this.know();
     const info = await this.options.downloads.task(task.task, signal);
     checkPinned(info, task.coordinatorKey);
-    if (info.catalogueHash === task.catalogueHash) await tables.open(info.modelHash, signal);
+    if (info.layoutHash === task.layoutHash && info.catalogueHash === task.catalogueHash)
+      await tables.open(info.modelHash, signal);
     else await this.#knowAgain(signal);
   }
 
