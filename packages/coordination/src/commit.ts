@@ -17,8 +17,9 @@ import {
   type Unmasker,
 } from '@tutti/secure-aggregation';
 import type { Summing } from './attempt.ts';
+import { PartialSumLostError } from './errors.ts';
 import type { Group } from './groups.ts';
-import type { TaskHistory } from './journal.ts';
+import type { AttemptEndReason, TaskHistory } from './journal.ts';
 import { lanesOf, LARGEST_ERROR, LARGEST_LOSS, LONGEST_HISTORY } from './lanes.ts';
 import type { GroupKey, GroupSums } from './ports.ts';
 import { trainedModel } from './slice.ts';
@@ -42,7 +43,9 @@ interface SumPorts {
 }
 
 /**
- * Takes the masks from every group's sum and adds the groups; a group that cannot be unmasked is left out.
+ * Takes the masks from every group's sum and adds the groups; a group that cannot be unmasked, or of whose sum a part is gone, is left
+ * out.
+ * @returns why not, where no group is left.
  * @param noise a word for each lane, which the coordinator adds; none where the devices did.
  */
 export async function sumAttempt(
@@ -50,17 +53,19 @@ export async function sumAttempt(
   attempt: Summing,
   ports: SumPorts,
   noise?: Int32Array,
-): Promise<Summed | undefined> {
+): Promise<Summed | AttemptEndReason> {
   const { description } = attempt;
   const summed: GroupSum[] = [];
   const culprits: ClientId[] = [];
+  let isLost = false;
   for (const [group, state] of attempt.groups.entries()) {
     const one = await sumGroup({ attempt: description.attempt, group }, state, ports);
-    if (one === undefined) continue;
+    if (one === 'lost') isLost = true;
+    if (one === undefined || one === 'lost') continue;
     culprits.push(...one.culprits);
     summed.push({ sum: toSigned(one.sum, description.wordBits), survivors: one.survivors });
   }
-  if (summed.length === 0) return undefined;
+  if (summed.length === 0) return isLost ? 'gateway-lost' : 'too-few-unmask-shares';
   const groups = summed.length;
   const fewestInGroup = Math.min(...summed.map(({ survivors }) => survivors));
   if (noise !== undefined) summed.push({ sum: noise, survivors: 0 });
@@ -73,14 +78,23 @@ export async function sumAttempt(
   return { update: overExpected(config, update), survivors, groups, fewestInGroup, culprits };
 }
 
-/** One group's sum without masks; nothing where they cannot be removed. */
+/** A group's sum without masks. */
+interface Unmasked {
+  readonly sum: Uint32Array;
+  readonly survivors: number;
+  readonly culprits: readonly ClientId[];
+}
+
+/** One group's sum without masks; nothing where they cannot be removed, `lost` where a part of the sum is gone. */
 async function sumGroup(
   key: GroupKey,
   state: Group,
   { sums, unmasker }: SumPorts,
-): Promise<{ sum: Uint32Array; survivors: number; culprits: readonly ClientId[] } | undefined> {
-  if (state.phase === 'plain-done')
-    return { sum: await sums.take(key), survivors: state.counted.size, culprits: [] };
+): Promise<Unmasked | 'lost' | undefined> {
+  if (state.phase === 'plain-done') {
+    const sum = await taken(sums, key, [...state.counted]);
+    return sum === undefined ? 'lost' : { sum, survivors: state.counted.size, culprits: [] };
+  }
   const masks = state.phase === 'unmask' ? recoverMasks(state) : undefined;
   if (state.phase === 'unmask') wipeReplies(state);
   if (state.phase !== 'unmask' || masks?.phase !== 'recovered') {
@@ -88,11 +102,26 @@ async function sumGroup(
     return undefined;
   }
   try {
-    const sum = await sums.take(key);
+    const sum = await taken(sums, key, state.survivorIds);
+    if (sum === undefined) return 'lost';
     await unmasker.remove(sum, masks);
     return { sum, survivors: state.survivorIds.length, culprits: masks.culprits };
   } finally {
     wipeMasks(masks);
+  }
+}
+
+/** A group's running sum; undefined where a part of it, which another process held, is gone. */
+async function taken(
+  sums: GroupSums,
+  key: GroupKey,
+  clients: readonly ClientId[],
+): Promise<Uint32Array | undefined> {
+  try {
+    return await sums.take(key, clients);
+  } catch (error) {
+    if (error instanceof PartialSumLostError) return undefined;
+    throw error;
   }
 }
 

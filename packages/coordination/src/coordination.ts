@@ -34,7 +34,7 @@ export interface CoordinationOptions {
   /** Takes the masks from sums; by default in this thread. It belongs to who made it, and is closed by them. */
   readonly unmasker?: Unmasker;
   readonly traffic?: () => Traffic;
-  /** The coordinator's Ed25519 key; by default made once and kept in the store. */
+  /** The coordinator's Ed25519 key; by default made once and kept in the store, its seed as {@link COORDINATOR_KEY}. */
   readonly keyPair?: KeyPair;
   /** Uploads of a task that may be begun and not finished at a time. */
   readonly halfOpenUploads?: number;
@@ -73,7 +73,7 @@ export interface Coordination {
 }
 
 /** Where the coordinator's key is kept in the store. */
-const KEY_NAME = 'coordinator-key';
+export const COORDINATOR_KEY = 'coordinator-key';
 
 /**
  * Opens every task, replaying its journal.
@@ -160,7 +160,7 @@ export async function createCoordination(options: CoordinationOptions): Promise<
 }
 
 async function storedKeyPair({ store, crypto, random }: CoordinationOptions): Promise<KeyPair> {
-  const seed = (await store.get(KEY_NAME)) ?? random.bytes(32);
-  await store.put(KEY_NAME, seed);
+  const seed = (await store.get(COORDINATOR_KEY)) ?? random.bytes(32);
+  await store.put(COORDINATOR_KEY, seed);
   return crypto.signKeyPairFromSeed(seed);
 }

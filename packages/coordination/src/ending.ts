@@ -1,4 +1,3 @@
-import type { RoundAbortReason } from '@tutti/protocol';
 import { wipeReplies } from '@tutti/secure-aggregation';
 import { survivorsOf, unmaskable, type Attempt, type Summing } from './attempt.ts';
 import { commitContent, commitModel } from './checkpoints.ts';
@@ -6,6 +5,7 @@ import { clippedShareOf, clippingNormAfter, metricsOf, type Summed } from './com
 import { contentUpdateOf } from './content-model.ts';
 import {
   JOURNAL_VERSION,
+  type AttemptEndReason,
   type EvaluationRecord,
   type Funnel,
   type NoiseDraw,
@@ -83,7 +83,7 @@ export async function evaluateAttempt(
 export async function abortAttempt(
   parts: TaskParts,
   running: Running,
-  reason: RoundAbortReason,
+  reason: AttemptEndReason,
 ): Promise<Funnel> {
   running.cancelTimer();
   running.uploads.clear();

@@ -63,3 +63,30 @@ export class TaskStoppedError extends FederatedError {
     super(`task ${task} ${STANDSTILLS[reason]}`);
   }
 }
+
+/** Another process held a part of a group's sum, and is gone, or holds something else than was counted: the group has no sum. */
+export class PartialSumLostError extends FederatedError {
+  override readonly name = 'PartialSumLostError';
+  readonly code = 'coordination/partial-sum-lost';
+  readonly fault = 'environment' as const;
+  constructor(
+    readonly attempt: number,
+    readonly group: number,
+    reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`a part of the sum of group ${group} of attempt ${attempt} is gone: ${reason}`, options);
+  }
+}
+
+/** Tasks cannot be added while this coordinator runs. */
+export class TasksFixedError extends FederatedError {
+  override readonly name = 'TasksFixedError';
+  readonly code = 'coordination/tasks-fixed';
+  readonly fault = 'caller' as const;
+  constructor(readonly task: string) {
+    super(
+      `the tasks of a cluster are those of its configuration; write ${task} into the file of each process, and start them again one by one`,
+    );
+  }
+}

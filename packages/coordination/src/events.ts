@@ -1,7 +1,6 @@
 import type { IdentityLevel } from '@tutti/identity';
 import type { Spent } from '@tutti/privacy';
-import type { RoundAbortReason } from '@tutti/protocol';
-import type { EvaluationRecord, Funnel, RoundRecord, RunState } from './journal.ts';
+import type { AttemptEndReason, EvaluationRecord, Funnel, RoundRecord, RunState } from './journal.ts';
 
 /** What a task is doing. */
 export interface TaskStatus {
@@ -52,7 +51,7 @@ export type CoordinationEvent =
   | {
       readonly type: 'aborted';
       readonly task: string;
-      readonly reason: RoundAbortReason;
+      readonly reason: AttemptEndReason;
       readonly record: Funnel;
     }
   /** One more task is there. Not told of those that were there at the start. */

@@ -18,15 +18,23 @@ export { ContentModel } from './content-model.ts';
 export type { ContentOptions } from './content-model.ts';
 export type { ContentState } from './content-state.ts';
 export type { ContentUpdate } from './content-step.ts';
-export { createCoordination } from './coordination.ts';
+export { COORDINATOR_KEY, createCoordination } from './coordination.ts';
 export type { Coordination, CoordinationOptions } from './coordination.ts';
 export { LARGEST_LOSS, METRICS } from './lanes.ts';
 export { changedCatalogue, knownCatalogue } from './catalogue.ts';
 export type { TaskCatalogue } from './catalogue.ts';
-export { JournalWriteError, MissingBlobError, StaleTaskError, TaskStoppedError } from './errors.ts';
+export {
+  JournalWriteError,
+  MissingBlobError,
+  PartialSumLostError,
+  StaleTaskError,
+  TasksFixedError,
+  TaskStoppedError,
+} from './errors.ts';
 export type { CoordinationEvent, TaskStatus } from './events.ts';
 export {
   applyEntry,
+  ATTEMPT_END_REASONS,
   decodeJournalEntry,
   EMPTY_HISTORY,
   JOURNAL_VERSION,
@@ -34,6 +42,7 @@ export {
   RUN_STATES,
 } from './journal.ts';
 export type {
+  AttemptEndReason,
   EvaluationRecord,
   Funnel,
   JournalEntry,
@@ -46,6 +55,8 @@ export type { ManualClock } from './memory.ts';
 export { blobHash, JournalConflictError } from './ports.ts';
 export type { Blobs, Clock, GroupKey, GroupSums, Outbox, Store, Traffic } from './ports.ts';
 export type { IdentityConfig } from './identity.ts';
+export { LeaseLostError } from './shared-storage.ts';
+export type { LeaseView, SharedStorage, TaskLease } from './shared-storage.ts';
 export { chooseSlice, LARGEST_WHOLE_TABLE } from './slice.ts';
 export type { SliceSize } from './slice.ts';
 export {
@@ -58,6 +69,8 @@ export {
   StorageUnavailableError,
 } from './storage.ts';
 export type { Storage, StorageItem, StoragePlace, StorageSnapshot } from './storage.ts';
+export { Uploads } from './uploads.ts';
+export type { Taken } from './uploads.ts';
 export type { MechanismConfig, NoiseConfig, TaskConfig } from './task-config.ts';
 export { problemsOfTask } from './task-problems.ts';
 export type { ConfigProblem } from './task-problems.ts';

@@ -1,6 +1,6 @@
 import { DecodeError } from '@tutti/base';
 import { IDENTITY_LEVELS } from '@tutti/identity';
-import { ROUND_ABORT_REASONS, type RoundAbortReason } from '@tutti/protocol';
+import { ROUND_ABORT_REASONS } from '@tutti/protocol';
 import * as z from 'zod/mini';
 import { firstReleaseSchema, ofFirstRelease, releaseSchema, type ReleaseRecord } from './release.ts';
 
@@ -21,6 +21,14 @@ export type DropPhase = (typeof DROP_PHASES)[number];
 /** Whether a task may begin attempts, as whoever operates it wants it. */
 export const RUN_STATES = ['running', 'paused', 'stopped'] as const;
 export type RunState = (typeof RUN_STATES)[number];
+
+/** Why an attempt ended without a result: what clients are told, and what is a coordinator's own affair. */
+export const ATTEMPT_END_REASONS = [
+  ...ROUND_ABORT_REASONS,
+  /** A gateway of a cluster is gone, and with it the inputs that it had added. */
+  'gateway-lost',
+] as const;
+export type AttemptEndReason = (typeof ATTEMPT_END_REASONS)[number];
 
 const count = z.number().check(z.int(), z.gte(0));
 const nullable = z.nullable(z.number());
@@ -114,7 +122,7 @@ const entry = z.discriminatedUnion('type', [
   z.strictObject({
     ...version,
     type: z.literal('attempt-aborted'),
-    reason: z.enum(ROUND_ABORT_REASONS),
+    reason: z.enum(ATTEMPT_END_REASONS),
     record: z.strictObject(funnel),
     /** What the coordinator could see of it all the same: it ended when masks could be removed. */
     release: z._default(release, null),
@@ -291,7 +299,7 @@ const ended = (
 /** The entry that closes what a crash left open; nobody knows how many unmask shares had come, so it counts as if all had. */
 export function restartEntry({ open, asked }: TaskHistory, nowMs: number): JournalEntry | undefined {
   if (open === undefined) return undefined;
-  const reason: RoundAbortReason = 'coordinator-restarted';
+  const reason: AttemptEndReason = 'coordinator-restarted';
   const nobody = {
     selected: 0,
     ready: 0,

@@ -49,8 +49,11 @@ export interface GroupKey {
 export interface GroupSums {
   open(key: GroupKey, words: number): void;
   add(key: GroupKey, words: Uint32Array): void;
-  /** The sum, which is then gone from here. */
-  take(key: GroupKey): Promise<Uint32Array>;
+  /**
+   * The sum, which is of these clients' inputs, and is then gone from here.
+   * @throws {PartialSumLostError} where other processes hold parts of it, and one is gone.
+   */
+  take(key: GroupKey, clients: readonly ClientId[]): Promise<Uint32Array>;
   discard(key: GroupKey): void;
 }
 

@@ -1,12 +1,7 @@
-import {
-  phaseDigest,
-  ROSTER_PAGE_MEMBERS,
-  type CoordinatorMessage,
-  type RoundAbortReason,
-} from '@tutti/protocol';
+import { phaseDigest, ROSTER_PAGE_MEMBERS, type CoordinatorMessage } from '@tutti/protocol';
 import { KEY_BUNDLE_BYTES, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
 import { survivorsOf, type Attempt, type Outgoing } from './attempt.ts';
-import type { RoundRecord } from './journal.ts';
+import type { AttemptEndReason, RoundRecord } from './journal.ts';
 import type { Outbox } from './ports.ts';
 
 /** Sends what an attempt has to say, signed with the coordinator's key. */
@@ -56,9 +51,11 @@ export class Post {
     this.#tellAll(selected, { type: 'outcome', outcome: 'not-included', attempt });
   }
 
-  aborted({ selected, description }: Attempt, reason: RoundAbortReason): void {
+  aborted({ selected, description }: Attempt, reason: AttemptEndReason): void {
     const { attempt } = description;
-    this.#tellAll(selected, { type: 'outcome', outcome: 'aborted', attempt, reason });
+    // To a client a gateway that is gone is a part of the coordinator that is to come again.
+    const told = reason === 'gateway-lost' ? 'coordinator-restarted' : reason;
+    this.#tellAll(selected, { type: 'outcome', outcome: 'aborted', attempt, reason: told });
   }
 
   /** One copy for all of them: nobody changes a message. */

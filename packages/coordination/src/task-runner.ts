@@ -4,7 +4,6 @@ import {
   type ClientMessage,
   type ClientMessageOf,
   type Reply,
-  type RoundAbortReason,
   type RoundDescription,
   type TaskInfo,
 } from '@tutti/protocol';
@@ -29,6 +28,7 @@ import { refused } from './groups.ts';
 import { memberCheck, OPEN } from './identity.ts';
 import {
   JOURNAL_VERSION,
+  type AttemptEndReason,
   type EvaluationRecord,
   type NoiseDraw,
   type RoundRecord,
@@ -410,7 +410,7 @@ export class TaskRunner {
     try {
       const noise = await this.#parts.noise.of(attempt.description, this.#log.history);
       const summed = await sumAttempt(this.config, attempt, this.ports, noise?.lanes);
-      if (summed === undefined) await this.#abort(running, 'too-few-unmask-shares');
+      if (typeof summed === 'string') await this.#abort(running, summed);
       else if (attempt.description.purpose === 'evaluate') await this.#evaluated(running, attempt, summed);
       else await this.#commit(running, attempt, summed, noise?.draw);
     } catch (error) {
@@ -444,7 +444,7 @@ export class TaskRunner {
     await this.#goOn();
   }
 
-  async #abort(running: Running, reason: RoundAbortReason): Promise<void> {
+  async #abort(running: Running, reason: AttemptEndReason): Promise<void> {
     const record = await abortAttempt(this.#parts, running, reason);
     this.#running = undefined;
     this.#post.aborted(running.attempt, reason);

@@ -1,5 +1,6 @@
 import type { TaskConfig } from '@tutti/coordination';
 import * as z from 'zod';
+import { checkCluster, clusterSchema } from './cluster-config.ts';
 import { ConfigError } from './errors.ts';
 import { drainSchema, limitsSchema, listenSchema, logSchema, metricsSchema } from './operation-config.ts';
 import { pathText } from './paths.ts';
@@ -12,8 +13,8 @@ import { taskSchema } from './task-schema.ts';
 /** Most tasks of a coordinator. */
 export const MOST_TASKS = 64;
 
-/** The form of a coordinator's configuration. */
-export const configSchema = z.strictObject({
+/** The form of a coordinator's configuration, value by value. */
+const fields = z.strictObject({
   $schema: z.string().optional(),
   listen: listenSchema,
   store: z
@@ -27,6 +28,7 @@ export const configSchema = z.strictObject({
   metrics: metricsSchema,
   drain: drainSchema,
   limits: limitsSchema,
+  cluster: clusterSchema,
   tokens: z
     .string()
     .min(1)
@@ -36,6 +38,9 @@ export const configSchema = z.strictObject({
     ),
   tasks: z.array(taskSchema).min(1).max(MOST_TASKS),
 });
+
+/** And what has to fit together beyond that. */
+export const configSchema = fields.check(checkCluster);
 
 /** A configuration as it is written. */
 export type CoordinatorConfigInput = z.input<typeof configSchema>;

@@ -5,6 +5,7 @@ import {
   type Blobs,
   type Clock,
   type Coordination,
+  type CoordinationOptions,
   type Store,
   type TaskConfig,
 } from '@tutti/coordination';
@@ -44,6 +45,8 @@ export interface CoordinatorOptions {
   readonly blobs: Blobs;
   readonly clock?: Clock;
   readonly limits?: Partial<SocketLimits>;
+  /** What runs the tasks: this process by itself, unless it is one of a cluster. */
+  readonly coordinate?: (options: CoordinationOptions) => Promise<Coordination>;
   /** Threads that take the masks from sums; default the number of cores, at most 8. */
   readonly unmaskThreads?: number;
   /** A dashboard to serve, as `dashboardFiles()` of `@tutti/dashboard` gives it; a plain table without one. */
@@ -80,7 +83,7 @@ export interface Coordinator extends AsyncDisposable {
  * @throws {EnvironmentError} if the authority of a transparent task does not answer.
  */
 export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const { clock = systemClock() } = options;
+  const { clock = systemClock(), coordinate = createCoordination } = options;
   const feed = logFeed(() => clock.now());
   const log = logTo(options.log ?? SILENT, feed);
   const given = decodeConfig(options.config);
@@ -107,7 +110,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   });
   const { unmaskThreads: workers } = options;
   const unmasker = openUnmaskPool(workers === undefined ? {} : { workers });
-  const coordination = await createCoordination({
+  const coordination = await coordinate({
     tasks,
     store: options.store,
     blobs: options.blobs,

@@ -1,7 +1,6 @@
 import { FederatedError } from '@tutti/base';
-import { RUN_STATES } from '@tutti/coordination';
+import { ATTEMPT_END_REASONS, RUN_STATES } from '@tutti/coordination';
 import { IDENTITY_LEVELS } from '@tutti/identity';
-import { ROUND_ABORT_REASONS } from '@tutti/protocol';
 import pino, { type DestinationStream } from 'pino';
 
 /**
@@ -76,7 +75,7 @@ const EVENTS = {
     ...({ model: 'hash', epsilon: 'figure' } as const),
   }),
   'attempt-aborted': event('warn', {
-    ...({ task: 'name', round: 'count', attempt: 'count', reason: ROUND_ABORT_REASONS } as const),
+    ...({ task: 'name', round: 'count', attempt: 'count', reason: ATTEMPT_END_REASONS } as const),
     ...({ selected: 'count', ready: 'count', reported: 'count', durationMs: 'figure' } as const),
   }),
   evaluated: event('info', { task: 'name', round: 'count', reported: 'count' }),

@@ -1,6 +1,7 @@
 import { EnvironmentError } from '@tutti/base';
 import {
   StaleTaskError,
+  TasksFixedError,
   type Blobs,
   type Coordination,
   type Store,
@@ -53,6 +54,7 @@ export function taskCreator(options: CreatorOptions): TaskCreator {
     await keepCreatedTask(store, entry);
     await coordination.addTask(task).catch(async (error: unknown) => {
       await forgetCreatedTask(store, name);
+      if (error instanceof TasksFixedError) throw new ApiError(409, 'task/fixed', error.message);
       throw error instanceof StaleTaskError ? new ApiError(409, 'task/exists', error.message) : error;
     });
     log.write('task-created', { task: name, by });

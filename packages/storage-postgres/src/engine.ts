@@ -2,7 +2,7 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import { postgresAddress, type PostgresAddress, type PostgresOptions } from './address.ts';
 import { whileAway } from './judge.ts';
 import { layoutOf, migrate } from './migrations.ts';
-import { takeOwnership, type Ownership } from './ownership.ts';
+import { takeOwnership, type Ownership, type Sharing } from './ownership.ts';
 import { openPool } from './pool.ts';
 import type { Tables } from './tables.ts';
 
@@ -27,7 +27,11 @@ export interface Engine {
  * Connects, brings the schema up to date, and takes the storage for this process.
  * @throws {StorageLockedError} @throws {StorageNewerError} @throws {StorageRefusedError} @throws {StorageUnavailableError}
  */
-export async function openEngine(url: string, options: PostgresOptions): Promise<Engine> {
+export async function openEngine(
+  url: string,
+  options: PostgresOptions,
+  sharing: Sharing = 'alone',
+): Promise<Engine> {
   const address = postgresAddress(url, options);
   const { name, schema } = address;
   const stop = new AbortController();
@@ -37,7 +41,8 @@ export async function openEngine(url: string, options: PostgresOptions): Promise
   try {
     // A newer layout is refused before anything is written, and an older one is changed by its owner alone.
     await whileAway(name, limits, () => layoutOf(db, schema, name));
-    ownership = await takeOwnership(address, () => whileAway(name, limits, () => migrate(db, schema, name)));
+    const prepare = (): Promise<void> => whileAway(name, limits, () => migrate(db, schema, name));
+    ownership = await takeOwnership(address, prepare, sharing);
   } catch (error) {
     await db.destroy();
     throw error;

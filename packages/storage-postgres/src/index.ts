@@ -12,5 +12,6 @@
  * ```
  */
 export { postgresPlace } from './place.ts';
+export { openSharedPostgresStorage } from './shared.ts';
 export { openPostgresStorage } from './storage.ts';
 export type { PostgresOptions } from './address.ts';

@@ -9,6 +9,7 @@ import type { Tables } from './tables.ts';
 const migrations = (schema: string): Record<string, Migration> => ({
   '0001-journal-values-blobs': { up: (db) => createTables(db, schema) },
   '0002-leases': { up: createLeases },
+  '0003-leases-of-tasks': { up: addBeats },
 });
 
 /** The layout that this version writes. */
@@ -54,6 +55,13 @@ async function createLeases(db: Kysely<unknown>): Promise<void> {
     .addColumn('epoch', 'integer', (column) => column.notNull())
     .addColumn('holder', 'text', (column) => column.notNull())
     .addColumn('taken_at', 'timestamptz', (column) => column.notNull().defaultTo(sql`now()`))
+    .execute();
+}
+
+async function addBeats(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .alterTable('leases')
+    .addColumn('beats', 'integer', (column) => column.notNull().defaultTo(0))
     .execute();
 }
 

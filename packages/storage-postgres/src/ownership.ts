@@ -4,12 +4,14 @@ import pg from 'pg';
 import type { PostgresAddress } from './address.ts';
 import { pause, whileAway } from './judge.ts';
 import { openPool } from './pool.ts';
-import { WHOLE, type Tables } from './tables.ts';
+import { CLUSTER, WHOLE, type Tables } from './tables.ts';
 
 /**
  * Who may write. An advisory lock, held by a connection of its own, keeps a second coordinator from starting, and is gone with the
  * process that held it. The lock alone would not do: a coordinator whose connection broke may not know yet that another one
  * started. So each owner has a number, the epoch, and every write looks whether it is still the newest.
+ *
+ * Processes that share a storage hold the same lock together, and have one epoch: to a process that wants it alone they are one.
  */
 export interface Ownership {
   /**
@@ -25,6 +27,9 @@ const LOOK_MS = 100;
 /** Between two tries to get the lock back after its connection broke, in milliseconds. */
 const BACK_MS = 500;
 
+/** Whether a process has the storage alone, or shares it with others like it. */
+export type Sharing = 'alone' | 'together';
+
 /**
  * Gets the lock, has `prepare` bring the schema up to date, and takes the next epoch.
  * @throws {StorageLockedError} if another process keeps it.
@@ -32,15 +37,16 @@ const BACK_MS = 500;
 export async function takeOwnership(
   address: PostgresAddress,
   prepare: () => Promise<void>,
+  sharing: Sharing = 'alone',
 ): Promise<Ownership> {
   const stop = new AbortController();
   const limits = { limitMs: address.options.unavailableMs, signal: stop.signal };
-  let held = await whileAway(address.name, limits, () => lock(address));
+  let held = await whileAway(address.name, limits, () => lock(address, sharing));
   const closeHolder = (): Promise<void> => held.client.end().catch(() => undefined);
   let epoch: number;
   try {
     await prepare();
-    epoch = await whileAway(address.name, limits, () => nextEpoch(address));
+    epoch = await whileAway(address.name, limits, () => nextEpoch(address, sharing));
   } catch (error) {
     await closeHolder();
     throw error;
@@ -54,7 +60,7 @@ export async function takeOwnership(
       await Promise.race([held.broken, stopped]);
       while (!stop.signal.aborted) {
         try {
-          held = await lock(address, 0);
+          held = await lock(address, sharing, 0);
           break;
         } catch {
           await pause(BACK_MS, stop.signal);
@@ -90,7 +96,12 @@ interface Held {
 }
 
 /** Takes the lock. @throws {StorageLockedError} when another one still holds it after `waitMs`. */
-async function lock(address: PostgresAddress, waitMs = address.options.lockWaitMs): Promise<Held> {
+async function lock(
+  address: PostgresAddress,
+  sharing: Sharing,
+  waitMs = address.options.lockWaitMs,
+): Promise<Held> {
+  const tryLock = sharing === 'alone' ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';
   const client = new pg.Client(address.client);
   const broken = new Promise<void>((resolve) => client.once('end', () => resolve()));
   // What happens to it later is seen by its end.
@@ -100,7 +111,7 @@ async function lock(address: PostgresAddress, waitMs = address.options.lockWaitM
     await client.connect();
     for (;;) {
       const { rows } = await client.query<{ held: boolean }>(
-        'select pg_try_advisory_lock(hashtextextended($1, 0)) as held',
+        `select ${tryLock}(hashtextextended($1, 0)) as held`,
         [lockName(address)],
       );
       if (rows[0]?.held === true) return { client, broken };
@@ -127,20 +138,26 @@ async function locked(client: pg.Client, address: PostgresAddress): Promise<Stor
   return new StorageLockedError(address.name, name.replace(/^tutti /, '') || 'another process');
 }
 
-async function nextEpoch(address: PostgresAddress): Promise<number> {
+/** A new epoch; those who come together take the one that is there, if it is theirs. */
+async function nextEpoch(address: PostgresAddress, sharing: Sharing): Promise<number> {
   const db = openPool({ ...address, options: { ...address.options, connections: 1 } });
-  const holder = (address.client.application_name ?? '').replace(/^tutti /, '');
+  const process = (address.client.application_name ?? '').replace(/^tutti /, '');
+  const holder = sharing === 'alone' ? process : CLUSTER;
   try {
-    const { epoch } = await db
+    const taken = await db
       .insertInto('leases')
       .values({ scope: WHOLE, epoch: 1, holder })
-      .onConflict((conflict) =>
-        conflict
+      .onConflict((conflict) => {
+        const newest = conflict
           .column('scope')
-          .doUpdateSet({ epoch: sql`leases.epoch + 1`, holder, taken_at: sql<Date>`now()` }),
-      )
+          .doUpdateSet({ epoch: sql`leases.epoch + 1`, holder, taken_at: sql<Date>`now()` });
+        return sharing === 'alone' ? newest : newest.where('leases.holder', '<>', CLUSTER);
+      })
       .returning('epoch')
-      .executeTakeFirstOrThrow();
+      .executeTakeFirst();
+    const { epoch } =
+      taken ??
+      (await db.selectFrom('leases').select('epoch').where('scope', '=', WHOLE).executeTakeFirstOrThrow());
     return epoch;
   } finally {
     await db.destroy();

@@ -11,7 +11,7 @@ import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { sql, type Kysely } from 'kysely';
 import pg from 'pg';
 import type { PostgresOptions } from './address.ts';
-import { blobCache } from './blob-cache.ts';
+import { blobCache, type BlobCache } from './blob-cache.ts';
 import { openEngine, type Engine } from './engine.ts';
 import { insertBlob, insertEntries, readBlob } from './rows.ts';
 import type { Tables } from './tables.ts';
@@ -34,7 +34,10 @@ export async function openPostgresStorage(
   return { store: storeOf(engine), blobs: blobsOf(engine, crypto), close: () => engine.close() };
 }
 
-function storeOf({ read, write, close }: Engine): Store {
+/** What a store and its blobs need of an engine. */
+type Access = Pick<Engine, 'read' | 'write' | 'close'>;
+
+export function storeOf({ read, write, close }: Access): Store {
   return {
     readJournal: (task) => read((db) => journalOf(db, task)),
     async appendJournal(task, expectedLength, entries) {
@@ -115,8 +118,12 @@ async function stands(
   return texts.length > 0 && rows.length === texts.length && rows.every(({ text }, i) => text === texts[i]);
 }
 
-function blobsOf({ read, write }: Engine, crypto: CryptoSuite): Blobs {
-  const cache = blobCache((hash) => read((db) => readBlob(db, hash)));
+/** @param cache those at hand; its own without one. */
+export function blobsOf(
+  { read, write }: Pick<Access, 'read' | 'write'>,
+  crypto: CryptoSuite,
+  cache: BlobCache = cachedBlobs(read),
+): Blobs {
   return {
     get: cache.get,
     async put(bytes) {
@@ -131,3 +138,6 @@ function blobsOf({ read, write }: Engine, crypto: CryptoSuite): Blobs {
     },
   };
 }
+
+export const cachedBlobs = (read: Access['read']): BlobCache =>
+  blobCache((hash) => read((db) => readBlob(db, hash)));

@@ -16,7 +16,7 @@ import { CommandError } from '../exit-codes.ts';
 import { httpUrl, publicKey, wholeNumber, wordBits } from '../parse.ts';
 import { reportOf } from '../start/round-line.ts';
 import { abortOnSignals } from '../signals.ts';
-import { placeOf } from '../storage/place.ts';
+import { openStorage } from '../coordinator/open-storage.ts';
 import { openScreen } from '../ui/screen.ts';
 import { roundCells, roundColumns } from '../ui/rounds.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
@@ -126,13 +126,15 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
   const signal = isLogged ? abortOnSignals(() => undefined) : abortOnSignals();
   const screen = openScreen(process.stderr);
   const line = (text: string): void => void (isLogged || screen.line(text));
-  const place = await placeOf(config.store);
-  const storage = await place.open();
+  const { storage, name, coordinate } = await openStorage(config, (task, error) =>
+    line(`${task === '' ? 'leases' : `task ${task}`} cannot be run here: ${error.message}`),
+  );
   try {
     await using server = await createCoordinator({
       config,
       store: storage.store,
       blobs: storage.blobs,
+      ...(coordinate === undefined ? {} : { coordinate }),
       pages: await dashboardFiles(),
       ...(isLogged ? { log: jsonLog({ level: config.log.level }) } : {}),
     });
@@ -143,7 +145,7 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
     const url = await server.listen();
     emit({ type: 'listening', url, pid: process.pid });
     line(
-      `Tutti coordinator at ${url} (a page there shows what it does), everything kept in ${place.name}; Ctrl-C stops it`,
+      `Tutti coordinator at ${url} (a page there shows what it does), everything kept in ${name}; Ctrl-C stops it`,
     );
     tellTasks(server, line);
     await untilStopped(server, signal);

@@ -1,0 +1,40 @@
+import { FederatedError } from '@tutti/base';
+
+/** Redis does not answer. */
+export class RedisUnavailableError extends FederatedError {
+  override readonly name = 'RedisUnavailableError';
+  readonly code = 'cluster/redis-unavailable';
+  readonly fault = 'environment' as const;
+  constructor(
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`Redis does not answer (${reason}); see that it runs and that cluster.redis names it`, options);
+  }
+}
+
+/** Another process of the cluster did not answer in time, or is gone. */
+export class NoAnswerError extends FederatedError {
+  override readonly name = 'NoAnswerError';
+  readonly code = 'cluster/no-answer';
+  readonly fault = 'environment' as const;
+  constructor(
+    readonly question: string,
+    reason: string,
+  ) {
+    super(`no answer to ${question}: ${reason}`);
+  }
+}
+
+/** Another process of the cluster answered that it could not. */
+export class AnsweredNoError extends FederatedError {
+  override readonly name = 'AnsweredNoError';
+  readonly code = 'cluster/answered-no';
+  readonly fault = 'environment' as const;
+  constructor(
+    readonly question: string,
+    readonly problem: string,
+  ) {
+    super(`${question}: ${problem}`);
+  }
+}

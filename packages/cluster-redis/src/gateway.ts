@@ -1,0 +1,115 @@
+import { UsageError } from '@tutti/base';
+import {
+  TasksFixedError,
+  type Coordination,
+  type CoordinationEvent,
+  type CoordinationOptions,
+} from '@tutti/coordination';
+import type { Reply } from '@tutti/protocol';
+import type { ClientId } from '@tutti/secure-aggregation';
+import type { Bus } from './bus.ts';
+import { answerOwners, GatewayTask } from './gateway-task.ts';
+import type { Members } from './members.ts';
+import { addPadsInPlace } from './pads.ts';
+import type { NodeId } from './sealing.ts';
+
+/** How often a gateway that is about to stop looks whether its inputs were taken, in milliseconds. */
+const LOOK_MS = 50;
+
+/** What sockets and HTTP talk to: every task, whoever runs it. */
+export interface Gateway extends Omit<Coordination, 'publicKey'> {
+  membersChanged(lost: readonly NodeId[]): void;
+  /** Messages from a process, or from all, may have been lost. */
+  missed(from: NodeId | undefined): void;
+}
+
+export interface GatewayOptions {
+  readonly coordination: CoordinationOptions;
+  readonly bus: Bus;
+  readonly members: Members;
+  readonly secret: Uint8Array;
+}
+
+/** Serves the clients of every task. */
+export function openGateway({ coordination, bus, members, secret }: GatewayOptions): Gateway {
+  const { crypto, outbox, store, clock, halfOpenUploads } = coordination;
+  const bounds = {
+    nowMs: () => clock.now(),
+    ...(halfOpenUploads === undefined ? {} : { halfOpenUploads }),
+  };
+  const listeners = new Set<(event: CoordinationEvent) => void>();
+  const emit = (event: CoordinationEvent): void => listeners.forEach((listener) => listener(event));
+  const tasks = new Map(
+    coordination.tasks.map(
+      ({ name }) => [name, new GatewayTask({ name, bus, outbox, store, bounds, emit })] as const,
+    ),
+  );
+  const taskOf = new Map<ClientId, GatewayTask>();
+  answerOwners(bus, tasks, (part, { salt, gateways }) =>
+    addPadsInPlace(part, { self: bus.self, gateways, salt, secret, crypto }),
+  );
+
+  function named(name: string): GatewayTask {
+    const task = tasks.get(name);
+    if (task === undefined) throw new UsageError(`there is no task ${name}`);
+    return task;
+  }
+
+  /** Follows the process with the newest lease. */
+  function follow(): void {
+    for (const [node, card] of members.alive)
+      for (const [task, epoch] of Object.entries(card.tasks)) tasks.get(task)?.isFrom(node, epoch);
+  }
+
+  return {
+    taskNames: [...tasks.keys()],
+    taskInfo: (task) => tasks.get(task)?.view.info,
+    status: (task) => tasks.get(task)?.view.status,
+    rounds: (task) => tasks.get(task)?.view.rounds ?? [],
+    connected(name, client) {
+      const task = named(name);
+      taskOf.set(client, task);
+      task.connected(client);
+    },
+    disconnected(client) {
+      taskOf.get(client)?.disconnected(client);
+      taskOf.delete(client);
+    },
+    handle: async (client, message) => taskOf.get(client)?.handle(client, message) ?? NOT_GREETED,
+    inputAdded: async () => NOT_GREETED,
+    evaluate: async (name) => named(name).evaluate(),
+    setRun: async (name, run, by) => named(name).setRun(run, by),
+    addTask: async (config) => {
+      throw new TasksFixedError(config.name);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async drain() {
+      for (const task of tasks.values()) task.drain();
+      while ([...tasks.values()].some(({ inputs }) => !inputs.isEmpty))
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    },
+    async close() {
+      for (const { inputs } of tasks.values()) inputs.dropBefore();
+    },
+    membersChanged(lost) {
+      for (const node of lost) {
+        bus.forget(node);
+        for (const task of tasks.values()) task.ownerLost(node);
+      }
+      follow();
+    },
+    missed() {
+      for (const task of tasks.values()) task.sync();
+    },
+  };
+}
+
+const NOT_GREETED: Reply = {
+  type: 'refused',
+  reason: 'not-greeted',
+  field: 'client',
+  problem: 'this client is not connected to a task',
+};

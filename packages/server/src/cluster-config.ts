@@ -1,0 +1,42 @@
+import * as z from 'zod';
+import { storeAddress, isStoreAddress } from './store-address.ts';
+
+/** What a process needs to be one of many. Left out, a coordinator is one process, and nothing of this is loaded. */
+export const clusterSchema = z
+  .strictObject({
+    redis: z
+      .string()
+      .regex(/^rediss?:\/\/./, 'redis://[USER:PASSWORD@]HOST:6379[/N] is expected')
+      .describe('carries messages between the processes; nothing that has to last'),
+    roles: z
+      .array(z.enum(['gateway', 'owner']))
+      .min(1)
+      .max(2)
+      .default(['gateway', 'owner'])
+      .describe('gateway: serves clients; owner: runs the tasks whose lease it holds'),
+    takeOverMs: z
+      .int()
+      .min(1_000)
+      .max(600_000)
+      .default(6_000)
+      .describe(
+        'a process that gives no sign of life for so long counts as gone, and its tasks are taken over',
+      ),
+  })
+  .optional()
+  .describe('one of several processes that are one coordinator together (docs/cluster.md)');
+
+/** A cluster keeps everything where all its processes reach it. */
+export function checkCluster(check: {
+  readonly value: { readonly store: string; readonly cluster?: unknown };
+  readonly issues: z.core.$ZodRawIssue[];
+}): void {
+  const { store, cluster } = check.value;
+  if (cluster === undefined || !isStoreAddress(store) || storeAddress(store).kind === 'postgres') return;
+  check.issues.push({
+    code: 'custom',
+    input: store,
+    path: ['store'],
+    message: 'a cluster keeps everything in PostgreSQL: postgres://USER@HOST:5432/DATABASE is expected',
+  });
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CoordinationOptions } from '@tutti/coordination';
+import type { TestServer } from '@tutti/storage-postgres/testing';
+import type { CryptoSuite } from '@tutti/secure-aggregation';
+import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { finderOf, searchFiles, searchText, writings, type Pattern } from '../memory/scan.ts';
+import { filmsTask, openNode, openPeople, startServers, until, type Servers } from './processes.ts';
+import { recordRedis, type Recorder } from './recorder.ts';
+
+let started: Servers | string = 'needs redis: it was not started';
+const folder = mkdtempSync(join(tmpdir(), 'tutti-cluster-'));
+beforeAll(async () => void (started = await startServers()), 60_000);
+afterAll(async () => {
+  if (typeof started !== 'string') await started.destroy();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function servers(skip: (reason?: string) => never): Servers {
+  return typeof started === 'string' ? skip(started) : started;
+}
+
+/** What devices mask: the sum of what goes in, and some bytes of each input that comes out. */
+interface Watched {
+  readonly sum: Uint32Array;
+  readonly masked: Pattern[];
+  stop(): void;
+}
+
+/** Bytes of a masked input that are looked for. */
+const WINDOW_BYTES = 32;
+
+function watchInputs(): Watched {
+  const suite: { -readonly [Name in keyof CryptoSuite]: CryptoSuite[Name] } = nodeCrypto;
+  const { addKeystreams } = suite;
+  const masked: Pattern[] = [];
+  const sum = new Uint32Array(4_096);
+  suite.addKeystreams = (target, streams) => {
+    const isInput = (new Error().stack ?? '').includes('client-input');
+    if (isInput) target.forEach((word, i) => (sum[i] = (sum[i] as number) + word));
+    addKeystreams(target, streams);
+    if (!isInput) return;
+    // As words of four bytes, of the low three, and packed as they travel.
+    for (const words of [target, target.map((word) => word & 0xffffff)]) {
+      const bytes = new Uint8Array(words.slice(0, 64).buffer);
+      masked.push({ label: 'a masked input', bytes: bytes.slice(40, 40 + WINDOW_BYTES) });
+    }
+    const packed = new Uint8Array(Uint32Array.from(target).buffer).filter((_, i) => i % 4 < 3);
+    masked.push({ label: 'a masked frame', bytes: packed.slice(60, 60 + WINDOW_BYTES) });
+  };
+  return { sum, masked, stop: () => void (suite.addKeystreams = addKeystreams) };
+}
+
+/** Sees sums as unmasking leaves them. */
+function watchSums(sums: Uint32Array[]): (options: CoordinationOptions) => CoordinationOptions {
+  return (options) => ({
+    ...options,
+    unmasker: {
+      ...{ prepare: () => options.unmasker?.prepare(), close: async () => options.unmasker?.close() },
+      async remove(sum, masks) {
+        await options.unmasker?.remove(sum, masks);
+        sums.push(sum.slice());
+      },
+    },
+  });
+}
+
+describe('a cluster', () => {
+  it('sums over two gateways and an owner what one process sums, to the last bit; no input leaves its gateway', async (ctx) => {
+    const { redis, postgres } = servers((reason) => ctx.skip(reason));
+    const store = await postgres.newDatabase();
+    const wire = await recordRedis(redis.url);
+    const sums: Uint32Array[] = [];
+    const inputs = watchInputs();
+    const shared = { redis: wire.url, store, tasks: [filmsTask(10, { rounds: 1 })] };
+    const owner = await openNode({ ...shared, roles: ['owner'], watch: watchSums(sums) });
+    const first = await openNode({ ...shared, roles: ['gateway'] });
+    const second = await openNode({ ...shared, roles: ['gateway'] });
+    const gateways = [first, second];
+    // One client is alone at its gateway: that one's part of the sum would be the client's input.
+    const people = await openPeople(
+      join(folder, 'sum'),
+      [...Array<string>(9).fill(first.url), second.url],
+      10,
+    );
+    const roundsAt = () => gateways.map(({ coordinator }) => coordinator.coordination.rounds('films').length);
+    await until('a round', () => roundsAt().every((count) => count === 1));
+    await until('outcomes', () => people.outcomes.length === 10);
+    inputs.stop();
+    expect(inputs.masked).toHaveLength(30);
+    expect(sums).toHaveLength(1);
+    const [sum = new Uint32Array(0)] = sums;
+    const low = (words: Uint32Array) => words.map((word) => word & 0xffffff);
+    expect(low(sum)).toEqual(low(inputs.sum.slice(0, sum.length)));
+    expect(people.outcomes.every(({ outcome }) => outcome === 'committed')).toBe(true);
+
+    await people.close();
+    expect(await foundOutside(inputs.masked, { wire, postgres, store })).toEqual([
+      'planted in PostgreSQL',
+      'planted in Redis',
+    ]);
+    for (const node of [...gateways, owner]) await node.close();
+    await wire.close();
+  }, 60_000);
+});
+
+/** Labels of what went to Redis or came from it, or stands in the files of PostgreSQL; something is planted in both. */
+async function foundOutside(
+  masked: readonly Pattern[],
+  { wire, postgres, store }: { wire: Recorder; postgres: TestServer; store: string },
+): Promise<string[]> {
+  const planted = ['Redis', 'PostgreSQL'].map((place) => ({
+    label: `planted in ${place}`,
+    bytes: Uint8Array.from(randomBytes(WINDOW_BYTES)),
+  }));
+  const [inRedis, inPostgres] = planted.map(({ bytes }) => Buffer.from(bytes));
+  const connection = new Redis(wire.url);
+  await connection.set('planted', inRedis as Buffer);
+  await postgres.query(
+    store,
+    `insert into tutti.small_values values ('planted', '\\x${inPostgres?.toString('hex') ?? ''}'); checkpoint`,
+  );
+  const [row] = await postgres.query(store, 'show data_directory');
+  const finder = finderOf(writings([...masked, ...planted]));
+  const found = [
+    ...searchFiles(String(row?.['data_directory']), finder),
+    ...searchText(wire.bytes(), finder),
+  ];
+  connection.disconnect();
+  return [...new Set(found.map(({ label }) => label))].sort();
+}
