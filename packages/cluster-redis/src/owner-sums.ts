@@ -31,7 +31,7 @@ export function ownerSums({ task, epoch, bus, timing, salt, isAlive }: OwnerSums
   let claims = { attempt: 0, holders: new Map<ClientId, NodeId>() };
   const words = new Map<number, number>();
   const holdersOf = (attempt: number): Map<ClientId, NodeId> =>
-    attempt === claims.attempt ? claims.holders : new Map();
+    attempt === claims.attempt ? claims.holders : new Map<ClientId, NodeId>();
   const everyGateway = (attempt: number): Set<NodeId> => new Set(holdersOf(attempt).values());
   const drop = ({ attempt, group }: GroupKey): void => {
     for (const gateway of everyGateway(attempt))

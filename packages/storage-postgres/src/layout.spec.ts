@@ -104,7 +104,7 @@ describe('layouts in PostgreSQL', () => {
     const before = await fingerprint(postgres, url);
     const place = postgresPlace(url, nodeCrypto, QUICK);
     await expect(place.open()).rejects.toThrow(StorageNewerError);
-    await expect(place.open()).rejects.toThrow('has layout 9, and this Tutti knows up to 2');
+    await expect(place.open()).rejects.toThrow('has layout 9, and this Tutti knows up to 3');
     await expect(place.snapshot()).rejects.toThrow(StorageNewerError);
     await expect(place.fill((async function* () {})())).rejects.toThrow(StorageNewerError);
     expect(await fingerprint(postgres, url)).toBe(before);
