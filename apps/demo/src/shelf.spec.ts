@@ -65,7 +65,7 @@ describe('what the page knows', () => {
   it('says so when the coordinator is gone', () => {
     expect(lastRound(emptyState(setting))).toContain('No connection to the coordinator');
     expect(lastRound(reduce(emptyState(setting), { type: 'live', live: true }))).toBe(
-      'The first round is about to begin.',
+      'The first round is on its way.',
     );
   });
 });

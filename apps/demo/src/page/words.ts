@@ -33,7 +33,7 @@ const STEPS: Readonly<Record<Part['step'], string>> = {
 export function lastRound({ rounds, mine, live, consent }: DemoState): string {
   const last = rounds.at(-1);
   if (!live) return 'No connection to the coordinator. Suggestions work all the same.';
-  if (last === undefined) return 'The first round is about to begin.';
+  if (last === undefined) return 'The first round is on its way.';
   const yours = mine.has(last.round)
     ? ', yours among them'
     : consent === 'granted'
