@@ -7,7 +7,7 @@ const source = (file: string): string =>
   fileURLToPath(new URL(`../../packages/client-browser/src/${file}`, import.meta.url));
 
 /** A little more than there is, after gzip. */
-const MOST = { withWorker: 73_100, withoutKernel: 62_100, inOneFile: 73_700 };
+const MOST = { withWorker: 72_700, withoutKernel: 61_440, inOneFile: 73_300 };
 
 /** The SDK as a page loads it: what the page itself needs, and what its worker does. */
 async function bundle(
@@ -83,7 +83,7 @@ describe('what a page loads', () => {
     };
     console.log(`after gzip, in bytes: ${JSON.stringify(bytes)}`);
     expect(bytes.page).toBeLessThan(8_000);
-    // The goals are 65 KB with the kernel and 60 KB without; these keep what there is from growing unseen.
+    // Without the kernel the goal of 60 KiB is met; that of 65 with it is not yet, and this keeps it from growing unseen.
     expect(bytes.withWorker).toBeLessThan(MOST.withWorker);
     expect(bytes.withoutKernel).toBeLessThan(MOST.withoutKernel);
     expect(bytes.inOneFile).toBeLessThan(MOST.inOneFile);

@@ -1,5 +1,5 @@
 import { keepLocal, seededRandom } from '@tutti/base';
-import { createModel, wholeDelta, type BackendName } from '@tutti/model';
+import { type BackendName, createModel, initialShared, wholeDelta } from '@tutti/model';
 import { habits } from './own-definition.ts';
 import { alive, ownEngine } from './own-tensorflow.ts';
 
@@ -9,7 +9,7 @@ const ITEMS = 30;
 async function losses(backend: BackendName): Promise<{ losses: number[]; left: number[] }> {
   const model = createModel(habits.config, ITEMS);
   const engine = await ownEngine(model, backend);
-  let shared = model.initialShared(seededRandom('own model'));
+  let shared = initialShared(model, seededRandom('own model'));
   const data = { positives: keepLocal(Int32Array.of(3, 7, 1, 22, 9, 4)) };
   const result = { losses: [] as number[], left: [] as number[] };
   const before = alive();

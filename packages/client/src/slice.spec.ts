@@ -2,6 +2,7 @@ import { keepLocal, seededRandom, systemRandom } from '@tutti/base';
 import {
   createModel,
   encodeSlice,
+  initialShared,
   modelOfRows,
   resolveModelConfig,
   takeRows,
@@ -23,7 +24,7 @@ const model = createModel(
   resolveModelConfig({ family: 'mf', dimension: D }, { items: ITEMS, meanHistory: 5 }),
   ITEMS,
 );
-const shared = model.initialShared(seededRandom('weights'));
+const shared = initialShared(model, seededRandom('weights'));
 const SHAPE = { items: ITEMS, rows: 10, head: 4 };
 const HEAD = Uint32Array.of(1, 2, 20, 39);
 /** The first cycle has four rounds. */

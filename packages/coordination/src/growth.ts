@@ -6,7 +6,14 @@ import {
   encodeStrategyState,
   type StrategyState,
 } from '@tutti/aggregation';
-import { decodeCheckpoint, encodeCheckpoint, modelOfRows, putRowsInPlace, type Model } from '@tutti/model';
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  initialShared,
+  type Model,
+  modelOfRows,
+  putRowsInPlace,
+} from '@tutti/model';
 import { decodeTaskCatalogue, type TaskCatalogue } from './catalogue.ts';
 import type { ContentModel } from './content-model.ts';
 import { StaleTaskError } from './errors.ts';
@@ -83,7 +90,7 @@ function warmed(
   old: Float32Array,
   { genres }: TaskCatalogue,
 ): Float32Array {
-  const shared = model.initialShared(seededRandom(seed).fork('model'));
+  const shared = initialShared(model, seededRandom(seed).fork('model'));
   putRowsInPlace(model, shared, firstRows(before.items), old);
   if (genres === undefined) return shared;
   for (let item = before.items; item < model.items; item++) {

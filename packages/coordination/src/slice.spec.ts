@@ -5,6 +5,7 @@ import {
   decodeCheckpoint,
   decodeSlice,
   encodeCheckpoint,
+  initialShared,
   resolveModelConfig,
   takeRows,
   wholeTableOf,
@@ -49,7 +50,7 @@ function configOf(overrides: Partial<TaskConfig> = {}): TaskConfig {
 async function openShelf(config = configOf()) {
   const blobs = memoryBlobs(crypto);
   const { layout } = config.model;
-  const shared = config.model.initialShared(seededRandom('weights'));
+  const shared = initialShared(config.model, seededRandom('weights'));
   const modelHash = await blobs.put(encodeCheckpoint({ layout, shared, metadata: {} }));
   const history: TaskHistory = { ...EMPTY_HISTORY, modelHash };
   const shelf = new SliceShelf(config, SIZE, hashes, { blobs, crypto });

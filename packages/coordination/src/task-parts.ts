@@ -1,5 +1,5 @@
 import { seededRandom } from '@tutti/base';
-import { encodeCheckpoint } from '@tutti/model';
+import { encodeCheckpoint, initialShared } from '@tutti/model';
 import { decodeTaskCatalogue } from './catalogue.ts';
 import { contentOf, type ContentModel } from './content-model.ts';
 import { CentralNoise } from './central-noise.ts';
@@ -72,7 +72,7 @@ export async function openTask(parts: TaskParts): Promise<void> {
 async function createTask(parts: TaskParts): Promise<void> {
   const { config, ports, log, content, layoutHash, catalogueHash } = parts;
   const { layout } = config.model;
-  const shared = content?.first() ?? config.model.initialShared(seededRandom(config.seed).fork('model'));
+  const shared = content?.first() ?? initialShared(config.model, seededRandom(config.seed).fork('model'));
   const metadata = { task: config.name, round: '0' };
   const modelHash = await ports.blobs.put(encodeCheckpoint({ layout, shared, metadata }));
   const atMs = ports.clock.now();

@@ -5,7 +5,13 @@
  */
 import { cpus } from 'node:os';
 import { keepLocal, seededRandom } from '@tutti/base';
-import { createModel, resolveModelConfig, type BackendName, type ModelInput } from '@tutti/model';
+import {
+  type BackendName,
+  createModel,
+  initialShared,
+  type ModelInput,
+  resolveModelConfig,
+} from '@tutti/model';
 import type { EngineChoice } from '../src/index.ts';
 import { openNodeEngine } from '../src/node.ts';
 
@@ -33,7 +39,7 @@ for (const [name, input] of inputs) {
       lines.push(`| ${name} | ${backend} | not here | |`);
       continue;
     }
-    const loaded = await opened.engine.load(model.initialShared(seededRandom(1)));
+    const loaded = await opened.engine.load(initialShared(model, seededRandom(1)));
     const data = { positives: keepLocal(Int32Array.from({ length: HISTORY }, (_, i) => i * 22)) };
     const local = keepLocal(new Float32Array(model.localLength).fill(0.1));
     const times: number[] = [];

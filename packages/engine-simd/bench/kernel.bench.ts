@@ -9,12 +9,13 @@ import { keepLocal, seededRandom } from '@tutti/base';
 import {
   createModel,
   drawExamples,
-  resolveModelConfig,
-  towerShape,
   type Examples,
+  initialShared,
   type LoadedModel,
   type Model,
+  resolveModelConfig,
   type Tensorflow,
+  towerShape,
 } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import { openTrainingEngine, type EngineChoice } from '../src/index.ts';
@@ -34,7 +35,7 @@ const config = resolveModelConfig(
 );
 if (config.family !== 'mlp') throw new Error('not an mlp');
 const model = createModel(config, ITEMS);
-const shared = model.initialShared(seededRandom('weights'));
+const shared = initialShared(model, seededRandom('weights'));
 const data = {
   positives: keepLocal(Int32Array.from({ length: POSITIVES }, (_, i) => (i * 22 + (i % 7)) % ITEMS)),
 };

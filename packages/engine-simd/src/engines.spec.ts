@@ -4,12 +4,13 @@ import { keepLocal, seededRandom } from '@tutti/base';
 import {
   bestOf,
   createEngine,
-  wholeDelta,
-  wholeTableOf,
+  initialShared,
   type LoadedModel,
   type Model,
   type ModelInput,
   type Tensorflow,
+  wholeDelta,
+  wholeTableOf,
 } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import fc from 'fast-check';
@@ -214,7 +215,7 @@ describe('the WebAssembly kernel', () => {
     async (_name, input) => {
       const training = input.family === 'mf' ? {} : { proximal: 0, batchSize: 16 };
       const which = modelOf({ ...input, ...training }, 40);
-      let shared = which.initialShared(seededRandom('weights'));
+      let shared = initialShared(which, seededRandom('weights'));
       const random = seededRandom('board');
       const people = Array.from({ length: 16 }, (_, user) => {
         const own = Array.from({ length: 40 }, (_, item) => item).filter(

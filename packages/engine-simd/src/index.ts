@@ -5,11 +5,11 @@
  * ```ts
  * import { keepLocal, seededRandom } from '@tutti/base';
  * import { openTrainingEngine } from '@tutti/engine-simd';
- * import { createModel, resolveModelConfig } from '@tutti/model';
+ * import { createModel, initialShared, resolveModelConfig } from '@tutti/model';
  *
  * const model = createModel(resolveModelConfig({ family: 'mlp' }, { items: 500, meanHistory: 20 }), 500);
  * const engine = await openTrainingEngine({ model });
- * const loaded = await engine.load(model.initialShared(seededRandom(1)));
+ * const loaded = await engine.load(initialShared(model, seededRandom(1)));
  * const data = { positives: keepLocal(Int32Array.of(3, 5, 8)) };
  * const vector = await loaded.personalize(undefined, data, seededRandom(2));
  * const best = await loaded.rank(vector, { k: 10, exclude: data.positives });

@@ -1,12 +1,13 @@
 import { keepLocal, seededRandom, type LocalOnly } from '@tutti/base';
 import {
   createModel,
-  resolveModelConfig,
+  initialShared,
   type LoadedModel,
   type LocalUpdate,
   type Model,
   type ModelInput,
   type Ranking,
+  resolveModelConfig,
 } from '@tutti/model';
 
 /** Families, and sizes that are and are not whole vectors. */
@@ -27,7 +28,7 @@ export const modelOf = (input: ModelInput, items: number): Model =>
 
 /** Weights that no family starts with: no column is zero, so nothing hides behind a factor of 0. */
 export const weightsOf = (model: Model): Float32Array =>
-  model.initialShared(seededRandom('weights')).map((value, i) => value + 0.02 * Math.sin(i));
+  initialShared(model, seededRandom('weights')).map((value, i) => value + 0.02 * Math.sin(i));
 
 export const person = (...items: number[]): { positives: LocalOnly<Int32Array> } => ({
   positives: keepLocal(Int32Array.from(items)),

@@ -5,12 +5,13 @@ import {
   createEngine,
   createModel,
   decodeModelConfig,
+  initialShared,
   layoutFingerprint,
-  resolveModelConfig,
   type LoadedModel,
   type LocalData,
   type Model,
   type ModelInput,
+  resolveModelConfig,
   type Tensorflow,
   type TowerConfig,
 } from './index.ts';
@@ -33,7 +34,7 @@ const load = async (model: Model, shared: Float32Array): Promise<LoadedModel> =>
 
 /** Weights in which no number is 0. */
 const weightsOf = (model: Model): Float32Array =>
-  model.initialShared(seededRandom('weights')).map((value, i) => value + 0.02 * Math.sin(i + 1));
+  initialShared(model, seededRandom('weights')).map((value, i) => value + 0.02 * Math.sin(i + 1));
 
 describe('choices of a neural family', () => {
   it('leave no trace where they say what is so anyway: fingerprints are those of models that say nothing', () => {
@@ -362,7 +363,7 @@ describe('training', () => {
     { family: 'mlp', dimension: 6, hidden: [8], activation: 'tanh', dropout: 0.2 },
   ])('learns a checkerboard of tastes: %j', async (input) => {
     const model = modelOf({ ...input, negatives: 4, batchSize: 64 } as ModelInput);
-    let shared = model.initialShared(seededRandom('weights'));
+    let shared = initialShared(model, seededRandom('weights'));
     const random = seededRandom('board');
     const people = Array.from({ length: 12 }, (_, user) =>
       keepLocal(

@@ -1,5 +1,6 @@
 import { assertNever, canonicalJson, DecodeError, UsageError } from '@tutti/base';
 import { choiceProblems, togetherProblems, withoutUsual } from './choices.ts';
+import { rangeProblems, type NumberRange } from './number-range.ts';
 import { ownProblems, resolveOwnConfig } from './own-config.ts';
 import {
   MODEL_FAMILIES,
@@ -131,9 +132,7 @@ function defaultsOf(family: ModelFamily, facts: DataFacts): BuiltInConfig {
   }
 }
 
-type Range = readonly [least: number, most: number, whole?: 'whole'];
-
-const RANGES: Readonly<Record<string, Range>> = {
+const RANGES: Readonly<Record<string, NumberRange>> = {
   dimension: [1, 512, 'whole'],
   unobservedWeight: [0, 10],
   regularization: [0, 10],
@@ -214,17 +213,7 @@ function problemsOf(config: Record<string, unknown>, defaults: BuiltInConfig): s
     if (choice !== undefined) return choice;
     if (!(name in defaults)) return [`model.${name}: is no field of the family ${defaults.family}`];
     if (name === 'hidden') return hiddenProblems(value);
-    const [least, most, whole] = RANGES[name] as Range;
-    const fits =
-      typeof value === 'number' &&
-      value >= least &&
-      value <= most &&
-      (whole === undefined || Number.isInteger(value));
-    return fits
-      ? []
-      : [
-          `model.${name}: ${String(value)} is not ${whole === undefined ? 'a number' : 'a whole number'} from ${least} to ${most}`,
-        ];
+    return rangeProblems(`model.${name}`, value, RANGES[name] as NumberRange);
   });
 }
 

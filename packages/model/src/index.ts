@@ -4,12 +4,12 @@
  *
  * ```ts
  * import { keepLocal, seededRandom } from '@tutti/base';
- * import { createEngine, createModel, resolveModelConfig } from '@tutti/model';
+ * import { createEngine, createModel, initialShared, resolveModelConfig } from '@tutti/model';
  * import { openNodeTensorflow } from '@tutti/model/node';
  *
  * const model = createModel(resolveModelConfig({ family: 'mf', dimension: 8 }, { items: 100, meanHistory: 10 }), 100);
  * const engine = await createEngine({ model, ...(await openNodeTensorflow()) });
- * const loaded = await engine.load(model.initialShared(seededRandom(1)));
+ * const loaded = await engine.load(initialShared(model, seededRandom(1)));
  * const update = await loaded.train(undefined, { positives: keepLocal(Int32Array.of(3, 5)) }, seededRandom(2));
  * console.log(update.delta.length, update.loss);
  * ```
@@ -35,7 +35,7 @@ export type { ItemContent, ItemFeatures } from './content/features.ts';
 export { unpackPull } from './content/pull.ts';
 export { isFactorization } from './is-factorization.ts';
 export { createEngine } from './engine.ts';
-export { createModel } from './model.ts';
+export { createModel, initialShared } from './model.ts';
 export {
   defaultNoiseMultiplier,
   PRIVATE_DIMENSION,

@@ -10,16 +10,17 @@ import {
   decodeCheckpoint,
   decodeModelConfig,
   encodeCheckpoint,
+  initialShared,
   layoutFingerprint,
-  recommended,
-  resolveModelConfig,
-  towerShape,
-  withProximalTerm,
   type LoadedModel,
   type LocalUpdate,
   type ModelInput,
+  recommended,
+  resolveModelConfig,
   type Tensorflow,
   type TowerConfig,
+  towerShape,
+  withProximalTerm,
 } from './index.ts';
 import { solvePositiveDefiniteInPlace } from './linear-algebra.ts';
 import { openNodeTensorflow } from './node.ts';
@@ -40,12 +41,12 @@ beforeAll(async () => {
 
 const load = async (which: typeof mf, shared?: Float32Array): Promise<LoadedModel> =>
   (await createEngine({ model: which, tf, backend: 'wasm' })).load(
-    shared ?? which.initialShared(seededRandom('weights')),
+    shared ?? initialShared(which, seededRandom('weights')),
   );
 
 describe('implicit matrix factorisation', () => {
   it('solves the person’s vector in closed form: the gradient of its loss is zero there', async () => {
-    const shared = mf.initialShared(seededRandom('weights'));
+    const shared = initialShared(mf, seededRandom('weights'));
     const loaded = await load(mf, shared);
     const { local } = await loaded.train(undefined, person, seededRandom(1));
     const { unobservedWeight: a0, regularization } = mf.config as Extract<typeof mf.config, { family: 'mf' }>;
@@ -65,7 +66,7 @@ describe('implicit matrix factorisation', () => {
   });
 
   it('has minus half the gradient of the loss as its delta (finite differences)', async () => {
-    const shared = mf.initialShared(seededRandom('weights'));
+    const shared = initialShared(mf, seededRandom('weights'));
     const loaded = await load(mf, shared);
     const { delta, local } = await loaded.train(undefined, person, seededRandom(1));
     const { unobservedWeight: a0 } = mf.config as Extract<typeof mf.config, { family: 'mf' }>;
@@ -96,7 +97,7 @@ describe.each([
   ['neumf', neumf],
 ])('%s', (_name, which) => {
   it('is deterministic, and leaves weights and data alone', async () => {
-    const shared = which.initialShared(seededRandom('weights'));
+    const shared = initialShared(which, seededRandom('weights'));
     const before = Float32Array.from(shared);
     const loaded = await load(which, shared);
     const [a, b] = [
@@ -149,7 +150,7 @@ describe.each([
     const { tf: cpu } = await openNodeTensorflow({ backend: 'cpu' });
     const engine = await createEngine({ model: which, tf: cpu, backend: 'cpu' });
     const onCpu = await (
-      await engine.load(which.initialShared(seededRandom('weights')))
+      await engine.load(initialShared(which, seededRandom('weights')))
     ).train(undefined, person, seededRandom(7));
     await openNodeTensorflow({ backend: 'wasm' });
     expect(onCpu.loss).toBeCloseTo(onWasm.loss, 4);
@@ -159,7 +160,7 @@ describe.each([
   });
 
   it('survives its own checkpoint, to the bit', () => {
-    const shared = which.initialShared(seededRandom('weights'));
+    const shared = initialShared(which, seededRandom('weights'));
     const bytes = encodeCheckpoint({ layout: which.layout, shared, metadata: { task: 'films', round: '3' } });
     expect(decodeCheckpoint(bytes, which.layout)).toEqual({
       shared,
@@ -180,7 +181,7 @@ describe.each([
   ['gmf', gmf],
 ])('%s', (_name, which) => {
   it('learns a checkerboard of tastes: even people like even items', async () => {
-    let shared = which.initialShared(seededRandom('weights'));
+    let shared = initialShared(which, seededRandom('weights'));
     const random = seededRandom('board');
     const people = Array.from({ length: 16 }, (_, user) => {
       const own = Array.from({ length: ITEMS }, (_, item) => item).filter(
@@ -241,7 +242,7 @@ describe('the neural families', () => {
     ['mlp', mlp],
     ['neumf', neumf],
   ])('%s: scores are what a slow and readable formula says', async (_name, which) => {
-    const shared = which.initialShared(seededRandom('weights')).map((value, i) => value + 0.1 * Math.cos(i));
+    const shared = initialShared(which, seededRandom('weights')).map((value, i) => value + 0.1 * Math.cos(i));
     const loaded = await load(which, shared);
     const { width, product, deep } = towerShape(which.config as TowerConfig);
     const tensor = (name: string): Float32Array => {
@@ -391,7 +392,7 @@ describe('a configuration', () => {
 describe('a checkpoint from outside', () => {
   const good = encodeCheckpoint({
     layout: mf.layout,
-    shared: mf.initialShared(seededRandom(1)),
+    shared: initialShared(mf, seededRandom(1)),
     metadata: {},
   });
 

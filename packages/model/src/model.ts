@@ -12,14 +12,7 @@ const MOST_ITEMS = 1_048_576;
 export function createModel(config: ModelConfig, items: number): Model {
   if (!Number.isInteger(items) || items < 1 || items > MOST_ITEMS)
     throw new UsageError(`a catalogue of ${items} items; 1 to ${MOST_ITEMS} are allowed`);
-  const layout = layoutOf(config, items);
-  return {
-    config,
-    items,
-    layout,
-    localLength: localLengthOf(config),
-    initialShared: (random) => initialShared(config, layout, random),
-  };
+  return { config, items, layout: layoutOf(config, items), localLength: localLengthOf(config) };
 }
 
 type Shape = readonly [string, readonly number[], SharedParameter['role']];
@@ -85,7 +78,7 @@ function towerShapes({ width, product, deep }: TowerShape, items: number): reado
 }
 
 /** Tables start near 0, hidden layers by He et al. 2015, the product head as a plain dot product. */
-function initialShared(config: ModelConfig, layout: SharedLayout, random: SeededRandom): Float32Array {
+export function initialShared({ config, layout }: Model, random: SeededRandom): Float32Array {
   const shared = new Float32Array(layout.length);
   for (const { name, shape, offset, length } of layout.parameters) {
     const stream = random.fork('initial', name);

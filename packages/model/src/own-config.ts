@@ -1,4 +1,5 @@
 import { canonicalJson, UsageError } from '@tutti/base';
+import { rangeProblems, type NumberRange } from './number-range.ts';
 
 /** One tensor of the shared part of an app's own model. */
 export interface OwnTensor {
@@ -60,17 +61,16 @@ const MOST_TENSORS = 64;
 const MOST_NUMBERS = 4_194_304;
 const MOST_AN_ITEM = 1_024;
 
-type Range = readonly [least: number, most: number, whole: boolean];
-const RANGES: Readonly<Record<Exclude<keyof OwnConfig, 'family' | 'name' | 'shared'>, Range>> = {
-  version: [1, 1_000_000, true],
-  local: [0, 4_096, true],
-  window: [1, 1_000, true],
-  epochs: [1, 100, true],
-  batchSize: [1, 65_536, true],
-  learningRate: [0, 10, false],
-  localLearningRate: [0, 10, false],
-  personalSteps: [0, 1_000, true],
-  negatives: [1, 1_000, true],
+const RANGES: Readonly<Record<Exclude<keyof OwnConfig, 'family' | 'name' | 'shared'>, NumberRange>> = {
+  version: [1, 1_000_000, 'whole'],
+  local: [0, 4_096, 'whole'],
+  window: [1, 1_000, 'whole'],
+  epochs: [1, 100, 'whole'],
+  batchSize: [1, 65_536, 'whole'],
+  learningRate: [0, 10],
+  localLearningRate: [0, 10],
+  personalSteps: [0, 1_000, 'whole'],
+  negatives: [1, 1_000, 'whole'],
 };
 
 /** Fills in the training that `input` leaves out. @throws {UsageError} naming each field that is wrong. */
@@ -89,16 +89,7 @@ export function ownProblems(config: Readonly<Record<string, unknown>>): string[]
   return [
     ...unknown.map((name) => `model.${name}: is no field of an own model`),
     ...(isName(config['name']) ? [] : ['model.name: 1 to 63 of a–z, 0–9 and "-" are needed']),
-    ...Object.entries(RANGES).flatMap(([name, [least, most, whole]]) => {
-      const value = config[name];
-      const fits =
-        typeof value === 'number' && value >= least && value <= most && (!whole || Number.isInteger(value));
-      return fits
-        ? []
-        : [
-            `model.${name}: ${String(value)} is not a ${whole ? 'whole ' : ''}number from ${least} to ${most}`,
-          ];
-    }),
+    ...Object.entries(RANGES).flatMap(([name, range]) => rangeProblems(`model.${name}`, config[name], range)),
     ...sharedProblems(config['shared']),
   ];
 }

@@ -5,10 +5,11 @@ import {
   createModel,
   decodeModelConfig,
   defineModel,
+  initialShared,
   layoutFingerprint,
-  recommended,
   type LoadedModel,
   type OwnModel,
+  recommended,
   type Tensorflow,
 } from './index.ts';
 import { openNodeTensorflow } from './node.ts';
@@ -49,7 +50,7 @@ beforeAll(async () => {
 const load = async (which: OwnModel = definition, items = ITEMS): Promise<LoadedModel> => {
   const made = createModel(which.config, items);
   const engine = await createEngine({ model: made, tf, backend: 'wasm', definition: which });
-  return engine.load(made.initialShared(seededRandom('weights')));
+  return engine.load(initialShared(made, seededRandom('weights')));
 };
 
 describe('an app’s own model', () => {
@@ -62,7 +63,7 @@ describe('an app’s own model', () => {
       ['bias', [ITEMS, 1], 'item-table', 136],
       ['unused', [2], 'dense', 166],
     ]);
-    const shared = model.initialShared(seededRandom(1));
+    const shared = initialShared(model, seededRandom(1));
     expect(shared.subarray(136, 166).every((value) => value === 0)).toBe(true);
     expect(shared.subarray(0, 120).every((value) => value !== 0)).toBe(true);
     expect(model.localLength).toBe(4 + 3);
@@ -105,7 +106,7 @@ describe('an app’s own model', () => {
 
   it('learns what comes next: losses fall over steps on one person, and only touched rows move', async () => {
     const engine = await createEngine({ model, tf, backend: 'wasm', definition });
-    const shared = model.initialShared(seededRandom('weights'));
+    const shared = initialShared(model, seededRandom('weights'));
     const before = shared.slice();
     const losses: number[] = [];
     for (let round = 0; round < 12; round++) {

@@ -1,4 +1,5 @@
 import { EnvironmentError, keepLocal, seededRandom } from '@tutti/base';
+import { initialShared } from './model.ts';
 import type { OwnModel } from './define-model.ts';
 import { createEngine } from './engine.ts';
 import { useBackend } from './tensorflow.ts';
@@ -12,7 +13,7 @@ const wallClock = (): number => performance.now();
 /** Milliseconds in which `engine` trains a made-up person, the second time. */
 export async function rehearse(engine: TrainingEngine, now: () => number = wallClock): Promise<number> {
   const { model } = engine;
-  const loaded = await engine.load(model.initialShared(seededRandom('trial')));
+  const loaded = await engine.load(initialShared(model, seededRandom('trial')));
   try {
     const count = Math.min(model.items, HISTORY);
     const data = {

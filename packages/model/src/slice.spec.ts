@@ -6,14 +6,15 @@ import {
   createModel,
   decodeSlice,
   encodeSlice,
+  initialShared,
+  type Model,
+  type ModelInput,
   modelOfRows,
   putRowsInPlace,
   resolveModelConfig,
   takeRows,
-  wholeTableOf,
-  type Model,
-  type ModelInput,
   type Tensorflow,
+  wholeTableOf,
 } from './index.ts';
 import { openNodeTensorflow } from './node.ts';
 
@@ -33,7 +34,7 @@ const rowsOf = fc
   .map((rows) => Uint32Array.from(rows).sort());
 
 describe.each(FAMILIES)('rows of a table, %s', (_family, whole) => {
-  const shared = whole.initialShared(seededRandom('weights'));
+  const shared = initialShared(whole, seededRandom('weights'));
 
   it('are taken by their place in every item table, with all that is not a row', () => {
     const rows = Uint32Array.of(2, 3, 29);
@@ -125,7 +126,7 @@ describe('training on a slice', () => {
   const here = { positives: keepLocal(Int32Array.of(5, 9, 28)) };
 
   async function loadBoth(whole: Model) {
-    const shared = whole.initialShared(seededRandom('weights'));
+    const shared = initialShared(whole, seededRandom('weights'));
     const load = async (which: Model, weights: Float32Array, rest?: ReturnType<typeof wholeTableOf>) =>
       (await createEngine({ model: which, tf, backend: 'wasm' })).load(weights, rest);
     return {
@@ -156,7 +157,7 @@ describe('training on a slice', () => {
   it.each(FAMILIES)(
     'has the Gram matrix of every row, not of the slice: without it the vector of %s is another',
     async (_family, family) => {
-      const shared = family.initialShared(seededRandom('weights'));
+      const shared = initialShared(family, seededRandom('weights'));
       const { gram } = wholeTableOf(family, shared);
       for (let i = 0; i < D; i++)
         for (let j = 0; j < D; j++) {

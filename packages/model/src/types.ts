@@ -168,7 +168,6 @@ export interface Model {
   readonly layout: SharedLayout;
   /** Numbers of the local part: a person's own vector. */
   readonly localLength: number;
-  initialShared(random: SeededRandom): Float32Array;
 }
 
 /** What a device trains on: the distinct items that its person touched, oldest first where times are known. */

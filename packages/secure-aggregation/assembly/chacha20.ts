@@ -50,17 +50,15 @@ function keyWord(i: i32): v128 {
   return i32x4.splat(load<i32>(KEY + (i << 2)));
 }
 
-/** target[at] += or −= the words of one block's quarter. */
+/** target[at] += or −= the words of one block's quarter: −x is ~x + 1. */
 // @ts-ignore: decorator
 @inline
 function put(at: usize, words: v128, minus: bool): void {
-  const before = v128.load(at);
-  v128.store(at, minus ? i32x4.sub(before, words) : i32x4.add(before, words));
+  const flip = i32x4.splat(-(<i32>minus));
+  v128.store(at, i32x4.add(v128.load(at), i32x4.sub(v128.xor(words, flip), flip)));
 }
 
 /** Four vectors of one word of four blocks each become four vectors of four words of one block each, and are added. */
-// @ts-ignore: decorator
-@inline
 function putQuarter(at: usize, a: v128, b: v128, c: v128, d: v128, minus: bool): void {
   const ab0 = i8x16.shuffle(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
   const ab1 = i8x16.shuffle(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);

@@ -1,7 +1,7 @@
 import { InternalError, UsageError } from '@tutti/base';
 import type { CohortDigest, CryptoSuite } from './crypto-suite.ts';
 import { NoGraphError } from './errors.ts';
-import { findGraph } from './find-graph.ts';
+import { searchGraph } from './search-graph.ts';
 
 /** Whom the exchange holds against: a coordinator that follows the protocol and is curious, or one that lies. */
 export const MODES = ['semi-honest', 'active'] as const;
@@ -82,7 +82,7 @@ function searchShape(
   const dropped = Math.floor((members * dropoutPermille) / 1_000);
   const adversary = mode === 'active' ? 'semi-malicious' : 'semi-honest';
   try {
-    const { degree, threshold } = findGraph({ members, corrupt, dropped, adversary });
+    const { degree, threshold } = searchGraph({ members, corrupt, dropped, adversary });
     return { kind: 'sparse', members, degree, threshold, fewestSurvivors: members - dropped };
   } catch (error) {
     if (error instanceof NoGraphError) return undefined;

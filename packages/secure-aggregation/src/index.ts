@@ -41,7 +41,7 @@ export {
 } from './errors.ts';
 export type { AbortReason, RefusalReason } from './errors.ts';
 export { findGraph } from './find-graph.ts';
-export type { GraphParameters, GraphQuestion } from './find-graph.ts';
+export type { GraphParameters, GraphQuestion } from './search-graph.ts';
 export { wasmKeystream } from './keystream.ts';
 export type { AddKeystream, AddKeystreams, KeystreamGenerator, MaskStream } from './keystream.ts';
 export {

@@ -3,12 +3,13 @@ import { createStrategy } from '@tutti/aggregation';
 import { ContentModel } from '@tutti/coordination';
 import { historyOf, type TrainingRows } from '@tutti/evaluation';
 import {
-  recommended,
-  wholeDelta,
   type DataFacts,
+  initialShared,
   type ItemContent,
   type LocalData,
+  recommended,
   type TrainingEngine,
+  wholeDelta,
 } from '@tutti/model';
 import { localData } from './checkpoint-scorer.ts';
 
@@ -72,7 +73,7 @@ function serverOf({ engine, train, seed, content }: CentralOptions): Server {
   if (model.config.family === 'content')
     return contentServer({ model, strategy: config, content, seed: String(seed) });
   const strategy = createStrategy(config);
-  let parameters = model.initialShared(seededRandom(String(seed)).fork('model'));
+  let parameters = initialShared(model, seededRandom(String(seed)).fork('model'));
   let state = strategy.init(parameters.length);
   return {
     shared: () => parameters,

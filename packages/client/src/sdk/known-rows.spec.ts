@@ -1,5 +1,12 @@
 import { seededRandom } from '@tutti/base';
-import { createModel, resolveModelConfig, takeRows, wholeTableOf, type ModelInput } from '@tutti/model';
+import {
+  createModel,
+  initialShared,
+  type ModelInput,
+  resolveModelConfig,
+  takeRows,
+  wholeTableOf,
+} from '@tutti/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeKnownRows, encodeKnownRows, mergeRows, NO_ROWS, type KnownRows } from './known-rows.ts';
@@ -16,7 +23,7 @@ describe.each([
   ['mlp', modelOf({ family: 'mlp', dimension: 3, hidden: [4] })],
 ] as const)('rows that a device knows, %s', (_family, model) => {
   const weights = (seed: string): Float32Array =>
-    model.initialShared(seededRandom(seed)).map((value) => value + 1);
+    initialShared(model, seededRandom(seed)).map((value) => value + 1);
   const known = (seed: string, rows: Uint32Array): KnownRows => ({
     rows,
     shared: takeRows(model, weights(seed), rows),

@@ -3,18 +3,19 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   addContentInto,
+  type ContentConfig,
   contentFeatures,
   createEngine,
   createModel,
   decodeModelConfig,
   featureWidth,
-  resolveModelConfig,
-  wholeDelta,
-  withProximalTerm,
-  type ContentConfig,
+  initialShared,
   type ItemContent,
   type ModelInput,
+  resolveModelConfig,
   type Tensorflow,
+  wholeDelta,
+  withProximalTerm,
 } from '../index.ts';
 import { openNodeTensorflow } from '../node.ts';
 import { hashOf } from './features.ts';
@@ -147,7 +148,7 @@ describe('a device with a content model', () => {
   });
   const content = createModel(configOf(), ITEMS);
   const mf = createModel(resolved({ family: 'mf', dimension: D }), ITEMS);
-  const table = mf.initialShared(seededRandom('table'));
+  const table = initialShared(mf, seededRandom('table'));
   const shared = new Float32Array(content.layout.length);
   shared.set(table);
   const load = async (which: typeof mf, weights: Float32Array) =>
