@@ -1,4 +1,5 @@
 import { WORD_BITS, type WordBits } from '@tutti/secure-aggregation';
+import { isTrackerAddress, TRACKER_EXPECTED } from '@tutti/trackers';
 import { InvalidArgumentError } from 'commander';
 
 /** Parsers of option values: what is wrong is refused at once, with what is allowed. */
@@ -61,6 +62,12 @@ export function httpUrl(text: string): string {
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new InvalidArgumentError('An http or https address is expected.');
   return url.href.replace(/\/+$/, '');
+}
+
+/** Addresses of trackers, one each time the option is given. */
+export function trackerAddress(text: string, before: readonly string[] = []): readonly string[] {
+  if (!isTrackerAddress(text)) throw new InvalidArgumentError(`${TRACKER_EXPECTED}.`);
+  return [...before, text];
 }
 
 /** An Ed25519 public key. */

@@ -2,7 +2,14 @@ import type { TaskConfig } from '@tutti/coordination';
 import * as z from 'zod';
 import { checkCluster, clusterSchema } from './cluster-config.ts';
 import { ConfigError } from './errors.ts';
-import { drainSchema, limitsSchema, listenSchema, logSchema, metricsSchema } from './operation-config.ts';
+import {
+  drainSchema,
+  limitsSchema,
+  listenSchema,
+  logSchema,
+  metricsSchema,
+  trackersSchema,
+} from './operation-config.ts';
 import { pathText } from './paths.ts';
 import { isStoreAddress, STORE_EXPECTED } from './store-address.ts';
 import { engineTask, type Mirrors, type Problem } from './task-of.ts';
@@ -26,6 +33,7 @@ const fields = z.strictObject({
     ),
   log: logSchema,
   metrics: metricsSchema,
+  trackers: trackersSchema,
   drain: drainSchema,
   limits: limitsSchema,
   cluster: clusterSchema,

@@ -56,7 +56,7 @@ const PHASES = [
 ] as const;
 const ENDINGS = ['rounds-done', 'privacy-budget-spent', 'stopped'] as const;
 /** Parts of a coordinator in which something can fail. */
-const PARTS = ['task', 'journal', 'authority', 'certificate', 'http', 'tokens'] as const;
+const PARTS = ['task', 'journal', 'authority', 'certificate', 'http', 'tokens', 'trackers'] as const;
 /** Limits that something can be over. */
 const LIMITS = [
   ...(['connections', 'connections-per-address', 'handshakes', 'requests', 'event-streams'] as const),

@@ -51,6 +51,21 @@ export const logSchema = z
   })
   .prefault({});
 
+export const trackersSchema = z
+  .array(
+    z
+      .string()
+      .regex(
+        /^((jsonl|tensorboard):.+|mlflow:https?:\/\/[^@]+)$/,
+        'jsonl:FOLDER, tensorboard:FOLDER or mlflow:http://HOST:5000 is expected',
+      ),
+  )
+  .max(16)
+  .default([])
+  .describe(
+    'where rounds are kept as curves: jsonl:FOLDER, tensorboard:FOLDER, mlflow:URL?experiment=NAME (docs/trackers.md)',
+  );
+
 export const metricsSchema = z
   .enum(['open', 'off'])
   .default('open')

@@ -5,6 +5,7 @@ import type { WordBits } from '@tutti/secure-aggregation';
 import { dashboardFiles } from '@tutti/dashboard';
 import {
   createCoordinator,
+  errorFields,
   jsonLog,
   printedLines,
   type Assignment,
@@ -17,6 +18,7 @@ import { httpUrl, publicKey, wholeNumber, wordBits } from '../parse.ts';
 import { reportOf } from '../start/round-line.ts';
 import { abortOnSignals } from '../signals.ts';
 import { openStorage } from '../coordinator/open-storage.ts';
+import { trackTasks } from '../tracking/tasks.ts';
 import { openScreen } from '../ui/screen.ts';
 import { roundCells, roundColumns } from '../ui/rounds.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
@@ -124,6 +126,7 @@ function printConfig({ printed }: ReadConfig, json: boolean): void {
 async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
   const isLogged = config.log.format === 'json';
   const signal = isLogged ? abortOnSignals(() => undefined) : abortOnSignals();
+  const log = isLogged ? jsonLog({ level: config.log.level }) : undefined;
   const screen = openScreen(process.stderr);
   const line = (text: string): void => void (isLogged || screen.line(text));
   const { storage, name, coordinate } = await openStorage(config, (task, error) =>
@@ -136,7 +139,7 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
       blobs: storage.blobs,
       ...(coordinate === undefined ? {} : { coordinate }),
       pages: await dashboardFiles(),
-      ...(isLogged ? { log: jsonLog({ level: config.log.level }) } : {}),
+      ...(log === undefined ? {} : { log }),
     });
     const emit = (event: unknown): void => void (json && process.stdout.write(`${JSON.stringify(event)}\n`));
     tellEvents(server, { line, emit });
@@ -148,8 +151,13 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
       `Tutti coordinator at ${url} (a page there shows what it does), everything kept in ${name}; Ctrl-C stops it`,
     );
     tellTasks(server, line);
+    const tracked = trackTasks(server.coordination, config.trackers, (problem) => {
+      log?.write('failed', { part: 'trackers', ...errorFields(problem) });
+      line(`rounds are not kept everywhere: ${problem instanceof Error ? problem.message : String(problem)}`);
+    });
     await untilStopped(server, signal);
     if (!(await server.drain())) line('the round that was going on did not end in time; it is ended');
+    await tracked.close();
   } finally {
     await storage.close();
   }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { randomUUID } from 'node:crypto';
 import { Command, Option } from 'commander';
 import { COMBINATIONS, STRATEGY_NAMES, type Combination, type StrategyConfig } from '@tutti/aggregation';
 import { defaultNoiseMultiplier, MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
@@ -16,7 +17,7 @@ import {
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
-import { cohortSize, realNumber, sliceRows, wholeNumber, wordBits } from '../parse.ts';
+import { cohortSize, realNumber, sliceRows, trackerAddress, wholeNumber, wordBits } from '../parse.ts';
 import { itemsOption, peopleOption } from '../built-in-options.ts';
 import { addModelOptions, modelInputOf, type ModelFlags } from '../model-options.ts';
 import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
@@ -25,6 +26,7 @@ import { openScreen, type Screen } from '../ui/screen.ts';
 import { resultLines, type Simulated } from '../ui/simulation.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
+import { openTrackers } from '../tracking/run.ts';
 import { sweep, tuningOptions, type TuneFlags } from '../tuning.ts';
 
 /** The options of `tutti simulate` as commander hands them over. */
@@ -64,6 +66,7 @@ interface SimulateFlags extends EngineFlags, ModelFlags, TuneFlags {
   workers?: number;
   out?: string;
   checkpointEvery?: number;
+  track?: readonly string[];
   json?: boolean;
 }
 
@@ -203,6 +206,11 @@ export function simulateCommand(): Command {
     .addOption(tuningOptions()[1])
     .option('--out <dir>', 'write config.json, metrics.jsonl, checkpoints and report.html there')
     .option('--checkpoint-every <n>', 'keep a checkpoint every n rounds (with --out)', wholeNumber(1))
+    .option(
+      '--track <address>',
+      'keep curves: jsonl:FOLDER, tensorboard:FOLDER or mlflow:URL; may be repeated',
+      trackerAddress,
+    )
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: SimulateFlags) => {
@@ -235,6 +243,7 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
   const dataset = await openData(flags);
   screen.line(`data: ${describeData(dataset, flags)}`);
   const folder = flags.out === undefined ? undefined : await openRunFolder(flags.out);
+  const tracked = await openTrackers(flags.track ?? [], trackedRun(flags, dataset.name));
   const asked = { ...optionsOf(flags, dataset), signal };
   const tuning = await unlessAborted(signal, sweep(asked, flags, screen));
   screen.line(headingLine(roundColumns()));
@@ -243,6 +252,7 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
     onRound: (report) => {
       screen.line(cellsLine(roundColumns(), roundCells(report)));
       folder?.addRound(report);
+      tracked.add(report);
     },
     onProgress: ({ done, total, within, phase, step }) =>
       screen.progress(
@@ -256,11 +266,30 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
       ? {}
       : { onCheckpoint: (round: number, bytes: Uint8Array) => folder.addCheckpoint(round, bytes) }),
   });
-  const simulated = await unlessAborted(signal, simulation).finally(() => screen.finish());
+  const simulated = await unlessAborted(signal, simulation)
+    .catch(async (error: unknown) => {
+      await tracked.close(signal.aborted ? 'stopped' : 'failed').catch(() => undefined);
+      throw error;
+    })
+    .finally(() => screen.finish());
+  await tracked.close('finished');
   const result = { ...simulated, ...(tuning === undefined ? {} : { tune: tuning }) };
   await closeFolder(folder, flags, result);
   return result;
 }
+
+/** Name and settings of a run for trackers: what was asked for, without folders and addresses. */
+function trackedRun(flags: SimulateFlags, dataset: string) {
+  const { track: _track, out: _out, json: _json, dataset: _dataset, ...asked } = flags;
+  const settings = Object.entries(asked).map(([name, value]) => [name, textOf(value)] as const);
+  return {
+    name: `${flags.model}-${dataset}-seed-${flags.seed}-${new Date().toISOString().replace(/[:.]/g, '-')}`,
+    id: randomUUID(),
+    settings: { dataset, ...Object.fromEntries(settings) },
+  };
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']): SimulationOptions {
   const given = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
