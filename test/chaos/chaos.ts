@@ -30,7 +30,7 @@ export interface ChaosOptions {
   readonly clients?: number;
   /** Where everything is kept; a folder of its own without one. */
   readonly database?: ChaosDatabase;
-  readonly onKill?: (kills: number, rounds: number) => void;
+  readonly onKill?: (kills: number, rounds: number, victim?: string) => void;
 }
 
 /** A database server that is killed and restarted as well, every other time. */

@@ -2,14 +2,25 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemRandom } from '@tutti/base';
+import { openWorker } from '@tutti/cluster-redis';
 import type { CoordinationOptions } from '@tutti/coordination';
+import { openSharedPostgresStorage } from '@tutti/storage-postgres';
 import type { TestServer } from '@tutti/storage-postgres/testing';
-import type { CryptoSuite } from '@tutti/secure-aggregation';
+import { localUnmasker, type CryptoSuite } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { finderOf, searchFiles, searchText, writings, type Pattern } from '../memory/scan.ts';
-import { filmsTask, openNode, openPeople, startServers, until, type Servers } from './processes.ts';
+import {
+  filmsTask,
+  openNode,
+  openPeople,
+  startServers,
+  TAKE_OVER_MS,
+  until,
+  type Servers,
+} from './processes.ts';
 import { recordRedis, type Recorder } from './recorder.ts';
 
 let started: Servers | string = 'needs redis: it was not started';
@@ -28,6 +39,8 @@ function servers(skip: (reason?: string) => never): Servers {
 interface Watched {
   readonly sum: Uint32Array;
   readonly masked: Pattern[];
+  /** What opens a survivor's input, beside its neighbours' secrets. */
+  readonly seeds: Pattern[];
   stop(): void;
 }
 
@@ -36,7 +49,7 @@ const WINDOW_BYTES = 32;
 
 function watchInputs(): Watched {
   const suite: { -readonly [Name in keyof CryptoSuite]: CryptoSuite[Name] } = nodeCrypto;
-  const { addKeystreams } = suite;
+  const { addKeystreams, digest } = suite;
   const masked: Pattern[] = [];
   const sum = new Uint32Array(4_096);
   suite.addKeystreams = (target, streams) => {
@@ -52,7 +65,14 @@ function watchInputs(): Watched {
     const packed = new Uint8Array(Uint32Array.from(target).buffer).filter((_, i) => i % 4 < 3);
     masked.push({ label: 'a masked frame', bytes: packed.slice(60, 60 + WINDOW_BYTES) });
   };
-  return { sum, masked, stop: () => void (suite.addKeystreams = addKeystreams) };
+  const seeds: Pattern[] = [];
+  suite.digest = (label, ...parts) => {
+    if (label === 'commit-seed')
+      seeds.push({ label: 'a self seed', bytes: (parts[1] as Uint8Array).slice() });
+    return digest(label, ...parts);
+  };
+  const stop = (): void => void Object.assign(suite, { addKeystreams, digest });
+  return { sum, masked, seeds, stop };
 }
 
 /** Sees sums as unmasking leaves them. */
@@ -104,6 +124,42 @@ describe('a cluster', () => {
       'planted in Redis',
     ]);
     for (const node of [...gateways, owner]) await node.close();
+    await wire.close();
+  }, 60_000);
+});
+
+describe('workers of a cluster', () => {
+  it('take the masks from a round; no seed stands in Redis or PostgreSQL', async (ctx) => {
+    const { redis, postgres } = servers((reason) => ctx.skip(reason));
+    const store = await postgres.newDatabase();
+    const wire = await recordRedis(redis.url);
+    const sums: Uint32Array[] = [];
+    const inputs = watchInputs();
+    const both = { roles: ['gateway', 'owner'], watch: watchSums(sums) } as const;
+    const node = await openNode({ redis: wire.url, store, tasks: [filmsTask(8, { rounds: 1 })], ...both });
+    const storage = await openSharedPostgresStorage(store, nodeCrypto);
+    const unmasker = localUnmasker(nodeCrypto);
+    let secrets = 0;
+    const worker = await openWorker({
+      ...{ redis: wire.url, storage, unmasker, takeOverMs: TAKE_OVER_MS },
+      ...{ crypto: nodeCrypto, random: systemRandom() },
+      onDone: (_, count) => void (secrets += count),
+    });
+    const people = await openPeople(join(folder, 'jobs'), [node.url], 8);
+    await until('a round', () => node.coordinator.coordination.rounds('films').length === 1);
+    inputs.stop();
+    // A seed a survivor, and nothing was left for the owner.
+    expect(secrets).toBe(8);
+    expect(sums).toEqual([]);
+    await people.close();
+    await worker.close();
+    await node.close();
+    expect(inputs.seeds.length).toBeGreaterThanOrEqual(8);
+    expect(await foundOutside([...inputs.masked, ...inputs.seeds], { wire, postgres, store })).toEqual([
+      'planted in PostgreSQL',
+      'planted in Redis',
+    ]);
+    await storage.close();
     await wire.close();
   }, 60_000);
 });

@@ -7,9 +7,17 @@ import type { CoordinatorConfigInput } from '@tutti/server';
 
 /** Coordinators of a cluster as an operator starts them: `tutti coordinator --config FILE`, each in a process of its own. */
 
+/** The command's file. */
+export const TUTTI = fileURLToPath(import.meta.resolve('@tutti/cli/package.json')).replace(
+  /package\.json$/,
+  'bin/tutti.js',
+);
+
 /** A coordinator that can be killed, paused and started again, always at the same address. */
 export interface Process {
   readonly url: string;
+  /** Its configuration's. */
+  readonly file: string;
   readonly output: () => string;
   /** Starts it, unless it runs. */
   start(): Promise<void>;
@@ -18,8 +26,8 @@ export interface Process {
   ended(): Promise<void>;
 }
 
-/** How long one may take to start, in milliseconds. */
-const START_MS = 30_000;
+/** How long one may take to start, in milliseconds: a machine with much else to do takes its time. */
+const START_MS = 180_000;
 /** What is kept of what it says. */
 const MOST_OUTPUT = 20_000;
 
@@ -32,19 +40,16 @@ export async function coordinatorProcess(
   const url = `http://127.0.0.1:${port}`;
   const file = join(folder, `${name}.json`);
   writeFileSync(file, JSON.stringify({ ...config, listen: { port } }));
-  const bin = fileURLToPath(import.meta.resolve('@tutti/cli/package.json')).replace(
-    /package\.json$/,
-    'bin/tutti.js',
-  );
   let child: ChildProcess | undefined;
   let output = '';
   const runs = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null;
   return {
     url,
+    file,
     output: () => output,
     async start() {
       if (runs()) return;
-      child = spawn(process.execPath, [bin, 'coordinator', '--config', file], {
+      child = spawn(process.execPath, [TUTTI, 'coordinator', '--config', file], {
         stdio: ['ignore', 'ignore', 'pipe'],
       });
       child.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-MOST_OUTPUT)));

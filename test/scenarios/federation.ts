@@ -17,6 +17,7 @@ import {
   type Blobs,
   type Coordination,
   type CoordinationEvent,
+  type GroupSums,
   type IdentityConfig,
   type ManualClock,
   type RoundRecord,
@@ -167,6 +168,7 @@ export async function openStory(options: {
   /** What a device has beyond the usual. */
   device?: (id: ClientId) => Partial<DeviceOptions>;
   unmasker?: Unmasker;
+  sums?: GroupSums;
   upload?: Uploading;
 }): Promise<Story> {
   const { count, config = taskConfig(), store = memoryStore(), blobs = memoryBlobs(nodeCrypto) } = options;
@@ -183,6 +185,7 @@ export async function openStory(options: {
     crypto: nodeCrypto,
     keyPair: COORDINATOR_KEY,
     ...(options.unmasker === undefined ? {} : { unmasker: options.unmasker }),
+    ...(options.sums === undefined ? {} : { sums: options.sums }),
     outbox: { send: (client, message) => void queue.push({ to: index.get(client) as number, message }) },
   });
   const events: CoordinationEvent[] = [];

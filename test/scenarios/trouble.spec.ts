@@ -1,5 +1,13 @@
 import type { Worker } from 'node:worker_threads';
-import { memoryBlobs, memoryStore, type CoordinationEvent, type Store } from '@tutti/coordination';
+import {
+  memoryBlobs,
+  memoryGroupSums,
+  memoryStore,
+  PartialSumLostError,
+  type CoordinationEvent,
+  type GroupSums,
+  type Store,
+} from '@tutti/coordination';
 import { localUnmasker, type Unmasker } from '@tutti/secure-aggregation';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
 import { describe, expect, it } from 'vitest';
@@ -129,6 +137,43 @@ describe('threads that remove masks', () => {
     await pool.close();
     expect(hashes[0]).toMatch(/^[0-9a-f]{64}$/);
     expect(hashes[1]).toBe(hashes[0]);
+  });
+});
+
+describe('parts of a sum that other processes hold', () => {
+  /** Sums of which these groups lose a part, in the first attempt. */
+  const losing = (...groups: number[]): GroupSums => {
+    const sums = memoryGroupSums();
+    return {
+      ...sums,
+      async take(key, clients) {
+        if (key.attempt === 1 && groups.includes(key.group))
+          throw new PartialSumLostError(key.attempt, key.group, 'its gateway has ended');
+        return sums.take(key, clients);
+      },
+    };
+  };
+
+  it('end the attempt by name where they are gone; clients come again, and the next one is whole', async () => {
+    const story = await openStory({ count: 8, config: taskConfig({ rounds: 2 }), sums: losing(0) });
+    await story.gather();
+    expect(await story.untilEnd()).toMatchObject({ type: 'aborted', reason: 'gateway-lost' });
+    expect(failures(story.events)).toEqual([]);
+    await story.settle();
+    const outcomes = story.clients.map(({ heard }) => heard.find(({ type }) => type === 'outcome'));
+    expect(outcomes).toHaveLength(8);
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ outcome: 'aborted', reason: 'coordinator-restarted' });
+    await story.gather();
+    expect(await story.untilEnd()).toMatchObject({ type: 'committed', record: { round: 1, attempt: 2 } });
+  });
+
+  it('end their group alone where there are others', async () => {
+    const cohort = { planned: 8, smallest: 4, largestGroup: 4, overselection: 1 };
+    const story = await openStory({ count: 8, config: taskConfig({ cohort }), sums: losing(1) });
+    await story.gather();
+    const event = await story.untilEnd();
+    expect(event).toMatchObject({ type: 'committed', record: { groups: 1, reported: 4 } });
   });
 });
 

@@ -14,6 +14,7 @@ import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
 import { taskCommand } from './commands/task.ts';
 import { tokenCommand } from './commands/token.ts';
+import { workerCommand } from './commands/worker.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { backupCommand, migrateCommand, restoreCommand } from './commands/storage.ts';
 import { VERSION } from './version.ts';
@@ -34,6 +35,7 @@ export function buildProgram(): Command {
     startCommand(),
     simulateCommand(),
     coordinatorCommand(),
+    workerCommand(),
     clientCommand(),
     evaluateCommand(),
     benchQualityCommand(),

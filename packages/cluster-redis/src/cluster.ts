@@ -1,35 +1,19 @@
 import { toHex } from '@tutti/base';
-import {
-  COORDINATOR_KEY,
-  type Coordination,
-  type CoordinationOptions,
-  type SharedStorage,
-} from '@tutti/coordination';
-import { openBus } from './bus.ts';
+import { COORDINATOR_KEY, type Coordination, type CoordinationOptions } from '@tutti/coordination';
+import { localUnmasker } from '@tutti/secure-aggregation';
+import { connectCluster, type ConnectionOptions } from './connection.ts';
 import { openGateway, type Gateway } from './gateway.ts';
-import { EVERYBODY, openMembers, type Members, type Role } from './members.ts';
+import type { Members, Role } from './members.ts';
 import { openOwner, type Owner } from './owner.ts';
-import { connectRedis, untilConnected } from './redis.ts';
-import { clusterName, openSealer, type NodeId } from './sealing.ts';
-import { openStreams } from './streams.ts';
-import { TAKE_OVER_MS, timingOf } from './timing.ts';
+import type { NodeId } from './sealing.ts';
+import { unmaskByJobs, type JobsUnmasker } from './unmask-jobs.ts';
 
-/** How long Redis may take to answer at the start, in milliseconds. */
-const REDIS_MS = 20_000;
 /** How long a gateway waits at its start for tasks to have an owner, in milliseconds; it goes on without. */
 const FIRST_OWNER_MS = 15_000;
 
-/** Where the cluster's secret stands in its storage: it seals what goes through Redis. */
-const CLUSTER_SECRET = 'cluster-secret';
-
 /** What a process needs to be one of a cluster. */
-export interface ClusterOptions {
-  /** `redis://[user:password@]host:6379[/n]`. */
-  readonly redis: string;
+export interface ClusterOptions extends ConnectionOptions {
   readonly roles: readonly Exclude<Role, 'worker'>[];
-  readonly storage: SharedStorage;
-  /** After so long without a sign of life a process counts as gone, and its tasks are taken over, in milliseconds; default 6000. */
-  readonly takeOverMs?: number;
   /** Hears what goes wrong with a task in this process; another one may do better. */
   readonly onProblem?: (task: string, error: Error) => void;
 }
@@ -45,34 +29,33 @@ export function clusterOf(options: ClusterOptions): (engine: CoordinationOptions
 async function joinCluster(options: ClusterOptions, engine: CoordinationOptions): Promise<Coordination> {
   const { storage, roles } = options;
   const { crypto, random } = engine;
-  const timing = timingOf(options.takeOverMs ?? TAKE_OVER_MS);
   const keyPair =
     engine.keyPair ??
     crypto.signKeyPairFromSeed(await storage.shared(COORDINATOR_KEY, () => random.bytes(32)));
-  const secret = await storage.shared(CLUSTER_SECRET, () => random.bytes(32));
-  const self = toHex(random.bytes(16)) as NodeId;
   const salt = (): string => toHex(random.bytes(16));
-  const commands = connectRedis(options.redis);
-  const reader = connectRedis(options.redis);
-  await Promise.all([untilConnected(commands, REDIS_MS), untilConnected(reader, REDIS_MS)]);
-  const name = clusterName(secret, crypto);
-  const sealer = openSealer(self, secret, crypto);
-  const streams = openStreams({ self, name, sealer, commands, reader });
-  const bus = openBus(streams, timing);
-  const parts: { owner?: Owner; gateway?: Gateway } = {};
+  const parts: { owner?: Owner; gateway?: Gateway; jobs?: JobsUnmasker } = {};
   const traffic = trafficOf(engine);
-  const members = openMembers({
-    ...{ self, name, sealer, opener: openSealer(EVERYBODY, secret, crypto), commands, timing },
-    card: () => ({
-      roles: [...roles],
-      tasks: Object.fromEntries([...(parts.owner?.tasks ?? [])].map(([task, { epoch }]) => [task, epoch])),
-      ...traffic.own(),
-    }),
-  });
+  const connection = await connectCluster(options, engine, () => ({
+    roles: [...roles],
+    tasks: Object.fromEntries([...(parts.owner?.tasks ?? [])].map(([task, { epoch }]) => [task, epoch])),
+    ...traffic.own(),
+  }));
+  const { bus, members, streams, timing, secret } = connection;
   const coordination: CoordinationOptions = { ...engine, keyPair, traffic: () => traffic.all(members) };
   if (roles.includes('owner')) {
+    const unmasker = engine.unmasker ?? localUnmasker(crypto);
+    parts.jobs = unmaskByJobs({ connection, redis: options.redis, fallback: unmasker, id: salt });
+    const { jobs } = parts;
     const onProblem = options.onProblem ?? (() => undefined);
-    parts.owner = openOwner({ storage, coordination, bus, members, timing, salt, onProblem });
+    parts.owner = openOwner({
+      storage,
+      coordination: { ...coordination, unmasker: jobs },
+      bus,
+      members,
+      timing,
+      salt,
+      onProblem,
+    });
   }
   if (roles.includes('gateway')) parts.gateway = openGateway({ coordination, bus, members, secret });
   members.onChange((lost) => {
@@ -90,10 +73,8 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
   const close = async (): Promise<void> => {
     await parts.owner?.close();
     await parts.gateway?.close();
-    await members.close();
-    bus.close();
-    await streams.close();
-    commands.disconnect();
+    await parts.jobs?.close();
+    await connection.close();
   };
   return facade({ publicKey: keyPair.publicKey, ...parts, close });
 }

@@ -21,6 +21,7 @@ import { GatewayInputs, type Counted } from './gateway-inputs.ts';
 import type { Packet } from './packet.ts';
 import type { NodeId } from './sealing.ts';
 import { TaskView } from './task-view.ts';
+import { bytesOfWords } from './word-bytes.ts';
 import {
   countAnswer,
   headOf,
@@ -280,15 +281,6 @@ export function answerOwners(
     if (part === undefined) throw new Error(`task ${take.task} has another owner`);
     if (typeof part === 'string') throw new Error(part);
     addPads(part, take);
-    return { head: null, parts: [bytesOf(part)] };
+    return { head: null, parts: [bytesOfWords(part)] };
   });
-}
-
-/** Little-endian, in place where the machine is. */
-function bytesOf(words: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-  if (new Uint8Array(Uint32Array.of(1).buffer)[0] === 1) return bytes;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  words.forEach((word, i) => view.setUint32(4 * i, word, true));
-  return bytes;
 }

@@ -18,3 +18,5 @@
 export { clusterOf } from './cluster.ts';
 export type { ClusterOptions } from './cluster.ts';
 export { AnsweredNoError, NoAnswerError, RedisUnavailableError } from './errors.ts';
+export { openWorker } from './worker.ts';
+export type { ClusterWorker, WorkerOptions } from './worker.ts';

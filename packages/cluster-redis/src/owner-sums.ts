@@ -1,9 +1,10 @@
-import { DecodeError, InternalError, wipe } from '@tutti/base';
+import { InternalError, wipe } from '@tutti/base';
 import { PartialSumLostError, type GroupKey, type GroupSums } from '@tutti/coordination';
 import { addInto, type ClientId } from '@tutti/secure-aggregation';
 import type { Bus } from './bus.ts';
 import type { NodeId } from './sealing.ts';
 import type { Timing } from './timing.ts';
+import { wordsOf } from './word-bytes.ts';
 
 /** The sums of one task at its owner, who has no input in its hands: which gateway has whose, and how their parts become a sum. */
 export interface OwnerSums extends GroupSums {
@@ -105,14 +106,4 @@ export function ownerSums({ task, epoch, bus, timing, salt, isAlive }: OwnerSums
     },
     discard: drop,
   };
-}
-
-/** Little-endian words. @throws {DecodeError} */
-function wordsOf(bytes: Uint8Array | undefined, length: number): Uint32Array {
-  if (bytes?.length !== 4 * length)
-    throw new DecodeError('part', `has ${bytes?.length ?? 0} bytes; ${4 * length} are expected`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const words = Uint32Array.from({ length }, (_, i) => view.getUint32(4 * i, true));
-  wipe(bytes);
-  return words;
 }

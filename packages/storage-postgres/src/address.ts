@@ -13,6 +13,11 @@ export interface PostgresOptions {
   readonly statementMs?: number;
   /** How much longer than that we wait for an answer: the server gives one unless the network is cut, in milliseconds; default 5,000. */
   readonly answerMs?: number;
+  /**
+   * How long a transaction of ours may do nothing before the server ends it, in milliseconds; default 600,000, for a backup may write to a
+   * slow disk meanwhile. Where processes share a storage, 5,000: one that is paused must not keep others from taking its tasks over.
+   */
+  readonly idleMs?: number;
   /** Most connections beside the one that holds the lock; default 4. */
   readonly connections?: number;
 }
@@ -31,13 +36,12 @@ const DEFAULTS: Required<PostgresOptions> = {
   lockWaitMs: 3_000,
   statementMs: 20_000,
   answerMs: 5_000,
+  idleMs: 600_000,
   connections: 4,
 };
 
 /** How long a connection may take to be made, in milliseconds. */
 const CONNECT_MS = 5_000;
-/** How long a transaction of ours may do nothing, in milliseconds. A backup may write to a slow disk meanwhile. */
-const IDLE_MS = 600_000;
 /** When the server asks an idle connection whether it lives, how often, and how many silent times it bears. */
 const KEEPALIVE = '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3';
 
@@ -67,7 +71,7 @@ export function postgresAddress(url: string, options: PostgresOptions = {}): Pos
       statement_timeout: all.statementMs,
       query_timeout: all.statementMs + all.answerMs,
       lock_timeout: all.statementMs,
-      idle_in_transaction_session_timeout: IDLE_MS,
+      idle_in_transaction_session_timeout: all.idleMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       // Nothing counts before it is on the disk, whatever the database's own default is.

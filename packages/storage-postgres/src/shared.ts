@@ -7,6 +7,9 @@ import { openEngine, type Engine, type Work } from './engine.ts';
 import { blobsOf, cachedBlobs, storeOf } from './storage.ts';
 import { FREE, taskScope, type Tables } from './tables.ts';
 
+/** How long a transaction may do nothing: what it locks, nobody can take over. */
+const IDLE_MS = 5_000;
+
 /**
  * Opens the storage for one of several processes that share it: each task is written by whoever holds its lease. A process that wants
  * the storage alone finds it in use meanwhile, and the other way round.
@@ -17,7 +20,7 @@ export async function openSharedPostgresStorage(
   crypto: CryptoSuite,
   options: PostgresOptions = {},
 ): Promise<SharedStorage> {
-  const engine = await openEngine(url, options, 'together');
+  const engine = await openEngine(url, { idleMs: IDLE_MS, ...options }, 'together');
   const cache = cachedBlobs(engine.read);
   return {
     store: storeOf(engine),

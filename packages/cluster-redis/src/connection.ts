@@ -1,0 +1,73 @@
+import { toHex, type SecureRandom } from '@tutti/base';
+import type { SharedStorage } from '@tutti/coordination';
+import type { CryptoSuite } from '@tutti/secure-aggregation';
+import { openBus, type Bus } from './bus.ts';
+import { EVERYBODY, openMembers, type Card, type Members } from './members.ts';
+import { connectRedis, untilConnected } from './redis.ts';
+import { clusterName, openSealer, type NodeId } from './sealing.ts';
+import { openStreams, type Streams } from './streams.ts';
+import { TAKE_OVER_MS, timingOf, type Timing } from './timing.ts';
+
+/** How long Redis may take to answer at the start, in milliseconds. */
+const REDIS_MS = 20_000;
+
+/** Where the cluster's secret stands in its storage: it seals what goes through Redis. */
+const CLUSTER_SECRET = 'cluster-secret';
+
+/** What every process of a cluster is given. */
+export interface ConnectionOptions {
+  /** `redis://[user:password@]host:6379[/n]`. */
+  readonly redis: string;
+  readonly storage: SharedStorage;
+  /** After so long without a sign of life a process counts as gone, and its tasks are taken over, in milliseconds; default 6000. */
+  readonly takeOverMs?: number;
+}
+
+/** One process among the others. */
+export interface Connection {
+  readonly self: NodeId;
+  /** The cluster's, as Redis shows it. */
+  readonly name: string;
+  readonly secret: Uint8Array;
+  readonly timing: Timing;
+  readonly bus: Bus;
+  readonly streams: Streams;
+  readonly members: Members;
+  close(): Promise<void>;
+}
+
+/** @throws {RedisUnavailableError} and what the storage throws. */
+export async function connectCluster(
+  { redis, storage, takeOverMs }: ConnectionOptions,
+  engine: { readonly crypto: CryptoSuite; readonly random: SecureRandom },
+  card: () => Card,
+): Promise<Connection> {
+  const { crypto, random } = engine;
+  const timing = timingOf(takeOverMs ?? TAKE_OVER_MS);
+  const secret = await storage.shared(CLUSTER_SECRET, () => random.bytes(32));
+  const self = toHex(random.bytes(16)) as NodeId;
+  const name = clusterName(secret, crypto);
+  const commands = connectRedis(redis);
+  const reader = connectRedis(redis);
+  try {
+    await Promise.all([untilConnected(commands, REDIS_MS), untilConnected(reader, REDIS_MS)]);
+  } catch (error) {
+    commands.disconnect();
+    reader.disconnect();
+    throw error;
+  }
+  const sealer = openSealer(self, secret, crypto);
+  const streams = openStreams({ self, name, sealer, commands, reader });
+  const bus = openBus(streams, timing);
+  const opener = openSealer(EVERYBODY, secret, crypto);
+  const members = openMembers({ self, name, sealer, opener, commands, timing, card });
+  return {
+    ...{ self, name, secret, timing, bus, streams, members },
+    async close() {
+      await members.close();
+      bus.close();
+      await streams.close();
+      commands.disconnect();
+    },
+  };
+}
