@@ -57,6 +57,7 @@ describe('the command line', () => {
     'start',
     'simulate',
     'coordinator',
+    'worker',
     'client',
     'evaluate',
     'bench-quality',

@@ -25,7 +25,7 @@ describe('one machine', () => {
     const child = fileURLToPath(new URL('plain-child.ts', import.meta.url));
     const args = ['coordinator', '--config', file, `http://127.0.0.1:${port}`];
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', source, child, ...args]);
-    expect(JSON.parse(stdout)).toEqual({ plain: [], later: ['ioredis', 'pg'] });
+    expect(JSON.parse(stdout)).toEqual({ plain: [], later: ['ioredis', 'bullmq', 'pg'] });
   }, 60_000);
 });
 
