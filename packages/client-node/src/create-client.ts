@@ -16,6 +16,7 @@ import {
   type SharedEngine,
   type SimilarOptions,
 } from '@tutti/client/sdk';
+import type { Channel } from '@tutti/protocol';
 import type { ClientId, KeyPair } from '@tutti/secure-aggregation';
 import type { OwnModel } from '@tutti/model';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -51,6 +52,8 @@ export interface ClientOptions {
   readonly sealingKey?: Uint8Array;
   /** The app's own model, where the task trains one (docs/own-model.md); an `engine` that is given has been made with its own. */
   readonly model?: OwnModel;
+  /** Whose models this device ranks with, once an operator puts some there; `canary` falls back on `stable`. Default `stable`. */
+  readonly channel?: Channel;
   /** One engine for several clients of a process. */
   readonly engine?: SharedEngine;
   readonly conditions?: Conditions;

@@ -1,4 +1,12 @@
-import { assertNever, concatBytes, EnvironmentError, fromHex, keepLocal, wipe, type LocalOnly } from '@tutti/base';
+import {
+  assertNever,
+  concatBytes,
+  EnvironmentError,
+  fromHex,
+  keepLocal,
+  wipe,
+  type LocalOnly,
+} from '@tutti/base';
 import { IdentityError } from '@tutti/identity';
 import {
   graphRules,

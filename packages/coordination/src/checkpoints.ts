@@ -3,6 +3,7 @@ import { nextModel, type Summed } from './commit.ts';
 import type { ContentModel } from './content-model.ts';
 import type { ContentUpdate } from './content-step.ts';
 import type { TaskHistory } from './journal.ts';
+import { keptForChannels } from './models.ts';
 import { fetchBlob, type Blobs } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
 
@@ -53,7 +54,7 @@ export async function pruneCheckpoints(
   if (before.sliceHash !== undefined && before.sliceHash !== now.sliceHash)
     await blobs.delete(before.sliceHash);
   const { rounds, created, grown } = now;
-  const kept = new Set(rounds.slice(-keep).map(({ modelHash }) => modelHash));
+  const kept = new Set([...rounds.slice(-keep).map(({ modelHash }) => modelHash), ...keptForChannels(now)]);
   const outdated = rounds.at(-1 - keep)?.modelHash;
   const gone = outdated ?? (rounds.length === keep ? created?.modelHash : undefined);
   if (gone !== undefined && !kept.has(gone)) await blobs.delete(gone);

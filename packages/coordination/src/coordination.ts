@@ -13,6 +13,7 @@ import type { EvaluationRecord, RoundRecord, RunState } from './journal.ts';
 import { memoryGroupSums } from './memory.ts';
 import type { Blobs, Clock, GroupSums, Outbox, RunnerPorts, Store, Traffic } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
+import type { Registry } from './registry.ts';
 import { checkTaskConfig } from './task-problems.ts';
 import type { TaskRunner } from './task-runner.ts';
 import { HALF_OPEN_UPLOADS } from './uploads.ts';
@@ -66,6 +67,8 @@ export interface Coordination {
   setRun(task: string, run: RunState, by: string): Promise<void>;
   status(task: string): TaskStatus | undefined;
   rounds(task: string): readonly RoundRecord[];
+  /** The models of a task, and its channels; undefined for an unknown task. */
+  registry(task: string): Registry | undefined;
   subscribe(listener: (event: CoordinationEvent) => void): () => void;
   /** Opens no further attempt. @returns a promise that resolves when those that are going on have ended. */
   drain(): Promise<void>;
@@ -145,6 +148,7 @@ export async function createCoordination(options: CoordinationOptions): Promise<
     addTask,
     setRun: async (task, run, by) => runnerOf(task).setRun(run, by),
     status: (task) => runners.get(task)?.status(),
+    registry: (task) => runners.get(task)?.registry,
     rounds: (task) => runners.get(task)?.rounds() ?? [],
     subscribe(listener) {
       listeners.add(listener);

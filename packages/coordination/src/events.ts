@@ -1,5 +1,6 @@
 import type { IdentityLevel } from '@tutti/identity';
 import type { Spent } from '@tutti/privacy';
+import type { Channel } from '@tutti/protocol';
 import type { AttemptEndReason, EvaluationRecord, Funnel, RoundRecord, RunState } from './journal.ts';
 
 /** What a task is doing. */
@@ -56,6 +57,15 @@ export type CoordinationEvent =
     }
   /** One more task is there. Not told of those that were there at the start. */
   | { readonly type: 'task-opened'; readonly task: string }
+  | {
+      readonly type: 'model-promoted';
+      readonly task: string;
+      readonly channel: Channel;
+      readonly step: 'promote' | 'rollback';
+      readonly by: string;
+      /** The checkpoint that the channel has from now on; null for none. */
+      readonly modelHash: string | null;
+    }
   | { readonly type: 'run-changed'; readonly task: string; readonly run: RunState; readonly by: string }
   | { readonly type: 'evaluated'; readonly task: string; readonly record: EvaluationRecord }
   | {

@@ -52,6 +52,9 @@ export type {
 } from './journal.ts';
 export { manualClock, memoryBlobs, memoryGroupSums, memoryPlace, memoryStore } from './memory.ts';
 export type { ManualClock } from './memory.ts';
+export { Registry, REGISTRY_REFUSALS, RegistryError } from './registry.ts';
+export type { RegistryRefusal, SignedManifest } from './registry.ts';
+export type { ModelVersion } from './models.ts';
 export { blobHash, JournalConflictError } from './ports.ts';
 export type { Blobs, Clock, GroupKey, GroupSums, Outbox, Store, Traffic } from './ports.ts';
 export type { IdentityConfig } from './identity.ts';

@@ -1,6 +1,6 @@
 import { DecodeError } from '@tutti/base';
 import { IDENTITY_LEVELS } from '@tutti/identity';
-import { ROUND_ABORT_REASONS } from '@tutti/protocol';
+import { CHANNELS, ROUND_ABORT_REASONS } from '@tutti/protocol';
 import * as z from 'zod/mini';
 import { firstReleaseSchema, ofFirstRelease, releaseSchema, type ReleaseRecord } from './release.ts';
 
@@ -156,6 +156,17 @@ const entry = z.discriminatedUnion('type', [
     run: z.enum(RUN_STATES),
     by: z.string().check(z.maxLength(63)),
   }),
+  /** A model was put on a channel, or the last one was taken off it: what the channel has from then on. */
+  z.strictObject({
+    ...version,
+    type: z.literal('model-promoted'),
+    atMs: z.number(),
+    channel: z.enum(CHANNELS),
+    step: z.enum(['promote', 'rollback']),
+    manifest: z.nullable(hash),
+    modelHash: z.nullable(hash),
+    by: z.string().check(z.maxLength(63)),
+  }),
 ]);
 
 /** One entry of a journal. */
@@ -187,13 +198,21 @@ export interface TaskHistory {
   /** The layout and the catalogue now; undefined before the task was created. */
   readonly hashes: { readonly layoutHash: string; readonly catalogueHash: string } | undefined;
   /** Models that a change of the catalogue made, and how many rounds had been made then. */
-  readonly grown: readonly { readonly modelHash: string; readonly round: number }[];
+  readonly grown: readonly {
+    readonly modelHash: string;
+    readonly round: number;
+    readonly atMs: number;
+    readonly layoutHash: string;
+    readonly catalogueHash: string;
+  }[];
   /** Updates made. */
   readonly round: number;
   /** Number of the last attempt that was opened; never used again. */
   readonly attempt: number;
   /** Whether attempts may begin. */
   readonly run: RunState;
+  /** What was put on channels and taken off them. */
+  readonly promotions: readonly Extract<JournalEntry, { type: 'model-promoted' }>[];
   readonly previousDigest: string;
   readonly modelHash: string | undefined;
   readonly strategyHash: string | undefined;
@@ -222,6 +241,7 @@ export const EMPTY_HISTORY: TaskHistory = {
   round: 0,
   attempt: 0,
   run: 'running',
+  promotions: [],
   previousDigest: '0'.repeat(64),
   modelHash: undefined,
   strategyHash: undefined,
@@ -246,7 +266,7 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
       return {
         ...grown,
         hashes: next,
-        grown: [...history.grown, { modelHash: next.modelHash, round: history.round }],
+        grown: [...history.grown, grownTo(next, history.round)],
         modelHash: next.modelHash,
         strategyHash: next.strategyHash,
         sliceHash: next.sliceHash,
@@ -260,6 +280,8 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
       return { ...grown, attempt: next.attempt, previousDigest: next.digest, open: next };
     case 'run-changed':
       return { ...grown, run: next.run };
+    case 'model-promoted':
+      return { ...grown, promotions: [...history.promotions, next] };
     case 'unmask-asked':
       return { ...grown, asked: next.asked };
     case 'attempt-aborted':
@@ -285,6 +307,11 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
       };
   }
 }
+
+const grownTo = (
+  { modelHash, atMs, layoutHash, catalogueHash }: Extract<JournalEntry, { type: 'catalogue-changed' }>,
+  round: number,
+): TaskHistory['grown'][number] => ({ modelHash, round, atMs, layoutHash, catalogueHash });
 
 /** What the end of an attempt changes, whatever it came to. */
 const ended = (

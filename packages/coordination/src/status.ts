@@ -36,6 +36,7 @@ export function taskInfo(
     catalogueHash,
     round: history.round,
     modelHash: history.modelHash ?? '',
+    ...(history.promotions.length === 0 ? {} : { promotions: history.promotions.length }),
   };
 }
 

@@ -38,6 +38,7 @@ import type { Lobby } from './lobby.ts';
 import type { RunnerPorts } from './ports.ts';
 import type { Post } from './post.ts';
 import { chooseCohort, roomFor, wantedNext, type Wanted } from './selection.ts';
+import { Registry } from './registry.ts';
 import { changeRun } from './run-state.ts';
 import { Serial } from './serial.ts';
 import type { PublishedSlice } from './slice.ts';
@@ -79,6 +80,8 @@ export class TaskRunner {
   #draining = false;
   #successor: TaskRunner | undefined;
   #idle: (() => void)[] = [];
+  /** Its models, and which of them clients rank with. */
+  readonly registry: Registry;
 
   constructor(
     readonly config: TaskConfig,
@@ -86,6 +89,7 @@ export class TaskRunner {
   ) {
     this.#parts = taskParts(config, ports);
     this.#serial = new Serial((error) => this.#emitFailure(error));
+    this.registry = new Registry(this.#parts, this.#serial);
   }
 
   get #log(): TaskLog {

@@ -53,6 +53,8 @@ export type {
   RoundAbortReason,
   WireRefusal,
 } from './messages.ts';
+export { CHANNELS, decodeManifest, manifestDigest, openPromotion, promotionDigest } from './manifest.ts';
+export type { Channel, Manifest, Promotion, SignedPromotion } from './manifest.ts';
 export { attemptRelease, LANE_KINDS, laneSensitivities } from './release.ts';
 export type { AttemptRelease, LaneKind, NoisyClients } from './release.ts';
 export { POPULARITY_SHARE, sliceRows, sliceRowsHash, sliceTurn } from './slice.ts';

@@ -1,6 +1,6 @@
 import { hex32, taskName } from './fields.ts';
 import { PROTOCOL_VERSION } from './limits.ts';
-import { integer, object, oneOf, record, type Decoded } from './schema.ts';
+import { integer, object, oneOf, optional, record, type Decoded } from './schema.ts';
 
 const taskInfo = object({
   protocol: oneOf([PROTOCOL_VERSION]),
@@ -18,6 +18,8 @@ const taskInfo = object({
   round: integer(0, 0xffff_ffff),
   /** Content address of the newest checkpoint. */
   modelHash: hex32,
+  /** Promotions and rollbacks so far; left out before the first: then no channel has anything. */
+  promotions: optional(integer(1, 0xffff_ffff)),
 });
 
 /** What a coordinator says about a task over HTTP, before a client connects. */

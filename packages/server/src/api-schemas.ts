@@ -1,9 +1,6 @@
 import { roundRecordSchema, RUN_STATES, type TaskStatus } from '@tutti/coordination';
 import { IDENTITY_LEVELS } from '@tutti/identity';
 import * as z from 'zod';
-import type { NamedSchemas } from './api-openapi.ts';
-import { problemSchema } from './api-route.ts';
-import { taskSchema } from './task-schema.ts';
 import { ROLES, tokenName } from './token-file.ts';
 
 /** The forms of what the interface answers. */
@@ -44,16 +41,16 @@ export const taskStatusSchema = z
 
 export const tasksSchema = z.strictObject({ tasks: z.array(taskStatusSchema) });
 
-/** Most rounds in a page. */
-export const MOST_ROUNDS = 1_000;
+/** Most entries of a page. */
+const MOST_ENTRIES = 1_000;
 
 const whole = (least: number, most: number) => z.coerce.number().pipe(z.int().min(least).max(most));
 
-export const roundsQuery = z.strictObject({
+export const pageQuery = z.strictObject({
   from: whole(1, 2 ** 31)
     .default(1)
-    .describe('the first round of the page'),
-  limit: whole(1, MOST_ROUNDS).default(100),
+    .describe('the first of the page, counted from 1'),
+  limit: whole(1, MOST_ENTRIES).default(100),
 });
 
 export const roundsSchema = z.strictObject({
@@ -72,11 +69,3 @@ export const logsQuery = z.strictObject({
     .optional()
     .describe('only lines after the one of this id, as a stream that was cut asks for'),
 });
-
-/** Schemas that the description names. */
-export const SCHEMA_NAMES: NamedSchemas = new Map<z.core.$ZodType, { name: string; io: 'input' | 'output' }>([
-  [problemSchema, { name: 'Problem', io: 'output' }],
-  [taskStatusSchema, { name: 'TaskStatus', io: 'output' }],
-  [taskSchema, { name: 'NewTask', io: 'input' }],
-  [roundRecordSchema, { name: 'Round', io: 'output' }],
-]);

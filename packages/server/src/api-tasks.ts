@@ -1,7 +1,7 @@
 import { TaskStoppedError, type Coordination, type RunState, type TaskStatus } from '@tutti/coordination';
 import type * as z from 'zod';
 import { ApiError, jsonRoute, type ApiRoute } from './api-route.ts';
-import { roundsQuery, roundsSchema, tasksSchema, taskStatusSchema, tokenSchema } from './api-schemas.ts';
+import { pageQuery, roundsSchema, tasksSchema, taskStatusSchema, tokenSchema } from './api-schemas.ts';
 import type { TaskCreator } from './task-creator.ts';
 import { taskSchema } from './task-schema.ts';
 
@@ -59,7 +59,7 @@ export function taskRoutes(coordination: Coordination, creator: TaskCreator): re
         operation: 'listRounds',
         summary: 'rounds that were made',
       },
-      ...{ query: roundsQuery, schema: roundsSchema },
+      ...{ query: pageQuery, schema: roundsSchema },
       handle({ params: { task = '' }, query: { from, limit } }) {
         statusOf(task);
         const all = coordination.rounds(task);

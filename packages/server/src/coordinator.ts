@@ -12,6 +12,7 @@ import {
 import type { LogMirror } from '@tutti/identity';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
 import { addressReader } from './address.ts';
+import { modelRoutes } from './api-models.ts';
 import { streamRoutes } from './api-streams.ts';
 import { taskRoutes } from './api-tasks.ts';
 import { keepLogs, logsOf, readLogs } from './authority-logs.ts';
@@ -157,6 +158,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
       tokens,
       routes: (streams) => [
         ...taskRoutes(coordination, creator),
+        ...modelRoutes(coordination),
         ...streamRoutes(coordination, streams, feed),
       ],
     },

@@ -103,6 +103,11 @@ describe('the description of the interface', () => {
         "stopTask post /api/v1/tasks/{task}/stop with a token",
         "listRounds get /api/v1/tasks/{task}/rounds",
         "showToken get /api/v1/token with a token",
+        "listModels get /api/v1/tasks/{task}/models",
+        "showModel get /api/v1/tasks/{task}/models/{model}",
+        "promoteModel post /api/v1/tasks/{task}/models/{model}/promote with a token",
+        "showChannel get /api/v1/tasks/{task}/channels/{channel}",
+        "rollBack post /api/v1/tasks/{task}/channels/{channel}/rollback with a token",
         "followEvents get /api/v1/events",
         "followLogs get /api/v1/logs with a token",
       ]
@@ -136,6 +141,27 @@ describe('the description of the interface', () => {
     for (const by of ['', readOnly, token])
       for (const step of ['pause', 'resume', 'stop', 'pause'])
         await tell(`/api/v1/tasks/{task}/${step}`, 'post', `/api/v1/tasks/books/${step}`, by);
+    const models = '/api/v1/tasks/{task}/models';
+    const channels = '/api/v1/tasks/{task}/channels/{channel}';
+    for (const name of ['films', 'nowhere']) {
+      await tell(models, 'get', `/api/v1/tasks/${name}/models`);
+      for (const model of ['0', 'none']) {
+        await tell(`${models}/{model}`, 'get', `/api/v1/tasks/${name}/models/${model}`);
+        for (const body of ['{"channel":"stable"}', '{"channel":"loud"}'])
+          await tell(
+            `${models}/{model}/promote`,
+            'post',
+            `/api/v1/tasks/${name}/models/${model}/promote`,
+            token,
+            body,
+          );
+      }
+      for (const channel of ['stable', 'canary', 'loud']) {
+        await tell(channels, 'get', `/api/v1/tasks/${name}/channels/${channel}`);
+        await tell(`${channels}/rollback`, 'post', `/api/v1/tasks/${name}/channels/${channel}/rollback`);
+        await tell(channels, 'get', `/api/v1/tasks/${name}/channels/${channel}`);
+      }
+    }
     for (const by of ['', token]) await tell('/api/v1/token', 'get', '/api/v1/token', by);
     answers.push(['/api/v1/tasks', 'post', await ask('POST', '/api/v1/tasks', token, 'films', 'text/csv')]);
     await tell('/api/v1/events', 'get', '/api/v1/events?task=nowhere');

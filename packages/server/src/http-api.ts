@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { API_PREFIX, openApiOf } from './api-openapi.ts';
 import type { ApiRoute } from './api-route.ts';
-import { SCHEMA_NAMES } from './api-schemas.ts';
+import { SCHEMA_NAMES } from './api-names.ts';
 import { refuseRequest, type Admission } from './http-admission.ts';
 import type { Role } from './token-file.ts';
 import { mayDo, type Identity, type Tokens } from './tokens.ts';

@@ -22,6 +22,10 @@ function logEvent(event: CoordinationEvent, coordination: Coordination, log: Log
       return log.write('attempt-aborted', { task, reason: event.reason, ...event.record });
     case 'task-opened':
       return logTask(coordination, task, log);
+    case 'model-promoted': {
+      const { channel, step, by, modelHash } = event;
+      return log.write('model-promoted', { task, channel, step, by, model: modelHash ?? undefined });
+    }
     case 'run-changed':
       return log.write('run-changed', { task, run: event.run, by: event.by });
     case 'evaluated':

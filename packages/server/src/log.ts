@@ -1,6 +1,7 @@
 import { FederatedError } from '@tutti/base';
 import { ATTEMPT_END_REASONS, RUN_STATES } from '@tutti/coordination';
 import { IDENTITY_LEVELS } from '@tutti/identity';
+import { CHANNELS } from '@tutti/protocol';
 import pino, { type DestinationStream } from 'pino';
 
 /**
@@ -80,6 +81,15 @@ const EVENTS = {
   }),
   evaluated: event('info', { task: 'name', round: 'count', reported: 'count' }),
   'run-changed': event('info', { task: 'name', run: RUN_STATES, by: 'name' }),
+  'model-promoted': event('info', {
+    ...({
+      task: 'name',
+      channel: CHANNELS,
+      step: ['promote', 'rollback'],
+      by: 'name',
+      model: 'hash',
+    } as const),
+  }),
   'task-created': event('info', { task: 'name', by: 'name' }),
   finished: event('info', { task: 'name', reason: ENDINGS }),
   phase: event('debug', { task: 'name', attempt: 'count', phase: PHASES, done: 'count', total: 'count' }),

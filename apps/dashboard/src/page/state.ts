@@ -82,6 +82,7 @@ export function reduce(state: DashboardState, event: DashboardEvent): DashboardS
       return { ...state, problem: event.problem };
     case 'task-opened':
     case 'run-changed':
+    case 'model-promoted':
     case 'evaluated':
     case 'finished':
     case 'failed':

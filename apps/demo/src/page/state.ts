@@ -122,6 +122,7 @@ export function reduce(state: DemoState, event: DemoEvent): DemoState {
       return { ...state, part: undefined, aborted: [...state.aborted, event.record].slice(-MOST_ABORTED) };
     case 'task-opened':
     case 'run-changed':
+    case 'model-promoted':
     case 'evaluated':
     case 'finished':
     case 'failed':

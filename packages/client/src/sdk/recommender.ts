@@ -1,4 +1,5 @@
 import { secureWords, seededRandom, systemRandom, toHex, UsageError } from '@tutti/base';
+import type { Channel } from '@tutti/protocol';
 import { clientIdOf, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
 import { createDevice, type Device, type DevicePrivacy } from '../device.ts';
 import { createParticipation, type ParticipationEvent } from '../participation.ts';
@@ -17,10 +18,11 @@ import {
   type SimilarOptions,
 } from './lists.ts';
 import { coordinatorProofs } from './log-proofs.ts';
+import { openReleased, type Released } from './released.ts';
 import { openReceiptBook, receiptText, type Receipt, type ReceiptBook, type Receipts } from './receipts.ts';
 import type { SharedEngine } from './shared-engine.ts';
-import { eitherSignal } from './signals.ts';
-import { openTables, type Tables } from './tables.ts';
+import { deadlineSignal, eitherSignal } from './signals.ts';
+import { openTables, type KnownTable, type Tables } from './tables.ts';
 import { tokenSource } from './token.ts';
 
 /** What an app hears: of taking part, of consent, of what left. Nothing in it tells what a person likes. */
@@ -57,6 +59,8 @@ export interface RecommenderOptions {
   readonly onUnkept?: (cause: unknown) => void;
   /** Whether what is kept of the task is used at once, and the coordinator asked after that. */
   readonly keptFirst?: boolean;
+  /** Whose models it ranks with, once an operator puts some there; `canary` falls back on `stable`. Default `stable`. */
+  readonly channel?: Channel;
 }
 
 /** What is known once the task is. */
@@ -64,7 +68,14 @@ interface Known extends Learned {
   readonly identity: KeyPair;
   readonly id: ClientId;
   readonly tables: Tables;
+  /** The channels that it ranks with, the first that has a model. */
+  readonly released: readonly Released[];
+  /** Settles when they were asked for. */
+  readonly renewed: Promise<unknown>;
 }
+
+/** How long is waited for what channels have, where the task is kept and so the coordinator may be out of reach, in milliseconds. */
+const RENEW_MS = 5_000;
 
 /** Pause before the task is asked for again, in milliseconds. */
 const LEARN_AGAIN_MS = 5_000;
@@ -126,7 +137,18 @@ export class Recommender {
     await engine.prepare(model, task.layoutHash);
     const unkept = onUnkept === undefined ? {} : { onUnkept };
     const tables = openTables({ downloads, crypto, task, model, store, engine, ...unkept });
-    this.#latest = { ...learned, identity, id: clientIdOf(identity.publicKey, crypto), tables };
+    const channels: readonly Channel[] =
+      this.options.channel === 'canary' ? ['canary', 'stable'] : ['stable'];
+    const released = channels.map((channel) =>
+      openReleased({
+        ...{ downloads, crypto, task, model, store, engine, channel },
+        onProblem: (error) => this.#warn(error),
+      }),
+    );
+    const asked = first === 'store' ? [] : released.map((each) => each.renew(task, deadlineSignal(RENEW_MS)));
+    const renewed = Promise.all(asked);
+    const id = clientIdOf(identity.publicKey, crypto);
+    this.#latest = { ...learned, identity, id, tables, released, renewed };
     return this.#latest;
   }
 
@@ -138,8 +160,8 @@ export class Recommender {
   async recommend(options: RecommendOptions = {}): Promise<readonly Recommendation[]> {
     checkListOptions(options);
     const known = await this.know();
-    const { catalogue, tables, task, id } = known;
-    const table = await tables.newest(task.modelHash);
+    const { catalogue, id } = known;
+    const table = await tableOf(known);
     const history = await this.history.all();
     const vector = await this.#deviceOf(known).vector(table);
     const { positives } = examplesOf(history, catalogue, id, this.options.heldOut);
@@ -150,17 +172,19 @@ export class Recommender {
   /** Items that are like `item`, the most alike first, by what the model learned; none where it does not know `item`. */
   async similar(item: string, options: SimilarOptions = {}): Promise<readonly Recommendation[]> {
     checkListOptions(options);
-    const { catalogue, tables, task } = await this.know();
-    return this.#lists.similar(item, { table: await tables.newest(task.modelHash), catalogue }, options);
+    const known = await this.know();
+    const { catalogue } = known;
+    return this.#lists.similar(item, { table: await tableOf(known), catalogue }, options);
   }
 
   async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    const { task, tables } = await this.know();
+    const { task, tables, released } = await this.know();
     const info = await this.options.downloads.task(task.task, signal);
     checkPinned(info, task.coordinatorKey);
-    if (info.layoutHash === task.layoutHash && info.catalogueHash === task.catalogueHash)
-      await tables.open(info.modelHash, signal);
-    else await this.#knowAgain(signal);
+    if (info.layoutHash !== task.layoutHash || info.catalogueHash !== task.catalogueHash)
+      return this.#knowAgain(signal);
+    await Promise.all(released.map((each) => each.renew(info, signal)));
+    await tables.open(info.modelHash, signal);
   }
 
   /** Whether the catalogue has an item, as far as is known; nothing is asked for. */
@@ -303,7 +327,29 @@ export class Recommender {
       this.options.onEvent({ type: 'receipt', receipt: { ...receipt, text: receiptText(receipt) } });
   }
 
+  /** What a channel has is not as it should be; the last good model stays in use. */
+  #warn(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.options.onEvent({ type: 'warning', code: 'model-refused', message });
+  }
+
   #checkKept(): void {
     if (this.#forgotten) throw new UsageError('this client was forgotten; create another one');
   }
+}
+
+/** What is ranked with: the model of the first channel that has one, or the newest. */
+async function tableOf({ released, renewed, tables, task }: Known): Promise<KnownTable> {
+  const first = async (): Promise<KnownTable | undefined> => {
+    for (const each of released) {
+      const table = await each.table();
+      if (table !== undefined) return table;
+    }
+    return undefined;
+  };
+  const kept = await first();
+  if (kept !== undefined || task.promotions === undefined) return kept ?? tables.newest(task.modelHash);
+  // Something is on a channel, and nothing is here yet.
+  await renewed;
+  return (await first()) ?? tables.newest(task.modelHash);
 }

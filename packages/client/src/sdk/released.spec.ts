@@ -1,0 +1,209 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { keepLocal, toHex } from '@tutti/base';
+import { openTrainingEngine } from '@tutti/engine-simd';
+import { createModel, encodeCheckpoint, resolveModelConfig } from '@tutti/model';
+import {
+  manifestDigest,
+  promotionDigest,
+  type Manifest,
+  type SignedPromotion,
+  type TaskInfo,
+} from '@tutti/protocol';
+import { nodeCrypto as crypto } from '@tutti/secure-aggregation/node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { memoryClientStore } from '../memory-store.ts';
+import { openDownloads } from './http.ts';
+import { openReleased, type Released } from './released.ts';
+import { shareEngine, type SharedEngine } from './shared-engine.ts';
+
+const ITEMS = 6;
+const model = createModel(
+  resolveModelConfig({ family: 'mf', dimension: 2 }, { items: ITEMS, meanHistory: 5 }),
+  ITEMS,
+);
+const hashes = { layoutHash: '22'.repeat(32), catalogueHash: '44'.repeat(32) };
+const key = crypto.signKeyPairFromSeed(crypto.digest('released spec'));
+const VECTOR = keepLocal(Float32Array.of(1, 0));
+
+/** A checkpoint whose every item scores `value` under the vector. */
+const checkpoint = (value: number): Uint8Array =>
+  encodeCheckpoint({
+    layout: model.layout,
+    shared: Float32Array.from({ length: 2 * ITEMS }, () => value),
+    metadata: {},
+  });
+
+describe('the model on a device’s channel', () => {
+  let server: Server;
+  let engine: SharedEngine;
+  let released: Released;
+  let bundle: SignedPromotion | undefined;
+  let reopen: (over?: Partial<TaskInfo>) => Released;
+  const blobs = new Map<string, Uint8Array>();
+  const problems: string[] = [];
+  const task = { ...hashes, task: 'films', coordinatorKey: toHex(key.publicKey) } as TaskInfo;
+
+  /** What the coordinator says, as it signs it; `over` is of the manifest. */
+  const signed = (
+    sequence: number,
+    modelHash: string | null,
+    over: Partial<Manifest> = {},
+  ): SignedPromotion => {
+    const manifest: Manifest | null =
+      modelHash === null
+        ? null
+        : {
+            ...{ v: 1, task: 'films', round: 1, kind: 'round', atMs: 1, modelHash, ...hashes },
+            ...{ parent: null, cohort: null, epsilon: null, metrics: null },
+            ...over,
+          };
+    const named = manifest && toHex(manifestDigest(manifest, crypto));
+    const promotion = {
+      ...({ v: 1, task: 'films', channel: 'stable', sequence, atMs: 1, by: 'ada' } as const),
+      manifest: named,
+    };
+    return {
+      promotion,
+      promotionSignature: toHex(crypto.sign(promotionDigest(promotion, crypto), key.secretKey)),
+      manifest,
+      manifestSignature: manifest && toHex(crypto.sign(manifestDigest(manifest, crypto), key.secretKey)),
+    };
+  };
+  const put = (bytes: Uint8Array): string => {
+    const hash = toHex(crypto.digest('blob', bytes));
+    blobs.set(hash, bytes);
+    return hash;
+  };
+  const renew = (): Promise<void> => released.renew({ ...task, promotions: 1 });
+  const scored = async (from = released): Promise<number | undefined> => {
+    const table = await from.table();
+    return table && [...(await table.loaded.score(VECTOR))][0];
+  };
+
+  beforeEach(async () => {
+    blobs.clear();
+    problems.length = 0;
+    bundle = undefined;
+    server = createServer((request, response) => {
+      const path = request.url ?? '';
+      const hash = path.split('/').at(-1) ?? '';
+      const answer = path.includes('/channels/') ? bundle && JSON.stringify(bundle) : blobs.get(hash);
+      response.writeHead(answer === undefined ? 404 : 200).end(answer);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    engine = shareEngine(async (wanted) => ({
+      engine: await openTrainingEngine({ model: wanted, engine: 'ts' }),
+      notes: [],
+    }));
+    const store = memoryClientStore();
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    reopen = (over = {}) =>
+      openReleased({
+        ...{ downloads: openDownloads(url, fetch, crypto), crypto, model, store, engine },
+        task: { ...task, ...over },
+        channel: 'stable',
+        onProblem: (error) => void problems.push(String(error)),
+      });
+    released = reopen();
+  });
+  afterEach(async () => {
+    engine.close();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('is taken up, followed, and given up when the channel has none any more', async () => {
+    expect(await scored()).toBeUndefined();
+    await renew();
+    expect([await scored(), problems]).toEqual([undefined, []]);
+    bundle = signed(1, put(checkpoint(1)));
+    // Nothing is asked for a task of which nothing was promoted.
+    await released.renew(task);
+    expect(await scored()).toBeUndefined();
+    await renew();
+    expect(await scored()).toBe(1);
+    bundle = signed(2, put(checkpoint(2)));
+    await renew();
+    expect(await scored()).toBe(2);
+    // After a restart, without a network.
+    server.close();
+    expect(await scored(reopen())).toBe(2);
+    expect(problems).toEqual([]);
+  });
+
+  it('goes with the channel, back to none', async () => {
+    bundle = signed(1, put(checkpoint(1)));
+    await renew();
+    bundle = signed(2, null);
+    await renew();
+    expect([await scored(), problems]).toEqual([undefined, []]);
+  });
+
+  const forged = 'ab'.repeat(64);
+  it.each<[string, () => SignedPromotion, string]>([
+    [
+      'a forged signature',
+      () => ({ ...signed(2, put(checkpoint(2))), promotionSignature: forged }),
+      'promotionSignature',
+    ],
+    [
+      'a forged manifest',
+      () => ({ ...signed(2, put(checkpoint(2))), manifestSignature: forged }),
+      'manifestSignature',
+    ],
+    [
+      'a manifest of another model',
+      () => ({ ...signed(2, put(checkpoint(2))), manifest: signed(2, put(checkpoint(3))).manifest }),
+      'is not the one that is named',
+    ],
+    [
+      'a checkpoint that is not the one that is named',
+      () => {
+        const hash = put(checkpoint(2));
+        blobs.set(hash, checkpoint(3));
+        return signed(2, hash);
+      },
+      'is not blob',
+    ],
+    [
+      'a checkpoint that is cut off',
+      () => {
+        const hash = put(checkpoint(2));
+        blobs.set(hash, checkpoint(2).subarray(0, 40));
+        return signed(2, hash);
+      },
+      'is not blob',
+    ],
+    ['a checkpoint of another model', () => signed(2, put(checkpoint(2).subarray(0, 40))), 'checkpoint'],
+    ['a checkpoint that is gone', () => signed(2, '99'.repeat(32)), 'has no blob'],
+    ['an older promotion', () => signed(4, put(checkpoint(2))), 'number 4'],
+  ])('stays the last good one before %s, and says why', async (_, lie, problem) => {
+    bundle = signed(5, put(checkpoint(1)));
+    await renew();
+    bundle = lie();
+    if (bundle.promotion.sequence === 2) bundle = resequenced(lie(), 6);
+    await renew();
+    expect(await scored()).toBe(1);
+    expect(problems).toEqual([expect.stringContaining(problem)]);
+    expect(await scored(reopen())).toBe(1);
+  });
+
+  /** The same lie, later: signed anew where it was signed rightly. */
+  function resequenced(lie: SignedPromotion, sequence: number): SignedPromotion {
+    const promotion = { ...lie.promotion, sequence };
+    const promotionSignature =
+      lie.promotionSignature === forged
+        ? forged
+        : toHex(crypto.sign(promotionDigest(promotion, crypto), key.secretKey));
+    return { ...lie, promotion, promotionSignature };
+  }
+
+  it('of another catalogue is left alone: the newest model is of the one now', async () => {
+    bundle = signed(1, put(checkpoint(1)));
+    await renew();
+    expect(await scored(reopen({ catalogueHash: '55'.repeat(32) }))).toBeUndefined();
+    bundle = signed(2, put(checkpoint(2)), { layoutHash: '66'.repeat(32) });
+    await renew();
+    expect([await scored(), problems]).toEqual([1, []]);
+  });
+});
