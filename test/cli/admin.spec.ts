@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { toHex } from '@tutti/base';
 import { runCli } from '@tutti/cli';
 import { memoryBlobs, memoryStore } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -82,6 +83,53 @@ describe('operating a coordinator', () => {
     const list = await tutti('task', 'list', '--json');
     expect(JSON.parse(list.stdout)).toMatchObject({ tasks: [{ task: 'films' }, { task: 'books' }] });
   });
+
+  it(
+    'lists, shows, promotes, rolls back and exports models, in both forms',
+    { timeout: 30_000 },
+    async () => {
+      vi.stubEnv('TUTTI_COORDINATOR', url);
+      const token = ['--token-file', join(folder, 'ada.token')];
+      expect((await tutti('model', 'list', 'films')).stdout).toMatch(
+        /^ round {2}manifest [^]*\n {5}0 {2}[0-9a-f]{12} {2}first /,
+      );
+      const shown = JSON.parse((await tutti('model', 'show', 'films', '0', '--json')).stdout) as {
+        manifest: { modelHash: string };
+      };
+      expect((await tutti('model', 'promote', 'films', '7', ...token)).stderr).toContain(
+        'tutti model list shows',
+      );
+      const promoted = await tutti('model', 'promote', 'films', '0', ...token);
+      expect(promoted.stdout).toContain('channel stable has the model of round 0 (');
+      const back = await tutti('model', 'rollback', 'films', ...token);
+      expect(back.stdout).toBe('channel stable has no model: devices rank with the newest\n');
+      expect((await tutti('model', 'rollback', 'films', ...token)).stderr).toContain(
+        'nothing on this channel',
+      );
+
+      const out = join(folder, 'films.safetensors');
+      expect((await tutti('model', 'export', 'films', '0', '--out', out)).code).toBe(0);
+      expect(toHex(nodeCrypto.digest('blob', readFileSync(out)))).toBe(shown.manifest.modelHash);
+      expect(JSON.parse(readFileSync(`${out}.manifest.json`, 'utf8'))).toMatchObject({
+        manifest: shown.manifest,
+      });
+      const again = await tutti('model', 'export', 'films', '0', '--out', out);
+      expect([again.code, again.stderr]).toMatchObject([
+        2,
+        expect.stringContaining('nothing is overwritten'),
+      ]);
+      const asTfjs = ['--format', 'tfjs', '--out', join(folder, 'films'), '--json'];
+      const { files } = JSON.parse((await tutti('model', 'export', 'films', '0', ...asTfjs)).stdout) as {
+        files: string[];
+      };
+      expect(files.map((path) => path.slice(folder.length))).toEqual(
+        ['group1-shard1of1.bin', 'model.json', 'manifest.json'].map((name) => `/films/${name}`),
+      );
+      expect(JSON.parse(readFileSync(join(folder, 'films', 'model.json'), 'utf8'))).toMatchObject({
+        format: 'layers-model',
+      });
+    },
+  );
 
   it('pauses, resumes and stops by name, asking before what is for good, and the log tells by whom', async () => {
     vi.stubEnv('TUTTI_COORDINATOR', url);

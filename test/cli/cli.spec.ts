@@ -82,6 +82,11 @@ describe('the command line', () => {
     'task stop',
     'rounds',
     'logs',
+    'model list',
+    'model show',
+    'model promote',
+    'model rollback',
+    'model export',
   ])('%s --help shows examples and ends with 0', async (command) => {
     const { code, stdout } = await tuttiHere([...command.split(' '), '--help']);
     expect(code).toBe(0);

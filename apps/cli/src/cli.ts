@@ -7,6 +7,7 @@ import { coordinatorCommand } from './commands/coordinator.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { logsCommand } from './commands/logs.ts';
+import { modelCommand } from './commands/model.ts';
 import { privacyCommand } from './commands/privacy.ts';
 import { roundsCommand } from './commands/rounds.ts';
 import { simulateCommand } from './commands/simulate.ts';
@@ -43,6 +44,7 @@ export function buildProgram(): Command {
     tokenCommand(),
     taskCommand(),
     roundsCommand(),
+    modelCommand(),
     logsCommand(),
     doctorCommand(),
     privacyCommand(),

@@ -37,6 +37,9 @@ export class RegistryError extends FederatedError {
   }
 }
 
+/** Characters of a hash that name it; a round has fewer digits. */
+const SHORTEST_HASH = 12;
+
 /** A model with the coordinator's word on it. */
 export interface SignedManifest {
   readonly hash: string;
@@ -61,9 +64,12 @@ export class Registry {
     return manifestsOf(config.name, log.history, ports.crypto).toReversed();
   }
 
-  /** One model by the hash of its manifest, or by its round: the newest of that round. */
+  /** One model by the hash of its manifest, by the beginning of it, or by its round: the newest of that round. */
   find(name: string): ModelVersion | undefined {
-    return this.models().find(({ hash, manifest }) => hash === name || String(manifest.round) === name);
+    const isHash = name.length >= SHORTEST_HASH;
+    return this.models().find(({ hash, manifest }) =>
+      isHash ? hash.startsWith(name) : String(manifest.round) === name,
+    );
   }
 
   /** Which channels a model is on. */

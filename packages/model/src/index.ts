@@ -35,6 +35,7 @@ export type { ItemContent, ItemFeatures } from './content/features.ts';
 export { unpackPull } from './content/pull.ts';
 export { isFactorization } from './is-factorization.ts';
 export { createEngine } from './engine.ts';
+export { layersFiles, layersModel } from './layers-model.ts';
 export { createModel, initialShared } from './model.ts';
 export {
   defaultNoiseMultiplier,

@@ -68,6 +68,8 @@ function refusalOf(status: number, body: unknown, coordinator: string): CommandE
       `${coordinator} has no such interface: is it a coordinator of this version?`,
       EXIT.failed,
     );
+  if (code === 'model/unknown')
+    return new CommandError(`${message}; tutti model list shows those that there are`);
   if (code === 'http/unknown-task')
     return new CommandError(`${message}; tutti task list shows those that it has`);
   const later = typeof retryAfterMs === 'number' ? `; try again in ${Math.ceil(retryAfterMs / 1_000)} s` : '';
