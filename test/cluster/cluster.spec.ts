@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemRandom } from '@tutti/base';
 import { openWorker } from '@tutti/cluster-redis';
-import type { CoordinationOptions } from '@tutti/coordination';
+import { RegistryError, type CoordinationOptions, type Registry } from '@tutti/coordination';
 import { openSharedPostgresStorage } from '@tutti/storage-postgres';
 import type { TestServer } from '@tutti/storage-postgres/testing';
 import { localUnmasker, type CryptoSuite } from '@tutti/secure-aggregation';
@@ -19,6 +19,7 @@ import {
   startServers,
   TAKE_OVER_MS,
   until,
+  type Node,
   type Servers,
 } from './processes.ts';
 import { recordRedis, type Recorder } from './recorder.ts';
@@ -125,6 +126,39 @@ describe('a cluster', () => {
     ]);
     for (const node of [...gateways, owner]) await node.close();
     await wire.close();
+  }, 60_000);
+
+  it('has one registry: a model that is promoted at one gateway is what devices at the other rank with', async (ctx) => {
+    const { redis, postgres } = servers((reason) => ctx.skip(reason));
+    const store = await postgres.newDatabase();
+    const shared = { redis: redis.url, store, tasks: [filmsTask(5, { rounds: 2 })] };
+    const owner = await openNode({ ...shared, roles: ['owner'] });
+    const first = await openNode({ ...shared, roles: ['gateway'] });
+    const second = await openNode({ ...shared, roles: ['gateway'] });
+    const registryAt = ({ coordinator }: Node) => coordinator.coordination.registry('films') as Registry;
+    const people = await openPeople(join(folder, 'models'), [first.url], 5);
+    const roundsAt = () =>
+      [first, second].map(({ coordinator }) => coordinator.coordination.rounds('films').length);
+    await until('two rounds', () => roundsAt().every((count) => count === 2));
+    await people.close();
+
+    await registryAt(first).change({ channel: 'stable', model: '1', by: 'ada' });
+    const here = await registryAt(first).current('stable');
+    expect(here?.manifest).toMatchObject({ round: 1, kind: 'round' });
+    await until('word of it', () => second.coordinator.coordination.taskInfo('films')?.promotions === 1);
+    expect(await registryAt(second).current('stable')).toEqual(here);
+    expect(await registryAt(second).models()).toEqual(await registryAt(first).models());
+    const late = await openPeople(join(folder, 'late'), [second.url], 1);
+    const lists = await late.clients[0]?.recommend({ k: 5 });
+    expect(lists).toHaveLength(5);
+    await late.close();
+    await expect(registryAt(second).change({ channel: 'canary', model: null, by: 'ada' })).rejects.toThrow(
+      RegistryError,
+    );
+    await registryAt(second).change({ channel: 'stable', model: null, by: 'ada' });
+    await until('word of it', () => first.coordinator.coordination.taskInfo('films')?.promotions === 2);
+    expect((await registryAt(first).current('stable'))?.manifest).toBeNull();
+    for (const node of [first, second, owner]) await node.close();
   }, 60_000);
 });
 

@@ -140,6 +140,7 @@ const NO_GATEWAY: Omit<Coordination, 'publicKey' | 'drain' | 'close'> = {
   taskInfo: () => undefined,
   status: () => undefined,
   rounds: () => [],
+  registry: () => undefined,
   connected: () => undefined,
   disconnected: () => undefined,
   handle: refuse,

@@ -8,9 +8,11 @@ import {
 } from '@tutti/protocol';
 import {
   TaskStoppedError,
+  type ChannelRequest,
   type CoordinationEvent,
   type EvaluationRecord,
   type Outbox,
+  type RegistryRefusal,
   type RunState,
   type Store,
 } from '@tutti/coordination';
@@ -23,6 +25,7 @@ import type { NodeId } from './sealing.ts';
 import { TaskView } from './task-view.ts';
 import { bytesOfWords } from './word-bytes.ts';
 import {
+  channelAnswer,
   countAnswer,
   headOf,
   runAnswer,
@@ -121,6 +124,12 @@ export class GatewayTask {
   async setRun(run: RunState, by: string): Promise<void> {
     const { head } = await this.#ask('run', { task: this.#name, run, by }, []);
     if (runAnswer.parse(head).isStopped) throw new TaskStoppedError(this.#name, 'stopped');
+  }
+
+  /** Has a channel of models changed. @returns why it could not be. @throws {NoAnswerError} */
+  async changeChannel(request: ChannelRequest): Promise<RegistryRefusal | undefined> {
+    const { head } = await this.#ask('channel', { task: this.#name, ...request }, []);
+    return channelAnswer.parse(head).refused ?? undefined;
   }
 
   /** Sends newcomers away, and lets those who wait be asked at other gateways. */

@@ -8,6 +8,7 @@ import {
 import type { Reply } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
 import type { Bus } from './bus.ts';
+import { gatewayRegistry } from './gateway-registry.ts';
 import { answerOwners, GatewayTask } from './gateway-task.ts';
 import type { Members } from './members.ts';
 import { addPadsInPlace } from './pads.ts';
@@ -44,6 +45,13 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
       ({ name }) => [name, new GatewayTask({ name, bus, outbox, store, bounds, emit })] as const,
     ),
   );
+  const registries = new Map(
+    [...tasks].flatMap(([name, task]) =>
+      coordination.keyPair === undefined
+        ? []
+        : [[name, gatewayRegistry(name, task, coordination, coordination.keyPair)] as const],
+    ),
+  );
   const taskOf = new Map<ClientId, GatewayTask>();
   answerOwners(bus, tasks, (part, { salt, gateways }) =>
     addPadsInPlace(part, { self: bus.self, gateways, salt, secret, crypto }),
@@ -78,6 +86,7 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
     handle: async (client, message) => taskOf.get(client)?.handle(client, message) ?? NOT_GREETED,
     inputAdded: async () => NOT_GREETED,
     evaluate: async (name) => named(name).evaluate(),
+    registry: (name) => registries.get(name),
     setRun: async (name, run, by) => named(name).setRun(run, by),
     addTask: async (config) => {
       throw new TasksFixedError(config.name);

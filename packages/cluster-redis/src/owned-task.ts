@@ -1,5 +1,6 @@
 import {
   createCoordination,
+  RegistryError,
   TaskStoppedError,
   type Coordination,
   type CoordinationEvent,
@@ -170,6 +171,17 @@ export class OwnedTask {
       return { head: { isStopped: false }, parts: [] };
     } catch (error) {
       if (error instanceof TaskStoppedError) return { head: { isStopped: true }, parts: [] };
+      throw error;
+    }
+  }
+
+  /** Puts a model on a channel, or takes the last one off it. */
+  async changeChannel({ channel, model, by }: HeadOf<'channel'>): Promise<Packet> {
+    try {
+      await this.#engine.registry(this.name)?.change({ channel, model, by });
+      return { head: { refused: null }, parts: [] };
+    } catch (error) {
+      if (error instanceof RegistryError) return { head: { refused: error.reason }, parts: [] };
       throw error;
     }
   }

@@ -217,6 +217,10 @@ function answerGateways(bus: Bus, tasks: ReadonlyMap<string, OwnedTask>): void {
     const run = headOf('run', head);
     return taskOf(run.task).setRun(run);
   });
+  bus.on('channel', async (_from, { head }): Promise<Packet> => {
+    const channel = headOf('channel', head);
+    return taskOf(channel.task).changeChannel(channel);
+  });
   bus.on('evaluate', async (_from, { head }): Promise<Packet> =>
     taskOf(headOf('evaluate', head).task).evaluate(),
   );

@@ -1,5 +1,5 @@
-import { RUN_STATES, type CoordinationEvent, type TaskStatus } from '@tutti/coordination';
-import type { TaskInfo } from '@tutti/protocol';
+import { REGISTRY_REFUSALS, RUN_STATES, type CoordinationEvent, type TaskStatus } from '@tutti/coordination';
+import { CHANNELS, type TaskInfo } from '@tutti/protocol';
 import { parseClientId, WORD_BITS, type ClientId } from '@tutti/secure-aggregation';
 import * as z from 'zod/mini';
 
@@ -54,6 +54,13 @@ export const WORDS = {
   evaluate: z.strictObject(task),
   /** Whether the task may begin attempts, as whoever operates it wants it. */
   run: z.strictObject({ ...task, run: z.enum(RUN_STATES), by: z.string() }),
+  /** What a channel of models is to have. */
+  channel: z.strictObject({
+    ...task,
+    channel: z.enum(CHANNELS),
+    model: z.nullable(z.string()),
+    by: z.string(),
+  }),
   // An owner tells a gateway.
   /** Messages to clients: each beside its letter. */
   deliver: z.strictObject({
@@ -97,3 +104,6 @@ export const countAnswer = z.strictObject({ isHere: z.boolean() });
 
 /** Whether a task could be paused, resumed or stopped. */
 export const runAnswer = z.strictObject({ isStopped: z.boolean() });
+
+/** Why a channel could not be changed; null where it was. */
+export const channelAnswer = z.strictObject({ refused: z.nullable(z.enum(REGISTRY_REFUSALS)) });

@@ -53,7 +53,7 @@ export type {
 export { manualClock, memoryBlobs, memoryGroupSums, memoryPlace, memoryStore } from './memory.ts';
 export type { ManualClock } from './memory.ts';
 export { Registry, REGISTRY_REFUSALS, RegistryError } from './registry.ts';
-export type { RegistryRefusal, SignedManifest } from './registry.ts';
+export type { ChannelRequest, RegistryOptions, RegistryRefusal, SignedManifest } from './registry.ts';
 export type { ModelVersion } from './models.ts';
 export { blobHash, JournalConflictError } from './ports.ts';
 export type { Blobs, Clock, GroupKey, GroupSums, Outbox, Store, Traffic } from './ports.ts';

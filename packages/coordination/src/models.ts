@@ -67,6 +67,17 @@ function factsOfRound(record: RoundRecord): Omit<Facts, 'layoutHash' | 'catalogu
   };
 }
 
+/** Characters of a hash that name it; a round has fewer digits. */
+const SHORTEST_HASH = 12;
+
+/** The model of a hash, of the beginning of one, or of a round: the newest of that round. */
+export function findModel(models: readonly ModelVersion[], name: string): ModelVersion | undefined {
+  const isHash = name.length >= SHORTEST_HASH;
+  return models.findLast(({ hash, manifest }) =>
+    isHash ? hash.startsWith(name) : String(manifest.round) === name,
+  );
+}
+
 /** What was put on a channel and not taken back, the last one on top. */
 export function channelOf(
   { promotions }: Pick<TaskHistory, 'promotions'>,

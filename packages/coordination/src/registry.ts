@@ -8,10 +8,10 @@ import {
   type Promotion,
   type SignedPromotion,
 } from '@tutti/protocol';
-import { JOURNAL_VERSION, type JournalEntry, type TaskHistory } from './journal.ts';
-import { channelOf, keptForChannels, manifestsOf, type ModelVersion } from './models.ts';
-import type { Serial } from './serial.ts';
-import type { TaskParts } from './task-parts.ts';
+import type { CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
+import type { TaskHistory } from './journal.ts';
+import { channelOf, findModel, manifestsOf, type ModelVersion } from './models.ts';
+import type { Blobs } from './ports.ts';
 
 /** Why a channel cannot be changed as it was asked. */
 export const REGISTRY_REFUSALS = ['unknown-model', 'gone', 'other-catalogue', 'nothing-promoted'] as const;
@@ -37,8 +37,14 @@ export class RegistryError extends FederatedError {
   }
 }
 
-/** Characters of a hash that name it; a round has fewer digits. */
-const SHORTEST_HASH = 12;
+/** What is asked of a channel. */
+export interface ChannelRequest {
+  readonly channel: Channel;
+  /** Puts the model on it that is named by a hash or a round; null takes the last one off. */
+  readonly model: string | null;
+  /** Name of whoever asks for it. */
+  readonly by: string;
+}
 
 /** A model with the coordinator's word on it. */
 export interface SignedManifest {
@@ -51,49 +57,55 @@ export interface SignedManifest {
   readonly kept: boolean;
 }
 
+/** What a registry is made of. */
+export interface RegistryOptions {
+  readonly task: string;
+  readonly crypto: CryptoSuite;
+  /** The coordinator's. */
+  readonly keyPair: KeyPair;
+  readonly blobs: Pick<Blobs, 'get'>;
+  /** The task's history as it is now. */
+  readonly history: () => Promise<TaskHistory>;
+  /** Carries a request out where the task is run; durable when it resolves. */
+  readonly change: (request: ChannelRequest) => Promise<RegistryRefusal | undefined>;
+}
+
 /** The models of a task, and which of them clients rank with. All of it follows from the journal. */
 export class Registry {
-  constructor(
-    private readonly parts: TaskParts,
-    private readonly serial: Serial,
-  ) {}
+  constructor(private readonly options: RegistryOptions) {}
 
-  /** Every model there was, the newest first. */
-  models(): readonly ModelVersion[] {
-    const { config, log, ports } = this.parts;
-    return manifestsOf(config.name, log.history, ports.crypto).toReversed();
+  /** Every model there was, the newest first, with the channels that it is on. */
+  async models(): Promise<readonly (ModelVersion & { readonly channels: readonly Channel[] })[]> {
+    const { task, crypto } = this.options;
+    const history = await this.options.history();
+    return manifestsOf(task, history, crypto)
+      .map((model) => ({ ...model, channels: channelsOf(history, model.hash) }))
+      .toReversed();
   }
 
   /** One model by the hash of its manifest, by the beginning of it, or by its round: the newest of that round. */
-  find(name: string): ModelVersion | undefined {
-    const isHash = name.length >= SHORTEST_HASH;
-    return this.models().find(({ hash, manifest }) =>
-      isHash ? hash.startsWith(name) : String(manifest.round) === name,
-    );
-  }
-
-  /** Which channels a model is on. */
-  channelsOf(hash: string): readonly Channel[] {
-    return CHANNELS.filter((channel) => channelOf(this.#history, channel).at(-1)?.manifest === hash);
-  }
-
-  async signed({ hash, manifest }: ModelVersion): Promise<SignedManifest> {
-    const kept = (await this.parts.ports.blobs.get(manifest.modelHash)) !== undefined;
-    const signature = this.#sign(manifestDigest(manifest, this.parts.ports.crypto));
-    return { hash, manifest, signature, channels: this.channelsOf(hash), kept };
+  async find(name: string): Promise<SignedManifest | undefined> {
+    const { task, crypto, blobs } = this.options;
+    const history = await this.options.history();
+    const found = findModel(manifestsOf(task, history, crypto), name);
+    if (found === undefined) return undefined;
+    const { hash, manifest } = found;
+    const kept = (await blobs.get(manifest.modelHash)) !== undefined;
+    const signature = this.#sign(manifestDigest(manifest, crypto));
+    return { hash, manifest, signature, channels: channelsOf(history, hash), kept };
   }
 
   /** What a channel has, signed for clients; undefined where nothing was ever put on it. */
-  current(channel: Channel): SignedPromotion | undefined {
-    const { crypto } = this.parts.ports;
-    const { promotions } = this.#history;
-    const at = promotions.findLastIndex((entry) => entry.channel === channel);
-    const entry = promotions[at];
+  async current(channel: Channel): Promise<SignedPromotion | undefined> {
+    const { task, crypto } = this.options;
+    const history = await this.options.history();
+    const at = history.promotions.findLastIndex((entry) => entry.channel === channel);
+    const entry = history.promotions[at];
     if (entry === undefined) return undefined;
     const { atMs, manifest: named, by } = entry;
-    const task = this.parts.config.name;
     const promotion: Promotion = { v: 1, task, channel, sequence: at + 1, atMs, manifest: named, by };
-    const manifest = (named === null ? undefined : this.find(named)?.manifest) ?? null;
+    const model = named === null ? undefined : findModel(manifestsOf(task, history, crypto), named);
+    const manifest = model?.manifest ?? null;
     return {
       promotion,
       promotionSignature: this.#sign(promotionDigest(promotion, crypto)),
@@ -102,72 +114,22 @@ export class Registry {
     };
   }
 
-  /** Puts a model on a channel; what is there already changes nothing. Durable when it resolves. @throws {RegistryError} */
-  async promote(channel: Channel, name: string, by: string): Promise<void> {
-    await this.#change(async () => {
-      const { blobs } = this.parts.ports;
-      const version = this.find(name);
-      if (version === undefined) return 'unknown-model';
-      const { modelHash, layoutHash, catalogueHash } = version.manifest;
-      const { hashes } = this.#history;
-      if (layoutHash !== hashes?.layoutHash || catalogueHash !== hashes.catalogueHash)
-        return 'other-catalogue';
-      if ((await blobs.get(modelHash)) === undefined) return 'gone';
-      if (this.channelsOf(version.hash).includes(channel)) return undefined;
-      return { channel, step: 'promote', manifest: version.hash, modelHash, by };
-    });
-  }
-
-  /** Takes the last model off a channel: the one before it is there again, or none. @throws {RegistryError} */
-  async rollback(channel: Channel, by: string): Promise<void> {
-    await this.#change(async () => {
-      const stack = channelOf(this.#history, channel);
-      if (stack.length === 0) return 'nothing-promoted';
-      const before = stack.at(-2);
-      return {
-        ...{ channel, step: 'rollback', by },
-        ...{ manifest: before?.manifest ?? null, modelHash: before?.modelHash ?? null },
-      };
-    });
-  }
-
-  get #history(): TaskHistory {
-    return this.parts.log.history;
+  /**
+   * Puts a model on a channel, or takes the last one off it: the one before is there again, or none. What is there already changes
+   * nothing. Durable when it resolves.
+   * @throws {RegistryError}
+   */
+  async change(request: ChannelRequest): Promise<void> {
+    const refused = await this.options.change(request);
+    if (refused !== undefined) throw new RegistryError(this.options.task, refused);
   }
 
   #sign(digest: Uint8Array): string {
-    const { crypto, keyPair } = this.parts.ports;
+    const { crypto, keyPair } = this.options;
     return toHex(crypto.sign(digest, keyPair.secretKey));
-  }
-
-  /** Writes a change down between other things that happen, and forgets checkpoints that nothing needs any more. */
-  async #change(decide: () => Promise<RegistryRefusal | Change | undefined>): Promise<void> {
-    const { config, log, ports } = this.parts;
-    const refused = await this.serial.run(async () => {
-      const change = await decide();
-      if (typeof change !== 'object') return change;
-      const before = log.history;
-      await log.append({ v: JOURNAL_VERSION, type: 'model-promoted', atMs: ports.clock.now(), ...change });
-      const { channel, step, by, modelHash } = change;
-      ports.emit({ type: 'model-promoted', task: config.name, channel, step, by, modelHash });
-      await this.#forget(before);
-      return undefined;
-    });
-    // Whoever asked for it hears of it; it is no failure of the task.
-    if (refused !== undefined) throw new RegistryError(config.name, refused);
-  }
-
-  async #forget(before: TaskHistory): Promise<void> {
-    const { config, log, ports } = this.parts;
-    const { rounds, modelHash } = log.history;
-    const needed = new Set([
-      ...keptForChannels(log.history),
-      ...rounds.slice(-config.keepCheckpoints).map((record) => record.modelHash),
-      ...(rounds.length < config.keepCheckpoints ? [log.history.created?.modelHash] : []),
-      modelHash,
-    ]);
-    for (const hash of keptForChannels(before)) if (!needed.has(hash)) await ports.blobs.delete(hash);
   }
 }
 
-type Change = Omit<Extract<JournalEntry, { type: 'model-promoted' }>, 'v' | 'type' | 'atMs'>;
+/** Which channels a model is on. */
+export const channelsOf = (history: TaskHistory, hash: string): readonly Channel[] =>
+  CHANNELS.filter((channel) => channelOf(history, channel).at(-1)?.manifest === hash);

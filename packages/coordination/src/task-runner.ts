@@ -18,6 +18,7 @@ import {
   type Summing,
 } from './attempt.ts';
 import { pruneCheckpoints } from './checkpoints.ts';
+import { registryOf } from './channel-change.ts';
 import { countUnmasking, wouldOverspend } from './budget.ts';
 import { currentConfig, sumAttempt, type Summed } from './commit.ts';
 import { describeAttempt } from './describe.ts';
@@ -38,7 +39,7 @@ import type { Lobby } from './lobby.ts';
 import type { RunnerPorts } from './ports.ts';
 import type { Post } from './post.ts';
 import { chooseCohort, roomFor, wantedNext, type Wanted } from './selection.ts';
-import { Registry } from './registry.ts';
+import type { Registry } from './registry.ts';
 import { changeRun } from './run-state.ts';
 import { Serial } from './serial.ts';
 import type { PublishedSlice } from './slice.ts';
@@ -89,7 +90,7 @@ export class TaskRunner {
   ) {
     this.#parts = taskParts(config, ports);
     this.#serial = new Serial((error) => this.#emitFailure(error));
-    this.registry = new Registry(this.#parts, this.#serial);
+    this.registry = registryOf(this.#parts, this.#serial);
   }
 
   get #log(): TaskLog {

@@ -57,8 +57,8 @@ export function modelRoutes(coordination: Coordination): readonly ApiRoute[] {
     if (registry === undefined) throw unknownTask();
     return registry;
   };
-  const current = (registry: Registry, channel: Channel): z.input<typeof channelSchema> => {
-    const found = registry.current(channel);
+  const current = async (registry: Registry, channel: Channel): Promise<z.input<typeof channelSchema>> => {
+    const found = await registry.current(channel);
     if (found === undefined)
       throw new ApiError(404, 'model/nothing-promoted', `nothing was ever put on channel ${channel}`);
     return found;
@@ -72,13 +72,12 @@ export function modelRoutes(coordination: Coordination): readonly ApiRoute[] {
         summary: 'the models of a task',
       },
       ...{ query: pageQuery, schema: modelsSchema },
-      handle({ params: { task }, query: { from, limit } }) {
-        const registry = registryOf(task);
-        const all = registry.models();
+      async handle({ params: { task }, query: { from, limit } }) {
+        const all = await registryOf(task).models();
         const page = all.slice(from - 1, from - 1 + limit);
         const next = from + page.length;
         return {
-          models: page.map((model) => ({ ...model, channels: [...registry.channelsOf(model.hash)] })),
+          models: page.map(({ channels, ...model }) => ({ ...model, channels: [...channels] })),
           next: page.length > 0 && next <= all.length ? next : null,
         };
       },
@@ -87,10 +86,9 @@ export function modelRoutes(coordination: Coordination): readonly ApiRoute[] {
       ...{ method: 'get', path: '/tasks/{task}/models/{model}', operation: 'showModel' },
       ...{ summary: 'a model, by the hash of its manifest or by its round', schema: signedModelSchema },
       async handle({ params: { task, model = '' } }) {
-        const registry = registryOf(task);
-        const found = registry.find(model);
+        const found = await registryOf(task).find(model);
         if (found === undefined) throw unknownModel();
-        const { channels, ...signed } = await registry.signed(found);
+        const { channels, ...signed } = found;
         return { ...signed, channels: [...channels] };
       },
     }),
@@ -100,14 +98,14 @@ export function modelRoutes(coordination: Coordination): readonly ApiRoute[] {
       ...{ body: z.strictObject({ channel: z.enum(CHANNELS) }), schema: channelSchema },
       async handle({ params: { task, model = '' }, body: { channel }, by }) {
         const registry = registryOf(task);
-        await registry.promote(channel, model, by?.name ?? '').catch(refuse);
+        await registry.change({ channel, model, by: by?.name ?? '' }).catch(refuse);
         return current(registry, channel);
       },
     }),
     jsonRoute({
       ...{ method: 'get', path: '/tasks/{task}/channels/{channel}', operation: 'showChannel' },
       ...{ summary: 'what clients of a channel rank with', schema: channelSchema },
-      handle: ({ params: { task, channel } }) => current(registryOf(task), channelIn(channel)),
+      handle: async ({ params: { task, channel } }) => current(registryOf(task), channelIn(channel)),
     }),
     jsonRoute({
       ...{ method: 'post', path: '/tasks/{task}/channels/{channel}/rollback', operation: 'rollBack' },
@@ -115,7 +113,7 @@ export function modelRoutes(coordination: Coordination): readonly ApiRoute[] {
       schema: channelSchema,
       async handle({ params: { task, channel }, by }) {
         const registry = registryOf(task);
-        await registry.rollback(channelIn(channel), by?.name ?? '').catch(refuse);
+        await registry.change({ channel: channelIn(channel), model: null, by: by?.name ?? '' }).catch(refuse);
         return current(registry, channelIn(channel));
       },
     }),
