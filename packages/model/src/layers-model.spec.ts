@@ -4,7 +4,7 @@ import { keepLocal, seededRandom } from '@tutti/base';
 import { describe, expect, it } from 'vitest';
 import { createEngine } from './engine.ts';
 import { layersFiles } from './layers-model.ts';
-import { createModel } from './model.ts';
+import { createModel, initialShared } from './model.ts';
 import { resolveModelConfig } from './config.ts';
 import { openNodeTensorflow } from './node.ts';
 import type { ModelInput } from './types.ts';
@@ -80,7 +80,7 @@ describe('a model for TensorFlow.js', () => {
     );
     const { tf } = await openNodeTensorflow({ backend: 'cpu' });
     const before = tf.memory().numTensors;
-    const files = await layersFiles(tf, model, model.initialShared(seededRandom(1)));
+    const files = await layersFiles(tf, model, initialShared(model, seededRandom(1)));
     expect(tf.memory().numTensors).toBe(before);
     expect([...files.keys()].sort()).toEqual([
       ...['group1-shard1of2.bin', 'group1-shard2of2.bin', 'model.json'],
