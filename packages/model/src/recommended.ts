@@ -35,7 +35,7 @@ const TOWER_CLIP = 8;
 const NEUMF_CLIP = 16;
 
 /** Server step of the factorisations: long at first, and half as long after some rounds, when only sampling moves the rows (bench/results.md). */
-const FACTOR_RATE = 0.04;
+const FACTOR_RATE = 0.03;
 const FACTOR_DECAY_ROUNDS = 30;
 
 /** Server step of the neural families without noise, and what its product with the noise of a coordinate's mean may be. */
