@@ -217,6 +217,45 @@ describe('the command line', () => {
 });
 
 describe('tutti simulate', () => {
+  it('of ratings says how far predictions are, as tutti evaluate does of its checkpoint', async () => {
+    const data = join(folder, 'ratings.csv');
+    const rows = Array.from({ length: 600 }, (_, row) => {
+      const [person, film] = [row % 30, Math.floor(row / 30) + (row % 3)];
+      return `p${person},f${film},${1 + ((person + 2 * film) % 5)},${row}`;
+    });
+    writeFileSync(data, ['user,item,rating,timestamp', ...rows].join('\n'));
+    const out = join(folder, 'rated');
+    const run = ['simulate', '--dataset', data, '--model', 'mf', '--loss', 'mse', '--dimension', '3'];
+    const more = [
+      '--rounds',
+      '3',
+      '--cohort',
+      '16',
+      '--protocol',
+      'plain',
+      '--checkpoint-every',
+      '3',
+      '--out',
+      out,
+    ];
+    const simulated = await tutti([...run, ...more]);
+    const [line] = /ratings of test items: RMSE .*/.exec(simulated.stdout) ?? [];
+    expect(line).toMatch(/RMSE \d\.\d{4}; predicting the mean/);
+    const checkpoint = join(out, 'checkpoints', 'round-00003.safetensors');
+    const evaluated = await tutti([
+      ...[
+        'evaluate',
+        '--checkpoint',
+        checkpoint,
+        '--config',
+        join(out, 'config.json'),
+        '--against',
+        'popularity',
+      ],
+    ]);
+    expect(evaluated.stdout).toContain(line);
+  });
+
   it('writes its folder, one JSON object, and a checkpoint that tutti evaluate measures alike', async () => {
     const out = join(folder, 'run');
     const small = [

@@ -19,6 +19,7 @@
 export { FITS } from './options.ts';
 export type { Fit, SimulationOptions } from './options.ts';
 export { partsOf } from './population.ts';
+export { ratingErrors } from './quality.ts';
 export { qualityOf, qualityOfMetrics } from './ranking.ts';
 export type {
   Quality,

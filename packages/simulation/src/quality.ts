@@ -49,7 +49,7 @@ export async function rankEverybody(
 /** How far predicted ratings of test items are from what was given; nothing for models that predict none. */
 export function ratingErrors(
   people: readonly PersonRanking[],
-  { test: { ratings } }: Population,
+  { test: { ratings } }: { readonly test: Pick<Population['test'], 'ratings'> },
   config: ModelConfig,
 ): Pick<SimulationResult, 'rmse'> {
   if (!predictsRatings(config)) return {};

@@ -1,12 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { DecodeError } from '@tutti/base';
-import { historyOf, rootMeanSquareError } from '@tutti/evaluation';
+import { historyOf } from '@tutti/evaluation';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
   createModel,
   decodeCheckpoint,
-  predictsRatings,
   resolveModelConfig,
   MODEL_FAMILIES,
   type ModelFamily,
@@ -14,6 +13,7 @@ import {
   type SharedLayout,
   type TrainingEngine,
 } from '@tutti/model';
+import { ratingErrors, type SimulationResult } from '@tutti/simulation';
 import { describeData, openData, type DataChoice } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -31,6 +31,7 @@ import type { ReferenceName } from '../quality/references.ts';
 import { qualityPage } from '../report/quality-page.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { methodsLines } from '../ui/quality.ts';
+import { ratingLines } from '../ui/simulation.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
 
 interface EvaluateFlags extends EngineFlags, ModelFlags {
@@ -130,13 +131,12 @@ async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: A
     screen,
     central: { engine, steps: Number(metadata['round'] ?? 0) || CENTRAL_STEPS, parts: CENTRAL_PARTS },
   };
-  let rmse: number | null = null;
+  let ratings: Pick<SimulationResult, 'rmse'> = {};
   const final = await reportOver(seeds, comparison, async (seed) => {
     const ranked = await rankCheckpoint(bench, { engine, shared, seed }, screen);
-    rmse = rootMeanSquareError(ranked.people, data.test.ratings);
+    ratings = ratingErrors(ranked.people, data, model.config);
     return ranked;
   });
-  const rated = predictsRatings(model.config);
   const { reports: baselines, skipped } = await compareReferences(comparison);
   const { name, users, items, interactions } = data;
   return {
@@ -147,10 +147,10 @@ async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: A
     backend: engine.backend,
     final,
     baselines,
-    ...(rated ? { rmse } : {}),
+    ...ratings,
     canaries,
     skipped,
-    notes: [fitNote(data, 'files'), ...skipped.map(({ reason }) => reason)],
+    notes: [...ratingLines(ratings), fitNote(data, 'files'), ...skipped.map(({ reason }) => reason)],
   };
 }
 

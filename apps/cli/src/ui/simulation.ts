@@ -36,7 +36,8 @@ function privacyLines(privacy: SimulationResult['privacy']): string[] {
   ];
 }
 
-const ratingLines = ({ rmse }: Simulated): string[] =>
+/** How far predicted ratings are from what was given; nothing for models that predict none. */
+export const ratingLines = ({ rmse }: Pick<SimulationResult, 'rmse'>): string[] =>
   rmse === undefined || rmse.test === null || rmse.mean === null
     ? []
     : [
