@@ -162,6 +162,41 @@ describe('a cluster', () => {
   }, 60_000);
 });
 
+describe('a process of a cluster that is stopped', () => {
+  it('ends its attempt well, hands its task over at once, and sends its clients to the others', async (ctx) => {
+    const { redis, postgres } = servers((reason) => ctx.skip(reason));
+    const store = await postgres.newDatabase();
+    const both = { redis: redis.url, store, tasks: [filmsTask(6)] };
+    const roles = ['gateway', 'owner'] as const;
+    const first = await openNode({ ...both, roles });
+    const second = await openNode({ ...both, roles });
+    const people = await openPeople(join(folder, 'drain'), [first.url, second.url], 10);
+    const committed = () => second.coordinator.coordination.rounds('films').length;
+    await until('rounds over both', () => committed() >= 2);
+    const begun = performance.now();
+    const reasons: (string | null)[] = [];
+    second.coordinator.coordination.subscribe((event) => {
+      if (event.type === 'aborted') reasons.push(event.reason);
+    });
+    expect(await first.coordinator.drain()).toBe(true);
+    const [lease] = await postgres.query(
+      store,
+      `select epoch, beats from tutti.leases where scope = 'task:films'`,
+    );
+    expect(lease).toSatisfy(
+      ({ epoch, beats }: { epoch: number; beats: number }) => epoch === 2 || beats === -1,
+    );
+    await first.close();
+    const then = committed();
+    await until('a round of the second', () => committed() > then);
+    // Nobody waited for a lease to run out, and no attempt came to nothing.
+    expect(reasons).toEqual([]);
+    expect(performance.now() - begun).toBeLessThan(20_000);
+    await people.close();
+    await second.close();
+  }, 60_000);
+});
+
 describe('workers of a cluster', () => {
   it('take the masks from a round; no seed stands in Redis or PostgreSQL', async (ctx) => {
     const { redis, postgres } = servers((reason) => ctx.skip(reason));

@@ -123,7 +123,8 @@ function facade(parts: {
     ...(gateway ?? NO_GATEWAY),
     publicKey,
     async drain() {
-      // Its attempts end, and others take its tasks over, before its clients are sent away.
+      // Nobody here is asked any more; attempts end, others take the tasks over, and what was counted here is taken.
+      gateway?.turnAway();
       await owner?.drain();
       await gateway?.drain();
     },

@@ -132,11 +132,11 @@ export class GatewayTask {
     return channelAnswer.parse(head).refused ?? undefined;
   }
 
-  /** Sends newcomers away, and lets those who wait be asked at other gateways. */
-  drain(): void {
+  /** Sends newcomers away, and has nobody asked any more who waits here; those in an attempt go on with it. */
+  turnAway(): void {
     this.#draining = true;
     for (const [client, { attempt }] of this.#clients)
-      if (attempt === undefined) this.#tell('gone', { task: this.#name, client });
+      if (attempt === undefined) this.#tell('rests', { task: this.#name, client });
   }
 
   /** Whether an owner's word counts: it is the newest that this gateway has heard of. A newer one ends what the one before began. */
@@ -154,8 +154,10 @@ export class GatewayTask {
 
   /** Says who is here. */
   sync(): void {
-    const clients = [...this.#clients].map(([id, { waits }]) => [id, waits] as const);
-    this.#tell('roster', { task: this.#name, clients: this.#draining ? [] : clients });
+    const clients = [...this.#clients]
+      .filter(([, { attempt }]) => !this.#draining || attempt !== undefined)
+      .map(([id, { waits }]) => [id, waits && !this.#draining] as const);
+    this.#tell('roster', { task: this.#name, clients });
   }
 
   deliver({ letters }: HeadOf<'deliver'>, parts: readonly Uint8Array[]): void {

@@ -19,6 +19,8 @@ const LOOK_MS = 50;
 
 /** What sockets and HTTP talk to: every task, whoever runs it. */
 export interface Gateway extends Omit<Coordination, 'publicKey'> {
+  /** Clients that are in no attempt are to go to another gateway. */
+  turnAway(): void;
   membersChanged(lost: readonly NodeId[]): void;
   /** Messages from a process, or from all, may have been lost. */
   missed(from: NodeId | undefined): void;
@@ -95,8 +97,10 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    turnAway() {
+      for (const task of tasks.values()) task.turnAway();
+    },
     async drain() {
-      for (const task of tasks.values()) task.drain();
       while ([...tasks.values()].some(({ inputs }) => !inputs.isEmpty))
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     },

@@ -130,6 +130,13 @@ export class OwnedTask {
     this.#engine.disconnected(client);
   }
 
+  rests(gateway: NodeId, client: ClientId): void {
+    if (this.#outbox.places.get(client) !== gateway) return;
+    // It no longer waits, but its place is kept: it may be selected already, and is told in a moment.
+    this.#engine.disconnected(client);
+    this.#engine.connected(this.name, client);
+  }
+
   gatewayLost(gateway: NodeId): void {
     this.#told.delete(gateway);
     for (const [client, place] of this.#outbox.places) if (place === gateway) this.gone(gateway, client);

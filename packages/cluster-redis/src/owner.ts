@@ -201,6 +201,12 @@ function answerGateways(bus: Bus, tasks: ReadonlyMap<string, OwnedTask>): void {
       taskOf(task).gone(from, client);
     }),
   );
+  bus.on('rests', (from, { head }) =>
+    told(() => {
+      const { task, client } = headOf('rests', head);
+      taskOf(task).rests(from, client);
+    }),
+  );
   bus.on('client', async (from, { head, parts }): Promise<Packet> => {
     const { task, client } = headOf('client', head);
     return taskOf(task).message(from, client, parts[0]);

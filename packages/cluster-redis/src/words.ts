@@ -44,6 +44,8 @@ export const WORDS = {
   roster: z.strictObject({ ...task, clients: z.array(z.tuple([client, z.boolean()])) }),
   present: z.strictObject(ofClient),
   gone: z.strictObject(ofClient),
+  /** It is not to be asked for further attempts there; what it is asked already reaches it. */
+  rests: z.strictObject(ofClient),
   // A gateway asks an owner.
   /** A client's message, beside it. */
   client: z.strictObject(ofClient),

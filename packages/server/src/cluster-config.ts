@@ -26,17 +26,16 @@ export const clusterSchema = z
   .optional()
   .describe('one of several processes that are one coordinator together (docs/cluster.md)');
 
-/** A cluster keeps everything where all its processes reach it. */
-export function checkCluster(check: {
-  readonly value: { readonly store: string; readonly cluster?: unknown };
-  readonly issues: z.core.$ZodRawIssue[];
-}): void {
-  const { store, cluster } = check.value;
-  if (cluster === undefined || !isStoreAddress(store) || storeAddress(store).kind === 'postgres') return;
-  check.issues.push({
-    code: 'custom',
-    input: store,
-    path: ['store'],
-    message: 'a cluster keeps everything in PostgreSQL: postgres://USER@HOST:5432/DATABASE is expected',
-  });
+/** Whether a configuration, as far as it is one, keeps everything where all processes of its cluster reach it. */
+export function isStoreShared(config: { readonly store?: unknown; readonly cluster?: unknown }): boolean {
+  const { store, cluster } = config;
+  const isAddress = typeof store === 'string' && isStoreAddress(store);
+  return cluster === undefined || !isAddress || storeAddress(store).kind === 'postgres';
 }
+
+/** What is said where it does not; beside everything else that is wrong. */
+export const STORE_NOT_SHARED = {
+  path: ['store'],
+  message: 'a cluster keeps everything in PostgreSQL: postgres://USER@HOST:5432/DATABASE is expected',
+  when: () => true,
+};

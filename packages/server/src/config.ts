@@ -1,6 +1,6 @@
 import type { TaskConfig } from '@tutti/coordination';
 import * as z from 'zod';
-import { checkCluster, clusterSchema } from './cluster-config.ts';
+import { clusterSchema, isStoreShared, STORE_NOT_SHARED } from './cluster-config.ts';
 import { ConfigError } from './errors.ts';
 import {
   drainSchema,
@@ -48,7 +48,7 @@ const fields = z.strictObject({
 });
 
 /** And what has to fit together beyond that. */
-export const configSchema = fields.check(checkCluster);
+export const configSchema = fields.refine(isStoreShared, STORE_NOT_SHARED);
 
 /** A configuration as it is written. */
 export type CoordinatorConfigInput = z.input<typeof configSchema>;
