@@ -38,8 +38,6 @@ export interface OpenOptions {
   readonly token?: Uint8Array | TokenSource;
   /** The item that this device measures itself on, and what it is ranked among; by default the latest one recorded. */
   readonly heldOut?: HeldOut;
-  /** Whose models this device ranks with, once an operator puts some there; `canary` falls back on `stable`. Default `stable`. */
-  readonly channel?: 'canary' | 'stable';
   /** Hears each kind of warning once; by default they go to the console. */
   readonly onWarning?: (warning: Warning) => void;
   /** Ends opening. */
@@ -217,7 +215,7 @@ class Facade implements BrowserRecommender {
 }
 
 function settingsOf(options: OpenOptions, page: PageState | undefined): Settings {
-  const { coordinator, task, policy, coordinatorKey, heldOut, answerEveryMs, backOff, channel } = options;
+  const { coordinator, task, policy, coordinatorKey, heldOut, answerEveryMs, backOff } = options;
   return {
     coordinator,
     task,
@@ -230,7 +228,6 @@ function settingsOf(options: OpenOptions, page: PageState | undefined): Settings
       ...(heldOut === undefined ? {} : { heldOut }),
       ...(answerEveryMs === undefined ? {} : { answerEveryMs }),
       ...(backOff === undefined ? {} : { backOff }),
-      ...(channel === undefined ? {} : { channel }),
     },
   };
 }

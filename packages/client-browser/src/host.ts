@@ -6,6 +6,7 @@ import {
   openDownloads,
   Recommender,
   shareEngine,
+  type OpenChannels,
   type RecommenderEvent,
   type SharedEngine,
 } from '@tutti/client/sdk';
@@ -27,6 +28,8 @@ export interface EngineParts {
   /** Whether it needs no WebAssembly, or has it. */
   readonly wasm: boolean;
   readonly crypto: CryptoSuite;
+  /** How it comes to models on channels, where it does. */
+  readonly openChannels?: OpenChannels | undefined;
 }
 
 /** What a host is given from outside a structured clone. */
@@ -75,6 +78,7 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
   const { identity: _, ...own } = settings.own;
   const core = new Recommender({
     ...own,
+    ...parts,
     taskName: settings.task,
     store: store ?? memoryClientStore(),
     downloads: openDownloads(
@@ -84,7 +88,6 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
       parts.crypto,
     ),
     transport: webSocketTransport(coordinator),
-    crypto: parts.crypto,
     clock,
     nowMs: () => Date.now(),
     engine,
@@ -93,7 +96,6 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
     onEvent: parts.hear,
     onUnkept: (cause) => warn('storage-full', String(cause instanceof Error ? cause.message : cause)),
     keptFirst: true,
-    ...(parts.token === undefined ? {} : { token: parts.token }),
   });
   const tabs = openTabs(name, {
     recorded: () => core.history.refresh(),

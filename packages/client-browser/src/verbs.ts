@@ -20,7 +20,7 @@ export interface Settings {
   readonly page?: PageState;
   readonly own: Pick<
     RecommenderOptions,
-    'identity' | 'policy' | 'coordinatorKey' | 'heldOut' | 'answerEveryMs' | 'backOff' | 'channel'
+    'identity' | 'policy' | 'coordinatorKey' | 'heldOut' | 'answerEveryMs' | 'backOff'
   >;
 }
 

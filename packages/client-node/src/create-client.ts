@@ -3,6 +3,7 @@ import type { ClientStore, Conditions, DevicePrivacy, Policy, TokenSource } from
 import {
   addressOf,
   checkCommonOptions,
+  openChannels,
   openDownloads,
   openListeners,
   Recommender,
@@ -136,6 +137,7 @@ async function openClient(options: ClientOptions, store: ClientStore): Promise<C
     options.engine ?? (await createSharedEngine(options.model === undefined ? {} : { model: options.model }));
   const core = new Recommender({
     ...options,
+    openChannels: (parts) => openChannels({ ...parts, channel: options.channel }),
     taskName: options.task,
     store,
     downloads: openDownloads(coordinator, fetch, nodeCrypto),

@@ -194,8 +194,11 @@ async function greet(
     },
     { timeoutMs: REPLY_TIMEOUT_MS, signal },
   );
-  if (reply.type === 'refused') throw new Error(`${reply.reason}: ${reply.problem}`);
+  if (reply.type === 'refused') throw refusalOf(reply);
 }
+
+const refusalOf = (reply: Reply): Error =>
+  new Error('problem' in reply ? `${reply.reason}: ${reply.problem}` : reply.type);
 
 type CheckedIn =
   | { readonly kind: 'waiting'; readonly untilMs: number }
@@ -209,15 +212,9 @@ async function checkIn(
   const eligible = await options.conditions.check('begin');
   if (!eligible.eligible) return { kind: 'later', pauseMs: eligible.retryAfterMs };
   const reply = await connection.request({ type: 'check-in' }, { timeoutMs: REPLY_TIMEOUT_MS, signal });
-  if (reply.type === 'later') return { kind: 'later', pauseMs: reply.retryAfterMs };
-  if (reply.type === 'refused' && reply.retryAfterMs !== undefined)
-    return { kind: 'later', pauseMs: reply.retryAfterMs };
-  if (reply.type !== 'waiting')
-    throw new Error(
-      reply.type === 'refused'
-        ? `${reply.reason}: ${reply.problem}`
-        : `an answer of type ${reply.type} to a check-in`,
-    );
+  const pauseMs = askedMs(reply);
+  if (pauseMs !== undefined) return { kind: 'later', pauseMs };
+  if (reply.type !== 'waiting') throw refusalOf(reply);
   const untilMs = options.clock.now() + Math.max(LEAST_PAUSE_MS, reply.checkAgainMs);
   options.onEvent?.({ type: 'waiting', untilMs });
   return { kind: 'waiting', untilMs };
@@ -307,8 +304,11 @@ async function send(
 const isBusy = (reply: Reply): boolean => reply.type === 'refused' && reply.reason === 'too-busy';
 
 /** When something is sent again that found no place: not before the coordinator asks for it. */
-const busyMs = (reply: Reply, again: number): number =>
-  Math.max(BUSY_MS * 2 ** again, (reply.type === 'refused' && reply.retryAfterMs) || 0);
+const busyMs = (reply: Reply, again: number): number => Math.max(BUSY_MS * 2 ** again, askedMs(reply) ?? 0);
+
+/** For how long a reply asks to stay away. */
+const askedMs = (reply: Reply & { readonly retryAfterMs?: number | undefined }): number | undefined =>
+  reply.retryAfterMs;
 
 /** Uploads frame by frame; the coordinator says which it expects, so an upload goes on where a lost connection left it. */
 async function sendFrames(

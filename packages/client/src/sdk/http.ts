@@ -16,12 +16,8 @@ const LARGEST_BLOB_BYTES = 2 ** 28;
 export interface Downloads {
   /** What the coordinator says about a task. */
   task(name: string, signal?: AbortSignal): Promise<TaskInfo>;
-  /**
-   * JSON of at most 1 MiB.
-   * @param options.missing whether there may be none: undefined then.
-   * @throws {EnvironmentError} when it cannot be had, {DecodeError} when it is no JSON.
-   */
-  json(path: string, options?: { signal?: AbortSignal | undefined; missing?: boolean }): Promise<unknown>;
+  /** JSON of at most 1 MiB. @throws {EnvironmentError} when it cannot be had, {DecodeError} when it is no JSON. */
+  json(path: string, signal?: AbortSignal): Promise<unknown>;
   /**
    * A blob by its hash; what arrives is checked against it. At most `most` bytes of it are read.
    * @throws {EnvironmentError} when it cannot be had, is too large, or is not what its hash names.
@@ -57,9 +53,8 @@ export function openDownloads(coordinator: string, fetch: Fetch, crypto: CryptoS
       if (!response.ok) throw new EnvironmentError(`${coordinator} answers with status ${response.status}`);
       return decodeTaskInfo(jsonOf(await bodyOf(response, LARGEST_TASK_BYTES), 'task'));
     },
-    async json(path, { signal, missing = false } = {}) {
+    async json(path, signal) {
       const response = await get(path, signal);
-      if (missing && response.status === 404) return undefined;
       if (!response.ok)
         throw new EnvironmentError(`${coordinator}${path} answers with status ${response.status}`);
       return jsonOf(await bodyOf(response, LARGEST_TASK_BYTES), 'answer');

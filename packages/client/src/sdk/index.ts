@@ -29,3 +29,5 @@ export { Recommender } from './recommender.ts';
 export type { RecommenderEvent, RecommenderOptions } from './recommender.ts';
 export { shareEngine } from './shared-engine.ts';
 export type { OpenedEngine, SharedEngine } from './shared-engine.ts';
+export { openChannels } from './channels.ts';
+export type { Channels, ChannelsOptions, OpenChannels } from './channels.ts';

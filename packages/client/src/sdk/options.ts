@@ -1,5 +1,4 @@
 import { UsageError } from '@tutti/base';
-import { CHANNELS } from '@tutti/protocol';
 import { TOKEN_BYTES } from '@tutti/secure-aggregation';
 import { resolvePolicy, type Policy } from '../policy.ts';
 
@@ -10,7 +9,6 @@ export interface CommonOptions {
   readonly coordinatorKey?: string | undefined;
   readonly policy?: Partial<Policy> | undefined;
   readonly token?: unknown;
-  readonly channel?: string | undefined;
 }
 
 /** @throws {UsageError} naming the option that is not what it must be. */
@@ -20,7 +18,6 @@ export function checkCommonOptions({
   coordinatorKey,
   policy,
   token,
-  channel = 'stable',
 }: CommonOptions): void {
   if (!URL.canParse(coordinator) || !/^https?:$/.test(new URL(coordinator).protocol))
     throw new UsageError(
@@ -31,7 +28,5 @@ export function checkCommonOptions({
     throw new UsageError('coordinatorKey: 64 lower-case hexadecimal digits are needed');
   if (token instanceof Uint8Array && token.length !== TOKEN_BYTES)
     throw new UsageError(`token has ${token.length} bytes; ${TOKEN_BYTES} are needed`);
-  if (!CHANNELS.some((known) => known === channel))
-    throw new UsageError(`channel is ${channel}; ${CHANNELS.join(' or ')} is expected`);
   resolvePolicy(policy);
 }

@@ -1,10 +1,10 @@
 import { secureWords, seededRandom, systemRandom, toHex, UsageError } from '@tutti/base';
-import type { Channel } from '@tutti/protocol';
 import { clientIdOf, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
 import { createDevice, type Device, type DevicePrivacy } from '../device.ts';
 import { createParticipation, type ParticipationEvent } from '../participation.ts';
 import { resolvePolicy, type Policy } from '../policy.ts';
 import type { ClientClock, ClientStore, Conditions, TokenSource, Transport } from '../ports.ts';
+import type { Channels, OpenChannels } from './channels.ts';
 import { openConsent, withConsent, type Consent, type ConsentState } from './consent.ts';
 import { examplesOf, type HeldOut } from './examples.ts';
 import { openHistory, type History } from './history.ts';
@@ -18,10 +18,9 @@ import {
   type SimilarOptions,
 } from './lists.ts';
 import { coordinatorProofs } from './log-proofs.ts';
-import { openReleased, type Released } from './released.ts';
 import { openReceiptBook, receiptText, type Receipt, type ReceiptBook, type Receipts } from './receipts.ts';
 import type { SharedEngine } from './shared-engine.ts';
-import { deadlineSignal, eitherSignal } from './signals.ts';
+import { eitherSignal } from './signals.ts';
 import { openTables, type KnownTable, type Tables } from './tables.ts';
 import { tokenSource } from './token.ts';
 
@@ -59,8 +58,8 @@ export interface RecommenderOptions {
   readonly onUnkept?: (cause: unknown) => void;
   /** Whether what is kept of the task is used at once, and the coordinator asked after that. */
   readonly keptFirst?: boolean;
-  /** Whose models it ranks with, once an operator puts some there; `canary` falls back on `stable`. Default `stable`. */
-  readonly channel?: Channel;
+  /** How it comes to models on channels; without it, it ranks with the newest. */
+  readonly openChannels?: OpenChannels | undefined;
 }
 
 /** What is known once the task is. */
@@ -68,14 +67,8 @@ interface Known extends Learned {
   readonly identity: KeyPair;
   readonly id: ClientId;
   readonly tables: Tables;
-  /** The channels that it ranks with, the first that has a model. */
-  readonly released: readonly Released[];
-  /** Settles when they were asked for. */
-  readonly renewed: Promise<unknown>;
+  readonly channels: Channels | undefined;
 }
-
-/** How long is waited for what channels have, where the task is kept and so the coordinator may be out of reach, in milliseconds. */
-const RENEW_MS = 5_000;
 
 /** Pause before the task is asked for again, in milliseconds. */
 const LEARN_AGAIN_MS = 5_000;
@@ -137,18 +130,9 @@ export class Recommender {
     await engine.prepare(model, task.layoutHash);
     const unkept = onUnkept === undefined ? {} : { onUnkept };
     const tables = openTables({ downloads, crypto, task, model, store, engine, ...unkept });
-    const channels: readonly Channel[] =
-      this.options.channel === 'canary' ? ['canary', 'stable'] : ['stable'];
-    const released = channels.map((channel) =>
-      openReleased({
-        ...{ downloads, crypto, task, model, store, engine, channel },
-        onProblem: (error) => this.#warn(error),
-      }),
-    );
-    const asked = first === 'store' ? [] : released.map((each) => each.renew(task, deadlineSignal(RENEW_MS)));
-    const renewed = Promise.all(asked);
+    const channels = this.options.openChannels?.({ ...this.options, task, model, first });
     const id = clientIdOf(identity.publicKey, crypto);
-    this.#latest = { ...learned, identity, id, tables, released, renewed };
+    this.#latest = { ...learned, identity, id, tables, channels };
     return this.#latest;
   }
 
@@ -178,12 +162,12 @@ export class Recommender {
   }
 
   async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    const { task, tables, released } = await this.know();
+    const { task, tables, channels } = await this.know();
     const info = await this.options.downloads.task(task.task, signal);
     checkPinned(info, task.coordinatorKey);
     if (info.layoutHash !== task.layoutHash || info.catalogueHash !== task.catalogueHash)
       return this.#knowAgain(signal);
-    await Promise.all(released.map((each) => each.renew(info, signal)));
+    await channels?.renew(info, signal);
     await tables.open(info.modelHash, signal);
   }
 
@@ -327,29 +311,11 @@ export class Recommender {
       this.options.onEvent({ type: 'receipt', receipt: { ...receipt, text: receiptText(receipt) } });
   }
 
-  /** What a channel has is not as it should be; the last good model stays in use. */
-  #warn(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    this.options.onEvent({ type: 'warning', code: 'model-refused', message });
-  }
-
   #checkKept(): void {
     if (this.#forgotten) throw new UsageError('this client was forgotten; create another one');
   }
 }
 
-/** What is ranked with: the model of the first channel that has one, or the newest. */
-async function tableOf({ released, renewed, tables, task }: Known): Promise<KnownTable> {
-  const first = async (): Promise<KnownTable | undefined> => {
-    for (const each of released) {
-      const table = await each.table();
-      if (table !== undefined) return table;
-    }
-    return undefined;
-  };
-  const kept = await first();
-  if (kept !== undefined || task.promotions === undefined) return kept ?? tables.newest(task.modelHash);
-  // Something is on a channel, and nothing is here yet.
-  await renewed;
-  return (await first()) ?? tables.newest(task.modelHash);
-}
+/** What is ranked with: the model on a channel, or the newest. */
+const tableOf = async ({ channels, tables, task }: Known): Promise<KnownTable> =>
+  (await channels?.table()) ?? tables.newest(task.modelHash);

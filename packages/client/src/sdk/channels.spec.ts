@@ -14,7 +14,7 @@ import { nodeCrypto as crypto } from '@tutti/secure-aggregation/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryClientStore } from '../memory-store.ts';
 import { openDownloads } from './http.ts';
-import { openReleased, type Released } from './released.ts';
+import { openChannels, type Channels } from './channels.ts';
 import { shareEngine, type SharedEngine } from './shared-engine.ts';
 
 const ITEMS = 6;
@@ -37,9 +37,9 @@ const checkpoint = (value: number): Uint8Array =>
 describe('the model on a device’s channel', () => {
   let server: Server;
   let engine: SharedEngine;
-  let released: Released;
+  let channels: Channels;
   let bundle: SignedPromotion | undefined;
-  let reopen: (over?: Partial<TaskInfo>) => Released;
+  let reopen: (over?: Partial<TaskInfo>) => Channels;
   const blobs = new Map<string, Uint8Array>();
   const problems: string[] = [];
   const task = { ...hashes, task: 'films', coordinatorKey: toHex(key.publicKey) } as TaskInfo;
@@ -75,8 +75,8 @@ describe('the model on a device’s channel', () => {
     blobs.set(hash, bytes);
     return hash;
   };
-  const renew = (): Promise<void> => released.renew({ ...task, promotions: 1 });
-  const scored = async (from = released): Promise<number | undefined> => {
+  const renew = (): Promise<void> => channels.renew({ ...task, promotions: 1 });
+  const scored = async (from = channels): Promise<number | undefined> => {
     const table = await from.table();
     return table && [...(await table.loaded.score(VECTOR))][0];
   };
@@ -99,13 +99,13 @@ describe('the model on a device’s channel', () => {
     const store = memoryClientStore();
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     reopen = (over = {}) =>
-      openReleased({
+      openChannels({
         ...{ downloads: openDownloads(url, fetch, crypto), crypto, model, store, engine },
         task: { ...task, ...over },
-        channel: 'stable',
-        onProblem: (error) => void problems.push(String(error)),
+        first: 'store',
+        onEvent: ({ message }) => void problems.push(message),
       });
-    released = reopen();
+    channels = reopen();
   });
   afterEach(async () => {
     engine.close();
@@ -118,7 +118,7 @@ describe('the model on a device’s channel', () => {
     expect([await scored(), problems]).toEqual([undefined, []]);
     bundle = signed(1, put(checkpoint(1)));
     // Nothing is asked for a task of which nothing was promoted.
-    await released.renew(task);
+    await channels.renew(task);
     expect(await scored()).toBeUndefined();
     await renew();
     expect(await scored()).toBe(1);

@@ -1,17 +1,18 @@
-import { canonicalJson, concatBytes, DecodeError, utf8 } from '@tutti/base';
+import { canonicalJson, concatBytes, DecodeError, EnvironmentError, UsageError, utf8 } from '@tutti/base';
 import { decodeCheckpoint, type Model } from '@tutti/model';
-import { openPromotion, type Channel, type SignedPromotion, type TaskInfo } from '@tutti/protocol';
+import { CHANNELS, openPromotion, type Channel, type SignedPromotion, type TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import type { ClientStore } from '../ports.ts';
 import type { Downloads } from './http.ts';
 import type { SharedEngine } from './shared-engine.ts';
+import { deadlineSignal } from './signals.ts';
 import type { KnownTable } from './tables.ts';
 
-/** The model that was put on this device's channel: what it ranks with, where there is one. */
-export interface Released {
+/** The models that operators put on this device's channels: what it ranks with, where there is one. */
+export interface Channels {
   /**
    * Asks what the channel has. It is kept once all of it is right: the signatures, the order, the checkpoint; otherwise the last good one
-   * stays, and `onProblem` hears why. Never throws.
+   * stays, and `onEvent` hears why. Never throws.
    */
   renew(task: TaskInfo, signal?: AbortSignal): Promise<void>;
   /** The table of the last good model; undefined where the channel has none, or one of another catalogue. */
@@ -19,15 +20,61 @@ export interface Released {
 }
 
 /** What it is made of. */
-export interface ReleasedOptions {
+export interface ChannelsOptions {
   readonly downloads: Downloads;
   readonly crypto: CryptoSuite;
   readonly task: TaskInfo;
   readonly model: Model;
   readonly store: ClientStore;
   readonly engine: SharedEngine;
-  readonly channel: Channel;
-  readonly onProblem: (error: unknown) => void;
+  /** Default `stable`; `canary` falls back on `stable`. */
+  readonly channel?: Channel | undefined;
+  /** `store`: the coordinator is not asked now, but by {@link Channels.renew}. */
+  readonly first?: 'store' | undefined;
+  /** Hears a warning `model-refused` where something is not as it should be. */
+  readonly onEvent: (event: ModelRefused) => void;
+}
+
+/** What a channel has is not as it should be; the last good model stays in use. */
+export interface ModelRefused {
+  readonly type: 'warning';
+  readonly code: 'model-refused';
+  readonly message: string;
+}
+
+/** How a device comes to its channels: {@link openChannels}, where it has any. */
+export type OpenChannels = (options: ChannelsOptions) => Channels;
+
+/** How long is waited for what channels have when a task is learnt: the coordinator may be out of reach. In milliseconds. */
+const FIRST_MS = 5_000;
+
+/** @throws {UsageError} for a channel that there is not. */
+export function openChannels(options: ChannelsOptions): Channels {
+  const { channel = 'stable', task, first } = options;
+  if (!CHANNELS.includes(channel))
+    throw new UsageError(`channel is ${String(channel)}; ${CHANNELS.join(' or ')} is expected`);
+  const names: readonly Channel[] = channel === 'canary' ? ['canary', 'stable'] : ['stable'];
+  const each = names.map((name) => openChannel({ ...options, channel: name }));
+  const renew: Channels['renew'] = async (info, signal) =>
+    void (await Promise.all(each.map((one) => one.renew(info, signal))));
+  async function table(): Promise<KnownTable | undefined> {
+    for (const one of each) {
+      const found = await one.table();
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  const asked = first === 'store' ? undefined : renew(task, deadlineSignal(FIRST_MS));
+  return {
+    renew,
+    async table() {
+      const kept = await table();
+      // Something is on a channel, and nothing is here yet.
+      if (kept !== undefined || task.promotions === undefined) return kept;
+      await asked;
+      return table();
+    },
+  };
 }
 
 /** A promotion, and its checkpoint; empty where the channel has none any more. */
@@ -36,9 +83,13 @@ interface Kept {
   readonly checkpoint: Uint8Array;
 }
 
-export function openReleased(options: ReleasedOptions): Released {
+function openChannel(options: ChannelsOptions & { readonly channel: Channel }): Channels {
   const { downloads, crypto, task, model, store, engine, channel } = options;
   const { layoutHash, catalogueHash } = task;
+  const warn = (error: unknown): void => {
+    const message = error instanceof Error ? error.message : String(error);
+    options.onEvent({ type: 'warning', code: 'model-refused', message });
+  };
   const key = `released-${channel}`;
 
   const open = (value: unknown): SignedPromotion =>
@@ -62,7 +113,10 @@ export function openReleased(options: ReleasedOptions): Released {
 
   async function renewed(signal?: AbortSignal): Promise<void> {
     const path = `/api/v1/tasks/${encodeURIComponent(task.task)}/channels/${channel}`;
-    const value = await downloads.json(path, { signal, missing: true });
+    // Nothing was ever put there, or the coordinator is out of reach: what is here stays.
+    const value = await downloads.json(path, signal).catch((error: unknown) => {
+      if (!(error instanceof EnvironmentError)) throw error;
+    });
     if (value === undefined) return;
     const bundle = open(value);
     const { manifest, promotion } = bundle;
@@ -83,10 +137,10 @@ export function openReleased(options: ReleasedOptions): Released {
   return {
     async renew({ promotions }, signal) {
       if (promotions === undefined) return;
-      await renewed(signal).catch(options.onProblem);
+      await renewed(signal).catch(warn);
     },
     async table() {
-      const last = await kept().catch(options.onProblem);
+      const last = await kept().catch(warn);
       const manifest = last?.bundle.manifest;
       if (last === undefined || manifest === undefined || manifest === null) return undefined;
       if (manifest.layoutHash !== layoutHash || manifest.catalogueHash !== catalogueHash) return undefined;
