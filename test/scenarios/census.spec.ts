@@ -98,6 +98,27 @@ describe('a task that counts histories first', () => {
     expect(await second.untilEnd()).toMatchObject({ type: 'committed', record: { round: 1 } });
   });
 
+  it('has models of the numbers that followed, which can be put on channels', async () => {
+    const story = await open(durable());
+    await story.gather();
+    await story.untilEnd();
+    await learnAnew(story);
+    await story.gather();
+    await story.untilEnd();
+    const registry = story.coordination.registry('films');
+    for (const model of ['0', '1']) await registry?.change({ channel: 'stable', model, by: 'ada' });
+    const models = (await registry?.models()) ?? [];
+    expect(models.map(({ manifest: { round, kind } }) => [round, kind])).toEqual([
+      [1, 'round'],
+      [0, 'first'],
+      [0, 'first'],
+    ]);
+    expect(models.slice(0, 2).map(({ manifest }) => manifest.layoutHash)).toEqual(
+      [0, 1].map(() => layoutOf(story)),
+    );
+    expect(models[0]?.channels).toEqual(['stable']);
+  });
+
   it('takes the numbers that follow where it crashed right after the sum', async () => {
     const parts = durable();
     const story = await open(parts);

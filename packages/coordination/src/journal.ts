@@ -197,8 +197,9 @@ export interface TaskHistory {
   readonly created: Extract<JournalEntry, { type: 'task-created' }> | undefined;
   /** The layout and the catalogue now; undefined before the task was created. */
   readonly hashes: { readonly layoutHash: string; readonly catalogueHash: string } | undefined;
-  /** Models that a change of the catalogue made, and how many rounds had been made then. */
+  /** Models that a change of the catalogue made, or the first weights once a census changed their numbers; and how many rounds had been made then. */
   readonly grown: readonly {
+    readonly kind: 'first' | 'catalogue';
     readonly modelHash: string;
     readonly round: number;
     readonly atMs: number;
@@ -272,10 +273,7 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
         sliceHash: next.sliceHash,
       };
     case 'defaults-followed':
-      return {
-        ...grown,
-        hashes: { catalogueHash: history.hashes?.catalogueHash ?? '', layoutHash: next.layoutHash },
-      };
+      return { ...grown, ...followed(history, next) };
     case 'attempt-opened':
       return { ...grown, attempt: next.attempt, previousDigest: next.digest, open: next };
     case 'run-changed':
@@ -311,7 +309,19 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
 const grownTo = (
   { modelHash, atMs, layoutHash, catalogueHash }: Extract<JournalEntry, { type: 'catalogue-changed' }>,
   round: number,
-): TaskHistory['grown'][number] => ({ modelHash, round, atMs, layoutHash, catalogueHash });
+): TaskHistory['grown'][number] => ({
+  kind: 'catalogue',
+  ...{ modelHash, round, atMs, layoutHash, catalogueHash },
+});
+
+/** The same weights with other numbers: devices take them for another model, and so does the registry. */
+function followed(
+  { hashes, modelHash = '', round, grown }: TaskHistory,
+  { layoutHash, atMs }: Extract<JournalEntry, { type: 'defaults-followed' }>,
+): Pick<TaskHistory, 'hashes' | 'grown'> {
+  const now = { layoutHash, catalogueHash: hashes?.catalogueHash ?? '' };
+  return { hashes: now, grown: [...grown, { kind: 'first', modelHash, round, atMs, ...now }] };
+}
 
 /** What the end of an attempt changes, whatever it came to. */
 const ended = (

@@ -46,7 +46,7 @@ function* factsOf({ created, grown, rounds }: TaskHistory): Iterable<Facts> {
     for (const change of grown.filter((each) => each.round === round)) {
       hashes = hashesIn(change);
       yield {
-        ...{ round, kind: 'catalogue', atMs: change.atMs, modelHash: change.modelHash },
+        ...{ round, kind: change.kind, atMs: change.atMs, modelHash: change.modelHash },
         ...{ ...hashes, ...NOTHING },
       };
     }
