@@ -103,24 +103,41 @@ it('the proxy hands on upgrades, and writes anew whom it asks for', () => {
   expect(text).toMatch(/proxy_set_header X-Forwarded-For \$remote_addr;/);
 });
 
-it('alerts ask for metrics that a coordinator has', async () => {
+const METRIC = /\b(?:tutti|nodejs|process)_\w+/g;
+
+/** Metrics that the alerts, and the dashboard of Grafana, ask for. */
+function metricsAsked(): Readonly<Record<'alerts' | 'dashboard', readonly string[]>> {
   interface Rules {
-    readonly groups: readonly {
-      readonly rules: readonly { readonly alert: string; readonly expr: string }[];
-    }[];
+    readonly groups: readonly { readonly rules: readonly { readonly expr: string }[] }[];
+  }
+  interface Dashboard {
+    readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];
   }
   const { groups } = yaml('prometheus/tutti.rules.yaml') as unknown as Rules;
-  const asked = groups.flatMap(({ rules }) =>
-    rules.flatMap(({ expr }) => expr.match(/\b(?:tutti|nodejs)_\w+/g) ?? []),
-  );
-  expect(asked.length).toBeGreaterThan(8);
-  const config = { listen: { port: 0 }, tasks };
-  await using coordinator = await createCoordinator({
-    config,
-    store: memoryStore(),
-    blobs: memoryBlobs(nodeCrypto),
-  });
-  const text = await (await fetch(`${await coordinator.listen()}/metrics`)).text();
-  const known = new Set([...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name));
-  expect(asked.filter((name) => !known.has(name))).toEqual([]);
-});
+  const { panels } = JSON.parse(read('grafana/tutti.json')) as Dashboard;
+  const named = (all: readonly { readonly expr: string }[]): string[] =>
+    all.flatMap(({ expr }) => expr.match(METRIC) ?? []);
+  return {
+    alerts: named(groups.flatMap(({ rules }) => rules)),
+    dashboard: named(panels.flatMap(({ targets }) => targets)),
+  };
+}
+
+it.each([['alerts', 8] as const, ['dashboard', 20] as const])(
+  '%s ask for metrics that a coordinator has',
+  async (what, least) => {
+    const asked = metricsAsked()[what].map((name) =>
+      name.replace(/_seconds_(?:bucket|count|sum)$/, '_seconds'),
+    );
+    expect(asked.length).toBeGreaterThan(least);
+    const config = { listen: { port: 0 }, tasks };
+    await using coordinator = await createCoordinator({
+      config,
+      store: memoryStore(),
+      blobs: memoryBlobs(nodeCrypto),
+    });
+    const text = await (await fetch(`${await coordinator.listen()}/metrics`)).text();
+    const known = new Set([...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name));
+    expect(asked.filter((name) => !known.has(name))).toEqual([]);
+  },
+);
