@@ -27,7 +27,7 @@ export { createCoordinator } from './coordinator.ts';
 export type { Coordinator, CoordinatorOptions } from './coordinator.ts';
 export { ConfigError, PortTakenError } from './errors.ts';
 export type { Readiness } from './http-health.ts';
-export { errorFields, jsonLog } from './log.ts';
+export { errorFields, jsonLog, LIMITS, PARTS } from './log.ts';
 export type { Log, LogOptions } from './log.ts';
 export { pathText } from './paths.ts';
 export type { Path } from './paths.ts';

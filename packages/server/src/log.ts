@@ -57,9 +57,9 @@ const PHASES = [
 ] as const;
 const ENDINGS = ['rounds-done', 'privacy-budget-spent', 'stopped'] as const;
 /** Parts of a coordinator in which something can fail. */
-const PARTS = ['task', 'journal', 'authority', 'certificate', 'http', 'tokens', 'trackers'] as const;
+export const PARTS = ['task', 'journal', 'authority', 'certificate', 'http', 'tokens', 'trackers'] as const;
 /** Limits that something can be over. */
-const LIMITS = [
+export const LIMITS = [
   ...(['connections', 'connections-per-address', 'handshakes', 'requests', 'event-streams'] as const),
   ...(['messages', 'requests-of-token', 'half-open-uploads'] as const),
 ] as const;

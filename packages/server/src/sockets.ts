@@ -51,6 +51,17 @@ const FULL_RETRY_MS = 30_000;
 const comeBack = (message: string, retryAfterMs: number): Error =>
   Object.assign(new Error(message), { data: { retryAfterMs } });
 
+/** How long a peer whose socket was closed may keep the connection below it, in milliseconds; websockets give it thirty seconds. */
+const GOODBYE_MS = 2_000;
+
+/** Ends the connection below a socket that was closed, whether or not the peer says good-bye. */
+function endInTime(conn: Socket['conn']): void {
+  const { socket } = conn.request;
+  conn.once('close', () => {
+    if (!socket.destroyed) setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
+  });
+}
+
 /** The sockets of a coordinator. */
 export interface Sockets {
   readonly outbox: Outbox;
@@ -101,6 +112,7 @@ export function openSockets(options: {
       cors: { origin: '*' },
       connectTimeout: limits.helloMs,
     });
+    io.engine.on('connection', endInTime);
     io.use((socket, next) => {
       admit(socket).then(next, next);
     });
