@@ -80,6 +80,11 @@ function word(random: SeededRandom): string {
   ]);
 }
 
+/** What is there in half of the cases, so that what comes after a name is reached. */
+const parameter = (random: SeededRandom, name: string): string =>
+  random.int(2) === 0 ? word(random) : (PRESENT[name] ?? word(random));
+const PRESENT: Readonly<Record<string, string>> = { task: 'films', channel: 'stable', model: '0' };
+
 /** Encoded, unless it looks encoded already. */
 const encoded = (text: string): string => (text.startsWith('%') ? text : encodeURIComponent(text));
 
@@ -105,8 +110,8 @@ export function requestsOf(
   return (random) => {
     const { path, method, queries, takesBody } = pick(random, random.int(4) === 0 ? others : operations);
     // The task that everybody else is in is not stopped for good: there would be nothing left to try.
-    const words = path.replace(/\{\w+\}/g, () =>
-      path.endsWith('/stop') ? 'books' : encoded(word(random)) || '-',
+    const words = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+      path.endsWith('/stop') ? 'books' : encoded(parameter(random, name)) || '-',
     );
     const sends = takesBody ? random.int(8) !== 0 : random.int(8) === 0;
     return {
