@@ -42,6 +42,8 @@ const OTHER_QUERIES = [
   ],
   ...['__proto__', 'constructor', 'a[b]', ''],
 ];
+/** Most parameters of queries are numbers. */
+const NUMBERS = ['1', '2', '10', '100'];
 const METHODS = ['GET', 'GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'];
 const TYPES = [
   ...['application/json', 'application/json', 'application/json; charset=x', 'text/plain', ''],
@@ -127,7 +129,7 @@ function queryOf(random: SeededRandom, names: readonly string[]): string {
   const parts = Array.from({ length: random.int(4) }, () => {
     const name =
       random.int(6) === 0 || names.length === 0 ? pick(random, OTHER_QUERIES) : pick(random, names);
-    return `${encodeURIComponent(name)}=${encoded(word(random))}`;
+    return `${encodeURIComponent(name)}=${encoded(random.int(2) === 0 ? word(random) : pick(random, NUMBERS))}`;
   });
   return parts.length === 0 ? '' : `?${parts.join('&')}`;
 }
