@@ -28,7 +28,8 @@ interface Peer {
 function openPeer(url: string, first: string): Peer {
   const began = Date.now();
   let text = '';
-  const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(first));
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write(first);
   socket.on('data', (chunk) => (text += chunk.toString('latin1')));
   socket.on('error', () => undefined);
   return {
