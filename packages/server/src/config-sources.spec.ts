@@ -70,6 +70,16 @@ describe('a configuration out of several places', () => {
     expect(merged.originOf(['tasks', 0, 'seed'])).toBeUndefined();
   });
 
+  it('has no holes where a variable names a task far behind the others', () => {
+    const merged = mergeSources([
+      ...assignmentsOf(file, 'file.json'),
+      ...read({ TUTTI_TASKS_3_NAME: 'far' }).assignments,
+    ]);
+    expect(Object.keys((merged.value as { tasks: unknown[] }).tasks)).toEqual(['0', '1', '2', '3']);
+    const paths = inspectConfig(merged.value).problems.map(({ path }) => path);
+    expect(paths).toEqual(['tasks[1]', 'tasks[2]', 'tasks[3].catalogue']);
+  });
+
   it('lets no name reach what objects share', () => {
     const value = JSON.parse(
       '{"__proto__": {"polluted": 1}, "constructor": {"prototype": {"polluted": 1}}}',
@@ -100,6 +110,37 @@ describe('a configuration out of several places', () => {
 });
 
 describe('what is wrong', () => {
+  it('says where the override of a small cohort stands', () => {
+    const tasks = [{ name: 'a', catalogue: { ids: ['a'] }, round: { cohort: 5 } }];
+    expect(inspectConfig({ tasks }).problems[0]?.problem).toContain(
+      '(set tasks[0].insecureSmallCohort to override)',
+    );
+  });
+
+  it('is a name that two tasks have', () => {
+    const task = { name: 'a', catalogue: { ids: ['a'] } };
+    expect(inspectConfig({ tasks: [task, { ...task, name: 'b' }, task] }).problems).toEqual([
+      { path: 'tasks[2].name', problem: 'another task is named a' },
+    ]);
+  });
+
+  it('is an item that is no text, and a tracker that is none', () => {
+    const tasks = [{ name: 'a', catalogue: { ids: ['fine 🎬', 'broken \ud800'] } }];
+    const trackers = [
+      'mlflow:http://[bad',
+      'mlflow:http://h:99999',
+      'mlflow:http://me:secret@h',
+      'csv:x',
+      'jsonl:x',
+    ];
+    const told = inspectConfig({ tasks, trackers }).problems;
+    expect(told.map(({ path }) => path)).toEqual([
+      ...['trackers[0]', 'trackers[1]', 'trackers[2]', 'trackers[3]', 'tasks[0].catalogue.ids'],
+    ]);
+    expect(told[2]?.problem).toContain('MLFLOW_TRACKING_PASSWORD');
+    expect(told[4]?.problem).toBe('number 2 is no well-formed text');
+  });
+
   it('is told all at once: the form, and what does not fit together in tasks of the right form', () => {
     const wrong = {
       listen: { port: 70_000, trustedProxies: ['10.0.0.0/33', 'proxy'] },

@@ -62,7 +62,8 @@ function withValue(whole: unknown, [name, ...rest]: Path, value: unknown): unkno
   if (typeof name === 'number') {
     const list: unknown[] = Array.isArray(whole) ? [...(whole as unknown[])] : [];
     list[name] = withValue(list[name], rest, value);
-    return list;
+    // Places in between that nobody named are there, and told as missing.
+    return Array.from(list);
   }
   const object = typeof whole === 'object' && whole !== null && !Array.isArray(whole) ? whole : {};
   return { ...object, [name]: withValue((object as Record<string, unknown>)[name], rest, value) };

@@ -44,7 +44,19 @@ const fields = z.strictObject({
     .describe(
       'file with the tokens of whoever may change something (tutti token create); read again when it changes, and without it nobody may',
     ),
-  tasks: z.array(taskSchema).min(1).max(MOST_TASKS),
+  tasks: z
+    .array(taskSchema)
+    .min(1)
+    .max(MOST_TASKS)
+    .check(({ value: tasks, issues }) => {
+      tasks.forEach(({ name }, index) => {
+        if (tasks.findIndex((other) => other.name === name) < index)
+          issues.push({
+            ...{ code: 'custom', input: name, path: [index, 'name'] },
+            message: `another task is named ${name}`,
+          });
+      });
+    }),
 });
 
 /** And what has to fit together beyond that. */

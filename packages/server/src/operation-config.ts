@@ -51,13 +51,22 @@ export const logSchema = z
   })
   .prefault({});
 
+/** As `isTrackerAddress` of `@tutti/trackers`, which reads it, has it. */
+function isTrackerAddress(text: string): boolean {
+  const [, kind, where = ''] = /^(jsonl|tensorboard|mlflow):(.+)$/.exec(text) ?? [];
+  if (kind !== 'mlflow') return kind !== undefined;
+  if (!URL.canParse(where)) return false;
+  const { protocol, username, password } = new URL(where);
+  return ['http:', 'https:'].includes(protocol) && username === '' && password === '';
+}
+
 export const trackersSchema = z
   .array(
     z
       .string()
-      .regex(
-        /^((jsonl|tensorboard):.+|mlflow:https?:\/\/[^@]+)$/,
-        'jsonl:FOLDER, tensorboard:FOLDER or mlflow:http://HOST:5000 is expected',
+      .refine(
+        isTrackerAddress,
+        'jsonl:FOLDER, tensorboard:FOLDER or mlflow:http://HOST:5000 is expected; a password stands in MLFLOW_TRACKING_PASSWORD',
       ),
   )
   .max(16)

@@ -52,7 +52,7 @@ export function engineTask(
     const task = identified(taskOf(entry), identityOf(entry, mirrors));
     const problems = problemsOfTask(task).map(({ path, problem }) => ({
       path: `${at}.${configPath(path)}`,
-      problem,
+      problem: problem.replace('set insecureSmallCohort', `set ${at}.insecureSmallCohort`),
     }));
     return { task, problems };
   } catch (error) {

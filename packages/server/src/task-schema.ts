@@ -6,6 +6,9 @@ import { adaptiveClippingSchema, privacySchema } from './privacy-config.ts';
 
 /** A task as it is written in the configuration, or sent to be created. */
 
+/** Whether a text has no half of a surrogate pair in it. */
+const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
+
 const catalogue = z
   .strictObject({
     ids: z
@@ -26,6 +29,9 @@ const catalogue = z
     const refuse = (name: string, message: string): void =>
       void issues.push({ code: 'custom', input: undefined, path: [name], message });
     const seen = new Set<string>();
+    // Two of them would be one as UTF-8.
+    const broken = ids.findIndex((id) => !isWellFormed(id));
+    if (broken >= 0) refuse('ids', `number ${broken + 1} is no well-formed text`);
     const twice = ids.find((id) => seen.has(id) || !seen.add(id));
     if (twice !== undefined) refuse('ids', `${twice} stands there twice`);
     for (const [name, list] of Object.entries({ titles, genres, vectors }))

@@ -7,7 +7,7 @@ import type { RunName, Tracker } from './tracker.ts';
 
 /** What an address of a tracker looks like. */
 export const TRACKER_EXPECTED =
-  'jsonl:FOLDER, tensorboard:FOLDER or mlflow:http://HOST:5000, with ?experiment=NAME if it has a name of its own, is expected';
+  'jsonl:FOLDER, tensorboard:FOLDER or mlflow:http://HOST:5000, with ?experiment=NAME if it has a name of its own and its password in MLFLOW_TRACKING_PASSWORD, is expected';
 
 /** Experiment of MLflow unless the address names one. */
 const EXPERIMENT = 'tutti';

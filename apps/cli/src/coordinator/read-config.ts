@@ -78,7 +78,7 @@ function forEveryTask(given: readonly Assignment[], each: readonly Assignment[])
 /** A JSON object in a file. @throws {CommandError} that names the file. */
 export async function jsonFile(path: string): Promise<unknown> {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = JSON.parse((await readFile(path, 'utf8')).replace(/^\uFEFF/, ''));
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message : String(cause);
@@ -87,14 +87,23 @@ export async function jsonFile(path: string): Promise<unknown> {
   throw new CommandError(`${path} does not hold a JSON object`);
 }
 
-/** Files beside the configuration: certificates and tokens are named from where the value stands. */
+/** Files beside the configuration: certificates, tokens and folders of curves are named from where the value stands. */
 function withFiles(value: unknown, baseOf: (path: Path) => string): unknown {
   const named = [['listen', 'tls', 'certificate'], ['listen', 'tls', 'key'], ['tokens']];
   const files = named.flatMap((path): Assignment[] => {
     const written = valueAt(value, path);
     return typeof written === 'string' ? [{ path, value: resolve(baseOf(path), written), origin: '' }] : [];
   });
-  return mergeSources([{ path: [], value, origin: '' }, ...files]).value;
+  const trackers = valueAt(value, ['trackers']);
+  const folders = (Array.isArray(trackers) ? trackers : []).map((address: unknown, index) =>
+    typeof address === 'string'
+      ? address.replace(/^(jsonl|tensorboard):(.+)$/, (_, kind: string, folder: string) => {
+          return `${kind}:${resolve(baseOf(['trackers', index]), folder)}`;
+        })
+      : address,
+  );
+  const tracked = folders.length === 0 ? [] : [{ path: ['trackers'], value: folders, origin: '' }];
+  return mergeSources([{ path: [], value, origin: '' }, ...files, ...tracked]).value;
 }
 
 /** A catalogue that is a path is read from beside the file. */
