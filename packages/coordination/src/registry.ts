@@ -20,7 +20,7 @@ export type RegistryRefusal = (typeof REGISTRY_REFUSALS)[number];
 const WORDS: Readonly<Record<RegistryRefusal, string>> = {
   'unknown-model': 'there is no such model',
   gone: 'its checkpoint is kept no longer (keepCheckpoints)',
-  'other-catalogue': 'it is of a catalogue before the one now',
+  'other-catalogue': 'it is of a catalogue, or of numbers of the model, before those now',
   'nothing-promoted': 'there is nothing on this channel that could be taken back',
 };
 
