@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@tutti/base';
-import { runCli } from '@tutti/cli';
 import { memoryBlobs, memoryStore } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, type Coordinator } from '@tutti/server';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { tuttiHere, type Ended } from './here.ts';
 
 /** `tutti token`, `task`, `rounds`, `logs`, against a coordinator that runs. */
 
@@ -18,20 +18,7 @@ writeFileSync(file, JSON.stringify({ tokens: 'tokens.json', tasks: [task] }));
 writeFileSync(join(folder, 'books.json'), JSON.stringify({ ...task, name: 'books' }));
 writeFileSync(join(folder, 'wrong.json'), JSON.stringify({ ...task, name: 'No!', rounds: -1 }));
 
-async function tutti(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const output = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
-      output[name] += chunk.toString();
-      return true;
-    }),
-  );
-  try {
-    return { code: await runCli(args), ...output };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-}
+const tutti = (...args: string[]): Promise<Ended> => tuttiHere(args);
 
 describe('operating a coordinator', () => {
   let coordinator: Coordinator;

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { runCli } from '@tutti/cli';
 import { memoryBlobs, memoryStore } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator } from '@tutti/server';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { tuttiHere, type Ended } from './here.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tutti-config-'));
 const file = join(folder, 'tutti.config.json');
@@ -22,20 +22,7 @@ writeFileSync(
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(() => vi.unstubAllEnvs());
 
-async function tutti(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const output = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
-      output[name] += chunk.toString();
-      return true;
-    }),
-  );
-  try {
-    return { code: await runCli(args), ...output };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-}
+const tutti = (...args: string[]): Promise<Ended> => tuttiHere(args);
 
 describe('the configuration of a coordinator', () => {
   it('is printed with where each value came from: options over variables over the file', async () => {

@@ -1,29 +1,14 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runCli } from '@tutti/cli';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tuttiHere } from './here.ts';
 
 /** `--track`, as a person types it. */
 
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'tutti-track-'))));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function tutti(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const output = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
-      output[name] += chunk.toString();
-      return true;
-    }),
-  );
-  try {
-    return { code: await runCli([...args]), ...output };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-}
 
 const SMALL = [
   'simulate',
@@ -41,7 +26,7 @@ const SMALL = [
 
 describe('tutti simulate --track', () => {
   it('keeps every round as a point, wherever it is asked for', async () => {
-    const { code, stdout } = await tutti([
+    const { code, stdout } = await tuttiHere([
       ...[...SMALL, '--protocol', 'plain', '--json'],
       ...['--track', `jsonl:${folder}`, '--track', `tensorboard:${folder}/events`],
     ]);
@@ -61,10 +46,10 @@ describe('tutti simulate --track', () => {
   });
 
   it('refuses what is no tracker, and one that cannot be reached before anything is computed', async () => {
-    const wrong = await tutti([...SMALL, '--track', 'csv:x']);
+    const wrong = await tuttiHere([...SMALL, '--track', 'csv:x']);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('jsonl:FOLDER, tensorboard:FOLDER or mlflow:http://HOST:5000');
-    const away = await tutti([
+    const away = await tuttiHere([
       ...SMALL,
       '--track',
       'mlflow:http://127.0.0.1:9',
