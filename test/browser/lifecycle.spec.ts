@@ -19,8 +19,18 @@ const ISOLATED = {
 /** Something that stands in no file unless it was recorded. */
 const SECRET = 'seen-by-nobody-else';
 
-/** Bytes that a page and its worker hold, after garbage collection. */
-const measured = `performance.measureUserAgentSpecificMemory().then(({ bytes }) => bytes)`;
+/** Bytes that a page and its worker hold after garbage collection: the least of several instants of their rounds. */
+const measured = `(async () => {
+  const held = [];
+  for (let i = 0; i < 6; i++) {
+    held.push((await performance.measureUserAgentSpecificMemory()).bytes);
+    await new Promise((resolve) => setTimeout(resolve, 53));
+  }
+  return Math.min(...held);
+})()`;
+
+/** Rounds between two measures of memory. */
+const ROUNDS = 15;
 
 /** All that lies in a folder of the browser's, as one text. */
 const everythingIn = (folder: string): Buffer =>
@@ -109,10 +119,11 @@ describe('a page over time', () => {
       await meanwhile(federation, nodes, async () => {
         await untilHeard(page, 'receipt', undefined, 2, 20_000);
         const before = await page.evaluate<number>(measured);
-        await untilHeard(page, 'receipt', undefined, 7, 20_000);
+        const { length } = await heardIn(page, 'receipt');
+        await untilHeard(page, 'receipt', undefined, length + ROUNDS, 40_000);
         const after = await page.evaluate<number>(measured);
         expect(before).toBeGreaterThan(1_000_000);
-        expect((after - before) / 5, 'bytes a round').toBeLessThan(150_000);
+        expect((after - before) / ROUNDS, 'bytes a round').toBeLessThan(200_000);
       });
     } finally {
       await federation.close();

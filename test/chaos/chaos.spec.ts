@@ -4,10 +4,10 @@ import { runChaos } from './chaos.ts';
 import { runClusterChaos } from './cluster-chaos.ts';
 import { openChaosDatabase } from './database.ts';
 
-it('a coordinator killed 50 times at random instants loses no round, counts none twice, and gets on', async () => {
-  const result = await runChaos({ kills: 50, seed: 1 });
-  expect(result).toMatchObject({ kills: 50, lost: 0, doubled: 0, stuck: 0 });
-  expect(result.rounds).toBeGreaterThanOrEqual(10);
+it('a coordinator killed 20 times at random instants loses no round, counts none twice, and gets on', async () => {
+  const result = await runChaos({ kills: 20, seed: 1 });
+  expect(result).toMatchObject({ kills: 20, lost: 0, doubled: 0, stuck: 0 });
+  expect(result.rounds).toBeGreaterThanOrEqual(5);
 }, 400_000);
 
 it('the same on PostgreSQL, whose server is killed and restarted too', async (ctx) => {
