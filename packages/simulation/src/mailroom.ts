@@ -158,37 +158,52 @@ function downloadOf(message: CoordinatorMessage, parameters: number): number {
   return message.description.slice?.bytes ?? 4 * parameters;
 }
 
+/** Sums that are asked for before they are taken, so that threads hand over the next while one is added. */
+const AHEAD = 4;
+
 /** Running sums that live in the threads: each adds its own devices' inputs, and a group's sum is the sum of theirs. */
 function threadSums(pool: () => ThreadPool | undefined): GroupSums {
-  const words = new Map<string, number>();
+  const opened = new Map<string, { key: GroupKey; words: number }>();
+  const asked = new Map<string, Promise<readonly (Uint32Array | undefined)[]>>();
   const name = (key: GroupKey): string => `${key.attempt}/${key.group}`;
+  const ask = (key: GroupKey): Promise<readonly (Uint32Array | undefined)[]> => {
+    const known = asked.get(name(key));
+    if (known !== undefined) return known;
+    const threads = pool();
+    const parts = Array.from({ length: threads?.size ?? 0 }, (_, thread) =>
+      (threads as ThreadPool).ask<'take-sum'>(thread, { kind: 'take-sum', key }),
+    );
+    const all = Promise.all(parts);
+    // Whoever takes the sum hears of a thread that failed.
+    all.catch(() => undefined);
+    asked.set(name(key), all);
+    return all;
+  };
+  const forget = (key: GroupKey): void => {
+    opened.delete(name(key));
+    asked.delete(name(key));
+  };
   return {
-    open(key, length) {
-      words.set(name(key), length);
+    open(key, words) {
+      opened.set(name(key), { key, words });
     },
     add() {
       throw new InternalError('simulated inputs are added in their threads');
     },
     async take(key) {
-      const threads = pool();
-      const sum = new Uint32Array(words.get(name(key)) ?? 0);
-      if (threads === undefined) return sum;
-      const length = sum.length;
-      const parts = await Promise.all(
-        Array.from({ length: threads.size }, (_, thread) =>
-          threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: length }),
-        ),
-      );
-      for (const part of parts) if (part !== undefined) addInto(sum, part);
-      words.delete(name(key));
+      const parts = ask(key);
+      const next = [...opened.values()].filter(({ key: { attempt } }) => attempt === key.attempt);
+      for (const { key: other } of next.slice(0, 1 + AHEAD)) void ask(other);
+      const words = opened.get(name(key))?.words ?? 0;
+      const [first, ...others] = (await parts).filter((part) => part !== undefined);
+      const sum = first ?? new Uint32Array(words);
+      for (const part of others) addInto(sum, part);
+      forget(key);
       return sum;
     },
     discard(key) {
-      words.delete(name(key));
-      const threads = pool();
-      if (threads === undefined) return;
-      for (let thread = 0; thread < threads.size; thread++)
-        threads.ask<'take-sum'>(thread, { kind: 'take-sum', key, words: 0 }).catch(() => undefined);
+      void ask(key);
+      forget(key);
     },
   };
 }

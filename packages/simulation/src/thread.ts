@@ -40,7 +40,7 @@ export interface GroupKey {
 /** What the main thread asks a worker. Every request is answered once, by `id`. */
 export type ThreadRequest =
   | { readonly kind: 'deliver'; readonly deliveries: readonly Delivery[] }
-  | { readonly kind: 'take-sum'; readonly key: GroupKey; readonly words: number }
+  | { readonly kind: 'take-sum'; readonly key: GroupKey }
   | { readonly kind: 'rank'; readonly users: readonly number[]; readonly modelHash: string };
 
 /** What a worker answers to each kind of request. */

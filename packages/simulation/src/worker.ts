@@ -6,7 +6,11 @@ import type { FromThread, ThreadRequest, ThreadSetup, ToThread } from './thread.
 /** Entry of a simulation thread: hosts the devices of its users and answers the main thread's requests in order. */
 const port = parentPort;
 if (port === null) throw new InternalError('worker.ts runs in a worker thread only');
-const send = (message: FromThread): void => port.postMessage(message);
+const send = (message: FromThread): void => port.postMessage(message, given(message));
+
+/** A sum is the main thread's from here on: it moves there. */
+const given = (message: FromThread): ArrayBuffer[] =>
+  'answer' in message && message.answer instanceof Uint32Array ? [message.answer.buffer as ArrayBuffer] : [];
 
 const fetches = new Map<string, ((bytes: Uint8Array | undefined) => void)[]>();
 const fetchBlob = (hash: string): Promise<Uint8Array | undefined> =>
