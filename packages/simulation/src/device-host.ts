@@ -1,11 +1,4 @@
-import {
-  addRangesInto,
-  keepLocal,
-  seededRandom,
-  systemRandom,
-  type LocalOnly,
-  type Ranges,
-} from '@tutti/base';
+import { keepLocal, seededRandom, systemRandom, type LocalOnly, type Ranges } from '@tutti/base';
 import {
   createDevice,
   DEFAULT_POLICY,
@@ -24,7 +17,7 @@ import {
   type TrainingEngine,
 } from '@tutti/model';
 import { frameCount, wordBytes } from '@tutti/protocol';
-import { addInto, type CryptoSuite, type KeyPair, type WordBits } from '@tutti/secure-aggregation';
+import type { CryptoSuite, KeyPair, WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { importDefinition } from './import-definition.ts';
 import { fallsSilent } from './dropout.ts';
@@ -32,6 +25,7 @@ import { simulatedAuthority, simulatedIdentity, type SimulatedAuthority } from '
 import { rowOf, type SharedHeldOut } from './population.ts';
 import type { FetchBlob } from './pool.ts';
 import { rankOne } from './ranking.ts';
+import { RunningSums } from './running-sums.ts';
 import { threadCrypto } from './thread-crypto.ts';
 import type { Answer, Delivery, GroupKey, ThreadAnswers, ThreadSetup } from './thread.ts';
 
@@ -77,7 +71,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   const devices = new Map<number, { device: Device; store: ClientStore }>();
   const groups = new Map<number, number>();
   const authority = simulatedAuthority(setup.seed);
-  const sums = new Map<string, Uint32Array>();
+  const sums = new RunningSums();
   let loaded: { hash: string; model: LoadedModel } | undefined;
   /** Every slice of a task has as many rows, so one engine does for all. */
   let sliceEngine: TrainingEngine | undefined;
@@ -129,21 +123,16 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
         continue;
       }
       const { words, ranges, wordBits } = answer;
-      addToSum({ attempt, group: groups.get(user) as number }, words, ranges);
-      answers.push({ type: 'input-added', attempt, bytes: uploadBytes(lengthOf(words, ranges), wordBits) });
+      const length = lengthOf(words, ranges);
+      sums.add(nameOf({ attempt, group: groups.get(user) as number }), words, length, ranges);
+      answers.push({ type: 'input-added', attempt, bytes: uploadBytes(length, wordBits) });
       // A plain attempt has no more to ask of it: its input need not wait for the outcome.
       if (ranges !== undefined) device.leave();
     }
     return { user, answers };
   }
 
-  function addToSum(key: GroupKey, words: Uint32Array, ranges: Ranges | undefined): void {
-    const name = `${key.attempt}/${key.group}`;
-    const sum = sums.get(name) ?? new Uint32Array(lengthOf(words, ranges));
-    sums.set(name, sum);
-    if (ranges === undefined) addInto(sum, words);
-    else addRangesInto(sum, words, ranges);
-  }
+  const nameOf = ({ attempt, group }: GroupKey): string => `${attempt}/${group}`;
 
   return {
     backend: engine.backend,
@@ -153,12 +142,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       for (const delivery of deliveries) results.push(await deliverOne(delivery));
       return results;
     },
-    takeSum(key) {
-      const name = `${key.attempt}/${key.group}`;
-      const sum = sums.get(name);
-      sums.delete(name);
-      return sum;
-    },
+    takeSum: (key) => sums.take(nameOf(key)),
     async rank(users, modelHash) {
       const global = await models.open(modelHash);
       const results = [];

@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process';
+import { addRangesInto, type Ranges } from '@tutti/base';
+import { addInto } from '@tutti/secure-aggregation';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { RunningSums } from './running-sums.ts';
+
+/** Words of every sum. */
+const LENGTH = 40;
+
+interface Input {
+  readonly words: Uint32Array;
+  readonly ranges?: Ranges;
+}
+
+const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+
+/** Ranges apart from each other, the last of which ends where the sum does. */
+const ranged = fc
+  .uniqueArray(fc.integer({ min: 0, max: LENGTH }), { minLength: 1, maxLength: 9 })
+  .map((cuts) => [...cuts, LENGTH].sort((a, b) => a - b))
+  .map((cuts) => cuts.slice(0, -1).map((cut, i) => [cut, (cuts[i + 1] as number) - cut] as const))
+  .map((pairs) => pairs.filter((_, i) => (pairs.length - i) % 2 === 1))
+  .map((pairs) => Int32Array.from(pairs.flat()));
+
+const input: fc.Arbitrary<Input> = fc.option(ranged, { nil: undefined }).chain((ranges) => {
+  const count = ranges?.reduce((sum, value, i) => sum + (i % 2) * value, 0) ?? LENGTH;
+  return fc
+    .array(word, { minLength: count, maxLength: count })
+    .map((words) => ({ words: Uint32Array.from(words), ...(ranges === undefined ? {} : { ranges }) }));
+});
+
+function added(inputs: readonly Input[]): Uint32Array {
+  const sum = new Uint32Array(LENGTH);
+  for (const { words, ranges } of inputs)
+    if (ranges === undefined) addInto(sum, words);
+    else addRangesInto(sum, words, ranges);
+  return sum;
+}
+
+describe('running sums', () => {
+  it('are what adding in TypeScript gives, in memory that is used again and outside of it', () => {
+    const bytes = fc.constantFrom(0, 4 * LENGTH, 2 ** 20);
+    const rounds = fc.array(fc.array(fc.array(input, { minLength: 1, maxLength: 4 }), { maxLength: 3 }), {
+      maxLength: 3,
+    });
+    fc.assert(
+      fc.property(bytes, rounds, (mostBytes, all) => {
+        const sums = new RunningSums(mostBytes);
+        for (const groups of all) {
+          for (const [group, inputs] of groups.entries())
+            for (const { words, ranges } of inputs) sums.add(`${group}`, words, LENGTH, ranges);
+          for (const [group, inputs] of groups.entries())
+            expect(sums.take(`${group}`)).toEqual(added(inputs));
+        }
+      }),
+    );
+  });
+
+  it('are taken once, and what was taken changes no more', () => {
+    const sums = new RunningSums();
+    const ones = new Uint32Array(LENGTH).fill(1);
+    sums.add('a', ones, LENGTH);
+    const taken = sums.take('a');
+    expect(sums.take('a')).toBeUndefined();
+    sums.add('b', ones, LENGTH);
+    sums.add('b', ones, LENGTH);
+    expect(taken).toEqual(ones);
+    expect(sums.take('b')).toEqual(new Uint32Array(LENGTH).fill(2));
+  });
+
+  it('of different lengths stand beside each other', () => {
+    const sums = new RunningSums();
+    for (const length of [3, 70_000, 5]) sums.add(`${length}`, new Uint32Array(length).fill(length), length);
+    for (const length of [5, 3, 70_000])
+      expect(sums.take(`${length}`)).toEqual(new Uint32Array(length).fill(length));
+  });
+});
+
+it('the module in the repository is what assembly/ compiles to', () => {
+  execFileSync(process.execPath, ['assembly/build.mjs', '--check'], { cwd: new URL('../', import.meta.url) });
+});
