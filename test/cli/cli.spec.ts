@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runCli } from '@tutti/cli';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { tuttiHere } from './here.ts';
 
 const bin = fileURLToPath(import.meta.resolve('@tutti/cli/package.json')).replace(
   /package\.json$/,
@@ -34,22 +34,6 @@ function tutti(
     });
   }
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, ...output })));
-}
-
-/** The same within this process, for what ends while the command line is read: starting Node costs more than that. */
-async function tuttiHere(args: readonly string[]): Promise<Ended> {
-  const output = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
-      output[name] += chunk.toString();
-      return true;
-    }),
-  );
-  try {
-    return { code: await runCli(args), ...output };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
 }
 
 describe('the command line', () => {

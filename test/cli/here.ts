@@ -8,6 +8,8 @@ export interface Ended {
   readonly stderr: string;
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
 /** Runs `tutti` within this process: starting Node costs more than most commands. */
 export async function tuttiHere(args: readonly string[]): Promise<Ended> {
   const output = { stdout: '', stderr: '' };
@@ -17,9 +19,14 @@ export async function tuttiHere(args: readonly string[]): Promise<Ended> {
       return true;
     }),
   );
+  const listened = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
   try {
     return { code: await runCli(args), ...output };
   } finally {
     for (const spy of spies) spy.mockRestore();
+    // A command listens until its process ends, and this one goes on.
+    for (const [signal, before] of listened)
+      for (const listener of process.listeners(signal))
+        if (!before.includes(listener)) process.off(signal, listener);
   }
 }
