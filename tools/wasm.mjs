@@ -18,9 +18,10 @@ const { packedText } = await import('@tutti/base');
  * @param {string} options.target URL of the file to write.
  * @param {string} options.name of the constant in it.
  * @param {readonly string[]} options.memory what the compiler is told of the module's memory.
+ * @param {string} [options.optimize] how far it optimizes, for speed or size.
  */
-export async function wasm({ folder, entry, target, name, memory }) {
-  const bytes = await compiled({ folder, entry, memory });
+export async function wasm({ folder, entry, target, name, memory, optimize = '-O3' }) {
+  const bytes = await compiled({ folder, entry, memory, optimize });
   const file = fileURLToPath(target);
   const header = `/** Made by assembly/build.mjs from assembly/: ${bytes.length} bytes of WebAssembly. Do not edit. */`;
   const content = `${header}\nexport const ${name} =\n  '${packedText(bytes)}';\n`;
@@ -31,14 +32,14 @@ export async function wasm({ folder, entry, target, name, memory }) {
   }
 }
 
-async function compiled({ folder, entry, memory }) {
+async function compiled({ folder, entry, memory, optimize }) {
   const output = 'module.wasm';
   let bytes;
   const { error, stderr } = await asc.main(
     [
       entry,
       `--outFile=${output}`,
-      '-O3',
+      optimize,
       '--enable=simd',
       '--enable=bulk-memory',
       '--enable=mutable-globals',

@@ -7,7 +7,7 @@ const source = (file: string): string =>
   fileURLToPath(new URL(`../../packages/client-browser/src/${file}`, import.meta.url));
 
 /** A little more than there is, after gzip. The goals are 61,440 without the kernel, and 66,560 in all, which is not met. */
-const MOST = { withWorker: 72_700, withoutKernel: 61_440, inOneFile: 73_300 };
+const MOST = { withWorker: 69_600, withoutKernel: 59_000, inOneFile: 69_900 };
 
 /** The SDK as a page loads it: what the page itself needs, and what its worker does. */
 async function bundle(

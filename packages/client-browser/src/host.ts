@@ -6,6 +6,7 @@ import {
   openDownloads,
   Recommender,
   shareEngine,
+  type DecodeConfig,
   type OpenChannels,
   type RecommenderEvent,
   type SharedEngine,
@@ -25,6 +26,8 @@ export type OpenEngine = (model: Model) => TrainingEngine | Promise<TrainingEngi
 /** The engine of a room. */
 export interface EngineParts {
   readonly openEngine: OpenEngine;
+  /** Checks the configuration of a model, of those that it trains. */
+  readonly decodeConfig: DecodeConfig;
   /** Whether it needs no WebAssembly, or has it. */
   readonly wasm: boolean;
   readonly crypto: CryptoSuite;

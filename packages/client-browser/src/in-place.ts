@@ -1,4 +1,5 @@
 import { openKernelEngine, wasmKernelRuns } from '@tutti/engine-simd';
+import { decodeModelConfig } from '@tutti/model';
 // By its own path, so that no bundler brings the mask stream in TypeScript to where WebAssembly runs.
 import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import type { OpenChannels } from '@tutti/client/sdk';
@@ -29,6 +30,7 @@ export function openRecommender({
   const wasm = engine !== undefined || wasmKernelRuns();
   return openHere(options, {
     openEngine: engine ?? openKernelEngine,
+    decodeConfig: decodeModelConfig,
     wasm,
     crypto: portableCrypto,
     openChannels,

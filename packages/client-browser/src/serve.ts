@@ -1,4 +1,5 @@
 import { openKernelEngine, wasmKernelRuns } from '@tutti/engine-simd';
+import { decodeModelConfig } from '@tutti/model';
 // By its own path, so that no bundler brings the mask stream in TypeScript to where WebAssembly runs.
 import { portableCrypto } from '@tutti/secure-aggregation/portable';
 import { serveRoom } from './serve-room.ts';
@@ -20,6 +21,7 @@ export function serveRecommender({
 }: { engine?: OpenEngine; openChannels?: OpenChannels } = {}): void {
   serveRoom({
     openEngine: engine ?? openKernelEngine,
+    decodeConfig: decodeModelConfig,
     wasm: engine !== undefined || wasmKernelRuns(),
     crypto: portableCrypto,
     openChannels,

@@ -1,10 +1,9 @@
-// By its own path, so that no bundler brings the kernel in TypeScript along.
-import { openWasmEngine, wasmKernelRuns } from '@tutti/engine-simd/wasm';
-import { wasmCrypto } from '@tutti/secure-aggregation';
+import { wasmKernelRuns } from '@tutti/engine-simd/wasm';
 import { NO_WASM, serveRoom } from './serve-room.ts';
+import { wasmParts } from './wasm-parts.ts';
 
 // Nothing happens where this is loaded outside a worker.
 if ('WorkerGlobalScope' in globalThis) {
-  if (wasmKernelRuns()) serveRoom({ openEngine: openWasmEngine, wasm: true, crypto: wasmCrypto });
+  if (wasmKernelRuns()) serveRoom(wasmParts);
   else globalThis.postMessage(NO_WASM);
 }

@@ -19,7 +19,7 @@ import {
 } from '@tutti/client/sdk';
 import type { Channel } from '@tutti/protocol';
 import type { ClientId, KeyPair } from '@tutti/secure-aggregation';
-import type { OwnModel } from '@tutti/model';
+import { decodeModelConfig, type OwnModel } from '@tutti/model';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { fileStore } from './file-store.ts';
 import { createSharedEngine } from './shared-engine.ts';
@@ -146,6 +146,7 @@ async function openClient(options: ClientOptions, store: ClientStore): Promise<C
     clock: systemClientClock,
     nowMs: () => Date.now(),
     engine,
+    decodeConfig: decodeModelConfig,
     conditions: options.conditions ?? { check: async () => ({ eligible: true }) },
     consentNeeded: options.consent === 'ask',
     onEvent: listeners.emit,

@@ -1,14 +1,16 @@
-import { keepLocal, seededRandom } from '@tutti/base';
+import { DecodeError, keepLocal, seededRandom } from '@tutti/base';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   beyondKernel,
   createEngine,
   createModel,
+  decodeKernelConfig,
   decodeModelConfig,
   initialShared,
   layoutFingerprint,
   type LoadedModel,
   type LocalData,
+  MODEL_FAMILIES,
   type Model,
   type ModelInput,
   resolveModelConfig,
@@ -63,6 +65,16 @@ describe('choices of a neural family', () => {
     const { config } = modelOf(input);
     expect(decodeModelConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
     expect(beyondKernel(config)).toBe(what);
+    expect(() => decodeKernelConfig(config)).toThrow(`${what} trains in TensorFlow.js`);
+  });
+
+  it.each(MODEL_FAMILIES)('are no part of what the kernel trains: %s as it usually is', (family) => {
+    const { config } = modelOf({ family });
+    expect(decodeKernelConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    expect(() => decodeKernelConfig({ ...config, dimension: 0 })).toThrow('model.dimension: 0 is not a');
+    for (const wrong of [undefined, null, 7, {}, { family: 'knn' }, { family }])
+      for (const decode of [decodeKernelConfig, decodeModelConfig])
+        expect(() => decode(wrong)).toThrow(DecodeError);
   });
 
   it('bring defaults of their own: rates for Adam, epochs for early stopping, no pull of what was not rated', () => {

@@ -96,10 +96,3 @@ export function withoutUsual(config: BuiltInConfig): BuiltInConfig {
 /** Whether a model predicts ratings. */
 export const predictsRatings = (config: ModelConfig | ModelInput): boolean =>
   'loss' in config && config.loss === 'mse';
-
-/** What of a model the kernel does not have, such as `loss bpr`: it trains in TensorFlow.js then. Undefined where it has all of it. */
-export function beyondKernel(config: ModelConfig): string | undefined {
-  if (config.family === 'own') return `an app's own model (${config.name})`;
-  const entry = Object.entries(config).find(([name]) => choiceOf(name, config.family) !== undefined);
-  return entry && `${entry[0]} ${String(entry[1])}`;
-}

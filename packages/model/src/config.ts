@@ -1,17 +1,15 @@
-import { assertNever, canonicalJson, DecodeError, UsageError } from '@tutti/base';
+import { assertNever, DecodeError, UsageError } from '@tutti/base';
 import { choiceProblems, togetherProblems, withoutUsual } from './choices.ts';
-import { rangeProblems, type NumberRange } from './number-range.ts';
+import { decodeFields, fieldProblems, isOwn } from './kernel-config.ts';
 import { ownProblems, resolveOwnConfig } from './own-config.ts';
-import {
-  MODEL_FAMILIES,
-  type BuiltInConfig,
-  type ContentConfig,
-  type LocalSolve,
-  type Model,
-  type ModelConfig,
-  type ModelFamily,
-  type ModelInput,
-  type TowerTraining,
+import type {
+  BuiltInConfig,
+  ContentConfig,
+  LocalSolve,
+  ModelConfig,
+  ModelFamily,
+  ModelInput,
+  TowerTraining,
 } from './types.ts';
 
 /** What the defaults follow from: both are secure sums of one lane in a federation. */
@@ -132,25 +130,6 @@ function defaultsOf(family: ModelFamily, facts: DataFacts): BuiltInConfig {
   }
 }
 
-const RANGES: Readonly<Record<string, NumberRange>> = {
-  dimension: [1, 512, 'whole'],
-  unobservedWeight: [0, 10],
-  regularization: [0, 10],
-  epochs: [1, 100, 'whole'],
-  batchSize: [1, 65_536, 'whole'],
-  learningRate: [0, 10],
-  tableLearningRate: [0, 10],
-  personScale: [0, 100],
-  negatives: [1, 100, 'whole'],
-  l2: [0, 1],
-  proximal: [0, 10],
-  buckets: [16, 65_536, 'whole'],
-  genreWeight: [0, 10],
-  wordWeight: [0, 10],
-  vectorLength: [0, 4_096, 'whole'],
-  vectorWeight: [0, 10],
-};
-
 /**
  * Fills in what `input` leaves out, and checks every field.
  * @throws {UsageError} naming each field that is unknown or out of range.
@@ -160,7 +139,7 @@ export function resolveModelConfig(input: ModelInput, facts: DataFacts): ModelCo
   const defaults = defaultsOf(input.family, facts);
   const config = withoutUsual({ ...defaults, ...suitedTo(input, facts), ...input } as BuiltInConfig);
   const record = config as unknown as Record<string, unknown>;
-  const problems = [...problemsOf(record, defaults), ...togetherProblems(record)];
+  const problems = [...problemsOf(record, config.family), ...togetherProblems(record)];
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return config;
 }
@@ -186,16 +165,9 @@ export function withProximalTerm(input: ModelInput): ModelInput {
 
 /** A configuration from outside, with every field there. @throws {DecodeError} naming the first field that is wrong. */
 export function decodeModelConfig(value: unknown): ModelConfig {
-  if (typeof value !== 'object' || value === null) throw new DecodeError('model', 'is not an object');
-  const record = value as Record<string, unknown>;
-  if (record['family'] === 'own') return decodeOwnConfig(record);
-  const family = MODEL_FAMILIES.find((name) => name === record['family']);
-  if (family === undefined)
-    throw new DecodeError('model.family', `is none of ${[...MODEL_FAMILIES, 'own'].join(', ')}`);
-  const defaults = defaultsOf(family, { items: 1, meanHistory: 1 });
-  const missing = Object.keys(defaults).find((name) => !(name in record));
-  if (missing !== undefined) throw new DecodeError(`model.${missing}`, 'is missing');
-  const [problem] = [...problemsOf(record, defaults), ...togetherProblems(record)];
+  if (isOwn(value)) return decodeOwnConfig({ ...value });
+  const record = decodeFields(value);
+  const [problem] = [...problemsOf(record, record.family), ...togetherProblems(record)];
   if (problem !== undefined) throw new DecodeError('model', problem);
   return record as unknown as ModelConfig;
 }
@@ -206,27 +178,8 @@ function decodeOwnConfig(record: Record<string, unknown>): ModelConfig {
   return record as unknown as ModelConfig;
 }
 
-function problemsOf(config: Record<string, unknown>, defaults: BuiltInConfig): string[] {
-  return Object.entries(config).flatMap(([name, value]) => {
-    if (name === 'family') return [];
-    const choice = choiceProblems(name, value, defaults.family);
-    if (choice !== undefined) return choice;
-    if (!(name in defaults)) return [`model.${name}: is no field of the family ${defaults.family}`];
-    if (name === 'hidden') return hiddenProblems(value);
-    return rangeProblems(`model.${name}`, value, RANGES[name] as NumberRange);
-  });
-}
-
-function hiddenProblems(value: unknown): string[] {
-  const fits =
-    Array.isArray(value) &&
-    value.length >= 1 &&
-    value.length <= 8 &&
-    value.every((size) => Number.isInteger(size) && size >= 1 && size <= 4_096);
-  return fits ? [] : ['model.hidden: one to eight sizes from 1 to 4096 are needed'];
-}
-
-/** What the layout hash is made from: two sides with equal text train the same model on the same rows. */
-export function layoutFingerprint(model: Model): string {
-  return canonicalJson({ config: model.config, items: model.items, layout: model.layout.parameters });
+function problemsOf(config: Readonly<Record<string, unknown>>, family: ModelFamily): string[] {
+  return Object.entries(config).flatMap(
+    ([name, value]) => choiceProblems(name, value, family) ?? fieldProblems(name, value, family),
+  );
 }

@@ -14,9 +14,10 @@
  * console.log(update.delta.length, update.loss);
  * ```
  */
-export { decodeModelConfig, layoutFingerprint, resolveModelConfig, withProximalTerm } from './config.ts';
+export { decodeModelConfig, resolveModelConfig, withProximalTerm } from './config.ts';
 export type { DataFacts } from './config.ts';
-export { beyondKernel, predictsRatings } from './choices.ts';
+export { beyondKernel, decodeKernelConfig } from './kernel-config.ts';
+export { predictsRatings } from './choices.ts';
 export { checkItems } from './check-items.ts';
 export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 export { defineModel, definitionOf } from './define-model.ts';
@@ -36,7 +37,7 @@ export { unpackPull } from './content/pull.ts';
 export { isFactorization } from './is-factorization.ts';
 export { createEngine } from './engine.ts';
 export { layersFiles, layersModel } from './layers-model.ts';
-export { createModel, initialShared } from './model.ts';
+export { createModel, initialShared, layoutFingerprint } from './model.ts';
 export {
   defaultNoiseMultiplier,
   PRIVATE_DIMENSION,

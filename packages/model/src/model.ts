@@ -1,4 +1,4 @@
-import { UsageError, type SeededRandom } from '@tutti/base';
+import { canonicalJson, UsageError, type SeededRandom } from '@tutti/base';
 import type { OwnConfig } from './own-config.ts';
 import { pullLength } from './content/pull.ts';
 import { isFactorization } from './is-factorization.ts';
@@ -100,4 +100,9 @@ function spreadOf(name: string, shape: readonly number[]): number {
   if (name === 'items') return 0.1;
   if (name === 'pull' || name.endsWith('bias')) return 0;
   return Math.sqrt(2 / (shape[0] as number)) * (name === 'output-kernel' ? 0.1 : 1);
+}
+
+/** What the layout hash is made from: two sides with equal text train the same model on the same rows. */
+export function layoutFingerprint(model: Model): string {
+  return canonicalJson({ config: model.config, items: model.items, layout: model.layout.parameters });
 }

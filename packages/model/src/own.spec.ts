@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   createEngine,
   createModel,
+  decodeKernelConfig,
   decodeModelConfig,
   defineModel,
   initialShared,
@@ -73,6 +74,7 @@ describe('an app’s own model', () => {
   it('travels as its configuration, and its fingerprint tells versions apart', () => {
     const decoded = decodeModelConfig(JSON.parse(JSON.stringify(definition.config)));
     expect(decoded).toEqual(definition.config);
+    expect(() => decodeKernelConfig(definition.config)).toThrow('own model (taste) trains in TensorFlow.js');
     const newer = createModel({ ...definition.config, version: 2 }, ITEMS);
     expect(layoutFingerprint(newer)).not.toBe(layoutFingerprint(model));
     for (const [change, message] of [

@@ -15,13 +15,8 @@ import type { CryptoSuite } from './crypto-suite.ts';
 import { InvalidKeyError } from './errors.ts';
 import { measuredKeystream, portableKeystreams } from './fastest-keystream.ts';
 import { eachBlock, keystreamGenerator, openWasmBlock, type KeystreamGenerator } from './keystream.ts';
-import {
-  digestInput,
-  isCanonicalSignature,
-  portableParts,
-  secretboxOf,
-  type SecretboxParts,
-} from './portable-parts.ts';
+import { portableParts } from './portable-crypto.ts';
+import { digestInput, isCanonicalSignature, secretboxOf, type SecretboxParts } from './portable-parts.ts';
 
 export { openUnmaskPool } from './unmask-pool.ts';
 export type { UnmaskPoolOptions } from './unmask-pool.ts';

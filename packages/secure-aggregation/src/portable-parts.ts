@@ -1,12 +1,15 @@
 import { concatBytes, secretBytes, secretCopy, utf8, wipe } from '@tutti/base';
 import type { CryptoSuite, KeyPair } from './crypto-suite.ts';
 import { InvalidKeyError } from './errors.ts';
-import { lowlevel } from './tweetnacl.gen.ts';
+import type { lowlevel } from './tweetnacl.gen.ts';
 
 /**
- * The one file that touches tweetnacl, in the parts that tweetnacl/build.mjs takes of it. It closes its two traps: malleable signatures,
- * and low-order points.
+ * The one file that calls tweetnacl: the package's parts that tweetnacl/build.mjs takes of it, or the same compiled to WebAssembly. It closes
+ * its two traps: malleable signatures, and low-order points.
  */
+
+/** What devices use of tweetnacl, under its own names. */
+export type Nacl = typeof lowlevel;
 
 /** The group order L of Ed25519, little-endian. */
 const GROUP_ORDER = Uint8Array.from([
@@ -56,7 +59,7 @@ const BOX_ZERO_BYTES = 16;
 
 /** Parts of tweetnacl: from the whole it gives back what it owns, and leaves copies of what it was given. */
 export type SecretboxParts = Pick<
-  typeof lowlevel,
+  Nacl,
   'crypto_core_hsalsa20' | 'crypto_secretbox' | 'crypto_secretbox_open'
 >;
 
@@ -98,71 +101,70 @@ export function secretboxOf(parts: SecretboxParts): Secretbox {
   };
 }
 
-const secretbox = secretboxOf(lowlevel);
-
 /** @throws {InvalidKeyError} where a key has another length: tweetnacl's parts read on behind its end. */
 function checkKey(key: Uint8Array, bytes: number, what: string): void {
   if (key.length !== bytes) throw new InvalidKeyError(`a ${what} has ${bytes} bytes, not ${key.length}`);
 }
 
-function publicKeyOf(secretKey: Uint8Array): Uint8Array {
-  checkKey(secretKey, 32, 'secret key');
-  const publicKey = new Uint8Array(32);
-  lowlevel.crypto_scalarmult_base(publicKey, secretKey);
-  return publicKey;
-}
-
-function signKeyPairFromSeed(seed: Uint8Array): KeyPair {
-  checkKey(seed, 32, 'seed');
-  const [publicKey, secretKey] = [new Uint8Array(32), new Uint8Array(64)];
-  secretKey.set(seed);
-  lowlevel.crypto_sign_keypair(publicKey, secretKey, true);
-  return { publicKey, secretKey };
-}
-
-/** All but the mask stream, in TypeScript and tweetnacl. */
-export const portableParts: Omit<CryptoSuite, 'addKeystream' | 'addKeystreams'> = {
-  name: 'portable',
-  digest(label, ...parts) {
-    const input = digestInput(label, parts);
-    const hash = secretBytes(64);
-    lowlevel.crypto_hash(hash, input, input.length);
-    const digest = secretCopy(hash.subarray(0, 32));
-    wipe(input, hash);
-    return digest;
-  },
-  signKeyPair(random) {
-    const seed = random.bytes(32);
-    const pair = signKeyPairFromSeed(seed);
-    wipe(seed);
-    return pair;
-  },
-  signKeyPairFromSeed,
-  sign(message, secretKey) {
-    checkKey(secretKey, 64, 'secret key');
-    const signed = new Uint8Array(64 + message.length);
-    lowlevel.crypto_sign(signed, message, message.length, secretKey);
-    return signed.slice(0, 64);
-  },
-  verify(message, signature, publicKey) {
-    if (publicKey.length !== 32 || !isCanonicalSignature(signature)) return false;
-    const signed = concatBytes(signature, message);
-    return lowlevel.crypto_sign_open(new Uint8Array(signed.length), signed, signed.length, publicKey) >= 0;
-  },
-  boxKeyPair(random) {
-    const secretKey = random.bytes(32);
-    return { publicKey: publicKeyOf(secretKey), secretKey };
-  },
-  publicKeyOf,
-  sharedKey(publicKey, secretKey) {
-    checkKey(publicKey, 32, 'public key');
+/** All of a suite but the mask stream, of tweetnacl's parts. */
+export function partsOf(nacl: Nacl): Omit<CryptoSuite, 'addKeystream' | 'addKeystreams'> {
+  const { keyFromShared, seal, open } = secretboxOf(nacl);
+  const publicKeyOf = (secretKey: Uint8Array): Uint8Array => {
     checkKey(secretKey, 32, 'secret key');
-    const raw = secretBytes(32);
-    lowlevel.crypto_scalarmult(raw, secretKey, publicKey);
-    const key = secretbox.keyFromShared(raw);
-    wipe(raw);
-    return key;
-  },
-  seal: secretbox.seal,
-  open: secretbox.open,
-};
+    const publicKey = new Uint8Array(32);
+    nacl.crypto_scalarmult_base(publicKey, secretKey);
+    return publicKey;
+  };
+  const signKeyPairFromSeed = (seed: Uint8Array): KeyPair => {
+    checkKey(seed, 32, 'seed');
+    const [publicKey, secretKey] = [new Uint8Array(32), new Uint8Array(64)];
+    secretKey.set(seed);
+    nacl.crypto_sign_keypair(publicKey, secretKey, true);
+    return { publicKey, secretKey };
+  };
+  return {
+    name: 'portable',
+    digest(label, ...parts) {
+      const input = digestInput(label, parts);
+      const hash = secretBytes(64);
+      nacl.crypto_hash(hash, input, input.length);
+      const digest = secretCopy(hash.subarray(0, 32));
+      wipe(input, hash);
+      return digest;
+    },
+    signKeyPair(random) {
+      const seed = random.bytes(32);
+      const pair = signKeyPairFromSeed(seed);
+      wipe(seed);
+      return pair;
+    },
+    signKeyPairFromSeed,
+    sign(message, secretKey) {
+      checkKey(secretKey, 64, 'secret key');
+      const signed = new Uint8Array(64 + message.length);
+      nacl.crypto_sign(signed, message, message.length, secretKey);
+      return signed.slice(0, 64);
+    },
+    verify(message, signature, publicKey) {
+      if (publicKey.length !== 32 || !isCanonicalSignature(signature)) return false;
+      const signed = concatBytes(signature, message);
+      return nacl.crypto_sign_open(new Uint8Array(signed.length), signed, signed.length, publicKey) >= 0;
+    },
+    boxKeyPair(random) {
+      const secretKey = random.bytes(32);
+      return { publicKey: publicKeyOf(secretKey), secretKey };
+    },
+    publicKeyOf,
+    sharedKey(publicKey, secretKey) {
+      checkKey(publicKey, 32, 'public key');
+      checkKey(secretKey, 32, 'secret key');
+      const raw = secretBytes(32);
+      nacl.crypto_scalarmult(raw, secretKey, publicKey);
+      const key = keyFromShared(raw);
+      wipe(raw);
+      return key;
+    },
+    seal,
+    open,
+  };
+}

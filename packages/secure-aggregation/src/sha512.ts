@@ -1,32 +1,14 @@
+import { roundConstants } from './sha512-constants.ts';
+
 /**
  * SHA-512 (FIPS 180-4) block by block, with tweetnacl's name and arguments: 64-bit words as two halves of 32 bits. tweetnacl's own is
  * unrolled, and 1.4 KB more of what a page loads after gzip; this takes as long for 100 bytes, and four fifths of it for 100 KB.
  */
 
-function isPrime(number: number): boolean {
-  let factor = 2;
-  while (factor * factor <= number && number % factor !== 0) factor++;
-  return factor * factor > number;
-}
-
-/** ⌊∛n⌋ by Newton's method from above. */
-function cubeRoot(n: bigint, above: bigint): bigint {
-  for (let root = above; ;) {
-    const next = (2n * root + n / (root * root)) / 3n;
-    if (next >= root) return root;
-    root = next;
-  }
-}
-
-/** The first 64 bits of the fractions of the cube roots of the first 80 primes, as halves (4.2.3). */
-function roundConstants(): Int32Array {
-  const halves: number[] = [];
-  for (let prime = 2; halves.length < 160; prime++) {
-    if (!isPrime(prime)) continue;
-    const root = cubeRoot(BigInt(prime) << 192n, 1n << 67n);
-    halves.push(Number(BigInt.asIntN(32, root >> 32n)), Number(BigInt.asIntN(32, root)));
-  }
-  return Int32Array.from(halves);
+/** The round constants as halves, high and low. */
+function halves(constants: BigUint64Array): Int32Array {
+  const half = (constant: bigint): number => Number(BigInt.asIntN(32, constant));
+  return Int32Array.from([...constants].flatMap((constant) => [half(constant >> 32n), half(constant)]));
 }
 
 let constants: Int32Array | undefined;
@@ -40,7 +22,7 @@ const carry = (low: number): number => (low / 2 ** 32) | 0;
  * @returns how many bytes of the `n` are left over.
  */
 export function hashBlocks(hh: Int32Array, hl: Int32Array, m: Uint8Array, n: number): number {
-  const k = (constants ??= roundConstants());
+  const k = (constants ??= halves(roundConstants()));
   const wh = new Int32Array(80);
   const wl = new Int32Array(80);
   for (let from = 0; n >= 128; n -= 128, from += 128) {

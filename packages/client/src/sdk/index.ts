@@ -25,6 +25,7 @@ export type { Reason, Recommendation, RecommendOptions, SimilarOptions } from '.
 export { checkCommonOptions } from './options.ts';
 export { receiptText, sizeText } from './receipts.ts';
 export type { Receipt, ReceiptOutcome, Receipts } from './receipts.ts';
+export type { DecodeConfig } from './learn.ts';
 export { Recommender } from './recommender.ts';
 export type { RecommenderEvent, RecommenderOptions } from './recommender.ts';
 export { shareEngine } from './shared-engine.ts';

@@ -1,5 +1,5 @@
 import { DecodeError, fromHex, toHex, UsageError, utf8, type SecureRandom } from '@tutti/base';
-import { createModel, decodeModelConfig, layoutFingerprint, type Model } from '@tutti/model';
+import { createModel, layoutFingerprint, type Model, type ModelConfig } from '@tutti/model';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
 import type { ClientStore } from '../ports.ts';
@@ -24,6 +24,9 @@ export interface Learned {
   readonly catalogue: Catalogue;
 }
 
+/** A model's configuration from outside. @throws for one that is wrong, or that does not train here. */
+export type DecodeConfig = (value: unknown) => ModelConfig;
+
 /** What it is learned with. */
 export interface LearnOptions {
   readonly taskName: string;
@@ -31,6 +34,8 @@ export interface LearnOptions {
   readonly store: ClientStore;
   readonly downloads: Downloads;
   readonly crypto: CryptoSuite;
+  /** Checks the configuration of a model, of those that train here. */
+  readonly decodeConfig: DecodeConfig;
 }
 
 /** This device's key, made once and kept in the store. */
@@ -53,7 +58,7 @@ export async function keptIdentity(
 export async function learn(options: LearnOptions, first: 'network' | 'store' = 'network'): Promise<Learned> {
   const { store, crypto } = options;
   const task = await learnTask(options, first);
-  const model = createModel(decodeModelConfig(task.model), task.items);
+  const model = createModel(options.decodeConfig(task.model), task.items);
   if (toHex(crypto.digest('layout', utf8(layoutFingerprint(model)))) !== task.layoutHash)
     throw new DecodeError('task.layoutHash', 'is not that of the model that the task names');
   const catalogue = await learnCatalogue(options, task);

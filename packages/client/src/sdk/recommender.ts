@@ -9,7 +9,7 @@ import { openConsent, withConsent, type Consent, type ConsentState } from './con
 import { examplesOf, type HeldOut } from './examples.ts';
 import { openHistory, type History } from './history.ts';
 import type { Downloads } from './http.ts';
-import { checkPinned, keptIdentity, learn, type Learned } from './learn.ts';
+import { checkPinned, keptIdentity, learn, type DecodeConfig, type Learned } from './learn.ts';
 import {
   checkListOptions,
   openLists,
@@ -44,6 +44,8 @@ export interface RecommenderOptions {
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
   readonly engine: SharedEngine;
+  /** Checks the configuration of a model, of those that the engine trains. */
+  readonly decodeConfig: DecodeConfig;
   readonly conditions: Conditions;
   /** Whether nothing is sent before consent was granted; otherwise only its withdrawal ends taking part. */
   readonly consentNeeded: boolean;
