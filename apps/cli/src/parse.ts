@@ -81,3 +81,14 @@ export function clientIds(text: string, before: readonly string[]): string[] {
   if (/^[0-9a-f]{32}$/.test(text)) return [...before, text];
   throw new InvalidArgumentError('32 lower-case hexadecimal digits are expected.');
 }
+
+/** Threads here, or the Redis through which workers are reached. */
+export function threadsOrRedis(text: string): number | string {
+  return /^rediss?:\/\/./.test(text) ? text : wholeNumber(1, 256)(text);
+}
+
+/** `redis://…` or `rediss://…`. */
+export function redisAddress(text: string): string {
+  if (/^rediss?:\/\/./.test(text)) return text;
+  throw new InvalidArgumentError('redis://[user:password@]host:6379[/n] is expected.');
+}

@@ -36,15 +36,29 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+/** What keys and names are made with. */
+export interface Primitives {
+  readonly crypto: CryptoSuite;
+  readonly random: SecureRandom;
+}
+
 /** @throws {RedisUnavailableError} and what the storage throws. */
 export async function connectCluster(
   { redis, storage, takeOverMs }: ConnectionOptions,
-  engine: { readonly crypto: CryptoSuite; readonly random: SecureRandom },
+  engine: Primitives,
   card: () => Card,
 ): Promise<Connection> {
-  const { crypto, random } = engine;
+  const secret = await storage.shared(CLUSTER_SECRET, () => engine.random.bytes(32));
+  return connectWith({ redis, secret, ...(takeOverMs === undefined ? {} : { takeOverMs }) }, engine, card);
+}
+
+/** Connects to those who have the same secret. @throws {RedisUnavailableError} */
+export async function connectWith(
+  { redis, secret, takeOverMs }: Omit<ConnectionOptions, 'storage'> & { readonly secret: Uint8Array },
+  { crypto, random }: Primitives,
+  card: () => Card,
+): Promise<Connection> {
   const timing = timingOf(takeOverMs ?? TAKE_OVER_MS);
-  const secret = await storage.shared(CLUSTER_SECRET, () => random.bytes(32));
   const self = toHex(random.bytes(16)) as NodeId;
   const name = clusterName(secret, crypto);
   const commands = connectRedis(redis);

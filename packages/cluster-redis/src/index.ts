@@ -18,5 +18,7 @@
 export { clusterOf } from './cluster.ts';
 export type { ClusterOptions } from './cluster.ts';
 export { AnsweredNoError, NoAnswerError, RedisUnavailableError } from './errors.ts';
+export { openPeers } from './peers.ts';
+export type { PeersOptions, RedisPeers } from './peers.ts';
 export { openWorker } from './worker.ts';
 export type { ClusterWorker, WorkerOptions } from './worker.ts';

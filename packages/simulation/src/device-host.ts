@@ -1,4 +1,11 @@
-import { keepLocal, seededRandom, systemRandom, type LocalOnly, type Ranges } from '@tutti/base';
+import {
+  keepLocal,
+  seededRandom,
+  systemRandom,
+  type LocalOnly,
+  type Ranges,
+  type SecureRandom,
+} from '@tutti/base';
 import {
   createDevice,
   DEFAULT_POLICY,
@@ -23,7 +30,9 @@ import { importDefinition } from './import-definition.ts';
 import { fallsSilent } from './dropout.ts';
 import { simulatedAuthority, simulatedIdentity, type SimulatedAuthority } from './identity.ts';
 import { rowOf, type SharedHeldOut } from './population.ts';
-import type { FetchBlob } from './pool.ts';
+import type { FetchBlob } from './device-pool.ts';
+import { addStoredInPlace, readStored, recordedStores, type RecordedStores } from './recorded-store.ts';
+import { replayableRandom, type ReplayableRandom } from './replayable-random.ts';
 import { rankOne } from './ranking.ts';
 import { RunningSums } from './running-sums.ts';
 import { threadCrypto } from './thread-crypto.ts';
@@ -33,9 +42,11 @@ import type { Answer, Delivery, GroupKey, ThreadAnswers, ThreadSetup } from './t
 export interface DeviceHost {
   readonly backend: string;
   readonly notes: readonly string[];
-  deliver(deliveries: readonly Delivery[]): Promise<{ user: number; answers: Answer[] }[]>;
+  deliver(deliveries: readonly Delivery[], turn?: number): Promise<{ user: number; answers: Answer[] }[]>;
   takeSum(key: GroupKey): Uint32Array | undefined;
   rank(users: readonly number[], modelHash: string): Promise<ThreadAnswers['rank']>;
+  /** What devices stored since this was last asked. */
+  keep(): Uint8Array;
 }
 
 /** Bytes of a frame's header. */
@@ -68,7 +79,8 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   };
   const { engine, notes } = await openNodeEngine({ model, ...choice });
   const crypto = threadCrypto(nodeCrypto);
-  const devices = new Map<number, { device: Device; store: ClientStore }>();
+  const devices = new Map<number, Device>();
+  const { stores, draws } = movableParts(setup);
   const groups = new Map<number, number>();
   const authority = simulatedAuthority(setup.seed);
   const sums = new RunningSums();
@@ -97,16 +109,14 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
     },
   };
 
-  function deviceOf(user: number): { device: Device; store: ClientStore } {
+  function deviceOf(user: number): Device {
     const known = devices.get(user);
     if (known !== undefined) return known;
-    const store = memoryClientStore();
-    const made = {
-      device: openDevice(setup, user, model, { models, store, crypto, authority, rangedInputs }),
-      store,
-    };
-    devices.set(user, made);
-    return made;
+    const { random } = draws;
+    const parts = { models, store: stores.open(user), crypto, random, authority, rangedInputs };
+    const device = openDevice(setup, user, model, parts);
+    devices.set(user, device);
+    return device;
   }
 
   async function deliverOne({ user, message }: Delivery): Promise<{ user: number; answers: Answer[] }> {
@@ -115,7 +125,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
     if (fallsSilent(setup.seed, setup.dropout, attempt, user, message.type, setup.protocol))
       return { user, answers: [] };
     if (message.type === 'relay-shares') groups.set(user, message.group);
-    const { device } = deviceOf(user);
+    const device = deviceOf(user);
     const answers: Answer[] = [];
     for (const answer of await device.handle(message)) {
       if (answer.type !== 'masked-input') {
@@ -137,9 +147,12 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   return {
     backend: engine.backend,
     notes,
-    async deliver(deliveries) {
+    async deliver(deliveries, turn = 0) {
       const results = [];
-      for (const delivery of deliveries) results.push(await deliverOne(delivery));
+      for (const [at, delivery] of deliveries.entries()) {
+        draws.turnTo(turn, at);
+        results.push(await deliverOne(delivery));
+      }
       return results;
     },
     takeSum: (key) => sums.take(nameOf(key)),
@@ -147,13 +160,25 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       const global = await models.open(modelHash);
       const results = [];
       for (const user of users) {
-        const vector = await deviceOf(user).device.vector({ loaded: global });
+        const vector = await deviceOf(user).vector({ loaded: global });
         const person = rankOne(await global.score(vector), setup.population, user);
         if (person !== undefined) results.push(person);
       }
       return results;
     },
+    keep: () => stores.takeWritten(),
   };
+}
+
+/** Stores and randomness: those of devices that stay here, or of such as can be made again elsewhere. */
+function movableParts({ movable }: ThreadSetup): { stores: RecordedStores; draws: ReplayableRandom } {
+  if (movable === undefined) {
+    const stores = { open: memoryClientStore, takeWritten: () => new Uint8Array(0) };
+    return { stores, draws: { random: systemRandom(), turnTo: () => undefined } };
+  }
+  const kept = new Map<number, Map<string, Uint8Array>>();
+  addStoredInPlace(kept, readStored(movable.stored));
+  return { stores: recordedStores(kept), draws: replayableRandom(movable.secret) };
 }
 
 /** What the devices of a thread share, and the store of each. */
@@ -161,6 +186,7 @@ interface DeviceParts {
   readonly models: Models;
   readonly store: ClientStore;
   readonly crypto: CryptoSuite;
+  readonly random: SecureRandom;
   readonly authority: SimulatedAuthority;
   readonly rangedInputs: (words: number) => Uint32Array;
 }
@@ -169,7 +195,7 @@ function openDevice(
   setup: ThreadSetup,
   user: number,
   model: ReturnType<typeof createModel>,
-  { models, store, crypto, authority, rangedInputs }: DeviceParts,
+  { models, store, crypto, random, authority, rangedInputs }: DeviceParts,
 ): Device {
   const { population, seed } = setup;
   const stream = (...labels: (string | number)[]) => seededRandom(seed).fork('device', user, ...labels);
@@ -189,7 +215,7 @@ function openDevice(
       ...heldOutOf(population.validation, user),
     }),
     crypto,
-    random: systemRandom(),
+    random,
     rangedInputs,
     words: (purpose, attempt) => stream(purpose, attempt),
     seeds: (attempt) => stream('training', attempt),

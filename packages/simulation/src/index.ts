@@ -16,6 +16,10 @@
  * console.log(run.final.sampled.hr10, run.baselines['popularity']?.sampled.hr10);
  * ```
  */
+export { HostsFailedError, NoHostsError, OtherRuntimeError } from './remote/errors.ts';
+export type { Peers, SimulationHosts } from './remote/hosts.ts';
+export { serveShards } from './remote/serve-shards.ts';
+export type { ServeOptions } from './remote/serve-shards.ts';
 export { FITS } from './options.ts';
 export type { Fit, SimulationOptions } from './options.ts';
 export { partsOf } from './population.ts';

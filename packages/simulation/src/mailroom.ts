@@ -2,7 +2,7 @@ import { InternalError } from '@tutti/base';
 import type { Coordination, GroupSums, Outbox, Traffic } from '@tutti/coordination';
 import { encodeMessage, type ClientMessage, type CoordinatorMessage } from '@tutti/protocol';
 import { addInto, type ClientId } from '@tutti/secure-aggregation';
-import type { ThreadPool } from './pool.ts';
+import type { DevicePool } from './device-pool.ts';
 import type { Answer, Delivery, GroupKey } from './thread.ts';
 
 /**
@@ -21,7 +21,7 @@ export interface Mailroom {
   readonly traffic: () => Traffic;
   /** Makes the ids of `users`, which takes a while: best done while threads start. */
   introduce(users: readonly number[]): void;
-  start(pool: ThreadPool, coordination: Coordination): void;
+  start(pool: DevicePool, coordination: Coordination): void;
   /** Connects `users` and lets them check in. */
   checkIn(task: string, users: readonly number[]): Promise<void>;
   /** Resolves when no delivery and no answer is on its way; reports the share of deliveries answered meanwhile. */
@@ -40,7 +40,7 @@ export function openMailroom(
   const traffic = { upBytes: 0, downBytes: 0 };
   const queues: Delivery[][] = [];
   const connected = new Set<number>();
-  let pool: ThreadPool | undefined;
+  let pool: DevicePool | undefined;
   let coordination: Coordination | undefined;
   let onItsWay = 0;
   let sent = 0;
@@ -128,6 +128,10 @@ export function openMailroom(
     },
     async checkIn(task, people) {
       const engine = coordination as Coordination;
+      if (pool?.keep !== undefined) {
+        await this.quiet(() => undefined);
+        await pool.keep();
+      }
       sent = answered = 0;
       const coming = new Set(people);
       for (const user of connected) if (!coming.has(user)) engine.disconnected(idFor(user));
@@ -162,7 +166,7 @@ function downloadOf(message: CoordinatorMessage, parameters: number): number {
 const AHEAD = 4;
 
 /** Running sums that live in the threads: each adds its own devices' inputs, and a group's sum is the sum of theirs. */
-function threadSums(pool: () => ThreadPool | undefined): GroupSums {
+function threadSums(pool: () => DevicePool | undefined): GroupSums {
   const opened = new Map<string, { key: GroupKey; words: number }>();
   const asked = new Map<string, Promise<readonly (Uint32Array | undefined)[]>>();
   const name = (key: GroupKey): string => `${key.attempt}/${key.group}`;
@@ -171,7 +175,7 @@ function threadSums(pool: () => ThreadPool | undefined): GroupSums {
     if (known !== undefined) return known;
     const threads = pool();
     const parts = Array.from({ length: threads?.size ?? 0 }, (_, thread) =>
-      (threads as ThreadPool).ask<'take-sum'>(thread, { kind: 'take-sum', key }),
+      (threads as DevicePool).ask<'take-sum'>(thread, { kind: 'take-sum', key }),
     );
     const all = Promise.all(parts);
     // Whoever takes the sum hears of a thread that failed.

@@ -12,6 +12,7 @@ import {
   type Mode,
   type WordBits,
 } from '@tutti/secure-aggregation';
+import type { SimulationHosts } from './remote/hosts.ts';
 import { countsEpsilon, type SimulationPrivacy } from './privacy.ts';
 import type { RoundReport, SimulationProgress } from './report.ts';
 
@@ -63,6 +64,8 @@ export interface SimulationOptions {
   readonly fit?: Fit;
   /** Worker threads; default the number of cores. */
   readonly workers?: number;
+  /** Where the devices live, when not in threads of this process; figures do not depend on it. */
+  readonly hosts?: SimulationHosts;
   /** What trains; default `auto`: the kernel, unless an accelerator is faster. */
   readonly engine?: EngineChoice;
   /** A backend of TensorFlow.js; one that is named here trains, unless `engine` says otherwise. */

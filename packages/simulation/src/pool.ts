@@ -1,9 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { EnvironmentError, InternalError } from '@tutti/base';
-import type { FromThread, ThreadAnswers, ThreadRequest, ThreadSetup, ToThread } from './thread.ts';
-
-/** Fetches a blob (a checkpoint) by its content address. */
-export type FetchBlob = (hash: string) => Promise<Uint8Array | undefined>;
+import type { DevicePool, FetchBlob } from './device-pool.ts';
+import type { FromThread, ThreadSetup, ToThread } from './thread.ts';
 
 /** One worker thread and the requests it has not answered. */
 interface Thread {
@@ -13,28 +11,16 @@ interface Thread {
   gone?: Error;
 }
 
-/** Worker threads that host simulated devices: user u lives on thread u mod n, with its store and its vector. */
-export interface ThreadPool {
-  readonly size: number;
-  readonly backend: string;
-  readonly notes: readonly string[];
-  ask<Kind extends ThreadRequest['kind']>(
-    thread: number,
-    request: Extract<ThreadRequest, { kind: Kind }>,
-  ): Promise<ThreadAnswers[Kind]>;
-  close(): Promise<void>;
-}
-
 /** From source, a thread needs the loader that this process runs under; a built package needs nothing. */
 const fromSource = import.meta.url.endsWith('.ts');
 const workerUrl = new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url);
 
-/** Starts `size` threads and waits until each has its backend ready. */
+/** Starts `size` threads of this process and waits until each has its backend ready. */
 export async function openThreadPool(
   size: number,
   setup: ThreadSetup,
   fetchBlob: FetchBlob,
-): Promise<ThreadPool> {
+): Promise<DevicePool> {
   const execArgv = fromSource ? ['--import', import.meta.resolve('@tutti/base/source')] : [];
   const workers = Array.from({ length: size }, () => new Worker(workerUrl, { workerData: setup, execArgv }));
   const started = await Promise.all(workers.map((worker) => startThread(worker, fetchBlob))).catch(

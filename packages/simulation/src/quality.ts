@@ -8,7 +8,7 @@ import {
 import { predictsRatings, type ModelConfig } from '@tutti/model';
 import type { SimulationOptions } from './options.ts';
 import type { Population } from './population.ts';
-import type { ThreadPool } from './pool.ts';
+import type { DevicePool } from './device-pool.ts';
 import { qualityOf, rankOne } from './ranking.ts';
 import type { QualityReport, SimulationResult } from './report.ts';
 
@@ -24,7 +24,7 @@ export function trainingRows({ users, items, train }: Population): TrainingRows 
 
 /** Ranks everybody's test item on their own device with the model `modelHash`; in the order of people, whatever threads there are. */
 export async function rankEverybody(
-  pool: ThreadPool,
+  pool: DevicePool,
   population: Population,
   modelHash: string,
   onProgress: OnProgress,

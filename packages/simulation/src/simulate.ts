@@ -28,12 +28,15 @@ import { qualityOf } from './ranking.ts';
 import { openMailroom, type Mailroom } from './mailroom.ts';
 import { resolveOptions, type ResolvedOptions, type SimulationOptions } from './options.ts';
 import { meanRatingOf, sharePopulation, type Population } from './population.ts';
-import { openThreadPool, type ThreadPool } from './pool.ts';
+import type { DevicePool, FetchBlob } from './device-pool.ts';
+import { openThreadPool } from './pool.ts';
+import { openRemotePool } from './remote/remote-pool.ts';
 import type { RoundReport, SimulationResult } from './report.ts';
 import { roundReport, type AttemptEnd } from './round-report.ts';
 import { TASK, taskConfig } from './task.ts';
 import { drawPeople, privacyResult } from './selection.ts';
 import { simulatedId } from './identity.ts';
+import type { ThreadSetup } from './thread.ts';
 
 /** Rounds that may end without a result, one after another, before a simulation gives up. */
 const MOST_FAILURES = 5;
@@ -141,7 +144,7 @@ async function evaluateEverybody(
 /** Everything that a simulation holds open. */
 interface Run {
   readonly task: TaskConfig;
-  readonly pool: ThreadPool;
+  readonly pool: DevicePool;
   readonly coordination: Coordination;
   readonly mailroom: Mailroom;
   readonly clock: ReturnType<typeof manualClock>;
@@ -191,22 +194,24 @@ async function openRun(
   });
   const info = coordination.taskInfo(TASK);
   if (info === undefined) throw new InternalError('the simulated task is missing');
-  const starting = openThreadPool(
-    resolved.workers,
-    {
-      population,
-      model: model.config,
-      ...definedIn(options.model),
-      task: info,
-      seed: resolved.seed,
-      protocol: resolved.protocol,
-      dropout: resolved.dropout,
-      smallestCohort: Math.min(SMALLEST_COHORTS[resolved.mode], task.cohort.smallest),
-      engine: resolved.engine,
-      backend: resolved.backend,
-    },
-    (hash) => blobs.get(hash),
-  );
+  const setup: ThreadSetup = {
+    population,
+    model: model.config,
+    ...definedIn(options.model),
+    task: info,
+    seed: resolved.seed,
+    protocol: resolved.protocol,
+    dropout: resolved.dropout,
+    smallestCohort: Math.min(SMALLEST_COHORTS[resolved.mode], task.cohort.smallest),
+    engine: resolved.engine,
+    backend: resolved.backend,
+  };
+  const fetchBlob: FetchBlob = (hash) => blobs.get(hash);
+  const { hosts } = options;
+  const starting =
+    hosts === undefined
+      ? openThreadPool(resolved.workers, setup, fetchBlob)
+      : openRemotePool(hosts, setup, fetchBlob);
   mailroom.introduce(drawPeople(task, resolved, population.users, 0));
   const pool = await starting;
   mailroom.start(pool, coordination);
@@ -226,7 +231,7 @@ async function openRun(
   };
 }
 
-/** Where threads find the code of an app's own model. */
+/** Where threads find the code of an app's own model. @throws {UsageError} where it does not say. */
 function definedIn(model: SimulationOptions['model']): { definedIn?: string } {
   if (!('config' in model)) return {};
   if (model.module === undefined)

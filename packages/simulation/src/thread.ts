@@ -18,6 +18,16 @@ export interface ThreadSetup {
   readonly smallestCohort: number;
   readonly engine: EngineChoice;
   readonly backend: BackendName | 'auto';
+  /** Where its devices may have to be moved to another host, whole. */
+  readonly movable?: Movable;
+}
+
+/** What devices are made of again elsewhere, beside what they are told. */
+export interface Movable {
+  /** 32 random bytes: the devices' randomness. */
+  readonly secret: Uint8Array;
+  /** What they had stored, as `encodeStored` wrote it. */
+  readonly stored: Uint8Array;
 }
 
 /** A coordinator's message for one simulated device. */
@@ -39,15 +49,23 @@ export interface GroupKey {
 
 /** What the main thread asks a worker. Every request is answered once, by `id`. */
 export type ThreadRequest =
-  | { readonly kind: 'deliver'; readonly deliveries: readonly Delivery[] }
+  | {
+      readonly kind: 'deliver';
+      readonly deliveries: readonly Delivery[];
+      /** The number of the request, where devices may be moved: the same when it is made again. */
+      readonly turn?: number;
+    }
   | { readonly kind: 'take-sum'; readonly key: GroupKey }
-  | { readonly kind: 'rank'; readonly users: readonly number[]; readonly modelHash: string };
+  | { readonly kind: 'rank'; readonly users: readonly number[]; readonly modelHash: string }
+  | { readonly kind: 'keep' };
 
 /** What a worker answers to each kind of request. */
 export interface ThreadAnswers {
   deliver: readonly { readonly user: number; readonly answers: readonly Answer[] }[];
   'take-sum': Uint32Array | undefined;
   rank: readonly PersonRanking[];
+  /** What devices stored since this was last asked, as `encodeStored` wrote it. */
+  keep: Uint8Array;
 }
 
 /** Messages on the port between the main thread and a worker. */

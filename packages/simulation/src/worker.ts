@@ -29,11 +29,13 @@ const host = await openDeviceHost(workerData as ThreadSetup, fetchBlob);
 async function answer(request: ThreadRequest): Promise<unknown> {
   switch (request.kind) {
     case 'deliver':
-      return host.deliver(request.deliveries);
+      return host.deliver(request.deliveries, request.turn);
     case 'take-sum':
       return host.takeSum(request.key);
     case 'rank':
       return host.rank(request.users, request.modelHash);
+    case 'keep':
+      return host.keep();
   }
 }
 

@@ -1,5 +1,3 @@
-import { availableParallelism } from 'node:os';
-import { randomUUID } from 'node:crypto';
 import { Command, Option } from 'commander';
 import { COMBINATIONS, STRATEGY_NAMES, type Combination, type StrategyConfig } from '@tutti/aggregation';
 import { defaultNoiseMultiplier, MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
@@ -14,10 +12,19 @@ import {
   type SimulationOptions,
   type SimulationResult,
 } from '@tutti/simulation';
+import { hostsOf } from '../hosts.ts';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
-import { cohortSize, realNumber, sliceRows, trackerAddress, wholeNumber, wordBits } from '../parse.ts';
+import {
+  cohortSize,
+  realNumber,
+  sliceRows,
+  threadsOrRedis,
+  trackerAddress,
+  wholeNumber,
+  wordBits,
+} from '../parse.ts';
 import { itemsOption, peopleOption } from '../built-in-options.ts';
 import { addModelOptions, modelInputOf, type ModelFlags } from '../model-options.ts';
 import { openRunFolder, type RunFolder } from '../report/run-folder.ts';
@@ -27,6 +34,7 @@ import { resultLines, type Simulated } from '../ui/simulation.ts';
 import { cellsLine, headingLine } from '../ui/table.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { openTrackers } from '../tracking/run.ts';
+import { trackedSimulation } from '../tracking/simulation.ts';
 import { sweep, tuningOptions, type TuneFlags } from '../tuning.ts';
 
 /** The options of `tutti simulate` as commander hands them over. */
@@ -63,7 +71,8 @@ interface SimulateFlags extends EngineFlags, ModelFlags, TuneFlags {
   colluders?: number;
   metrics?: boolean;
   dropout?: number;
-  workers?: number;
+  workers?: number | string;
+  secretFile?: string;
   out?: string;
   checkpointEvery?: number;
   track?: readonly string[];
@@ -80,7 +89,9 @@ Examples:
   tutti simulate --model mf --mechanism banded --strategy fedavgm --epsilon 8 --rounds 200 --participations 20 --separation 10
       noise of a trusted coordinator that cancels over the rounds
   tutti simulate --dataset ml-100k --model mf --rounds 150 --tune    sweeps around the defaults first
-  tutti simulate --dataset ratings.csv --dropout 0.05 --seed 7       5 % of the clients fall silent each round`;
+  tutti simulate --dataset ratings.csv --dropout 0.05 --seed 7       5 % of the clients fall silent each round
+  tutti simulate --dataset ml-1m --model mf --workers redis://10.0.0.1:6379
+      on the hosts where \`tutti worker --redis redis://10.0.0.1:6379\` runs; the same figures to the last bit`;
 
 export function simulateCommand(): Command {
   return addModelOptions(dataOptions(new Command('simulate')))
@@ -195,11 +206,11 @@ export function simulateCommand(): Command {
     .option('--metrics', 'loss and ranking lanes also where ε is counted; they cost a part of it')
     .option('--dropout <p>', 'chance that a selected client falls silent', realNumber(0, 0.9))
     .option(
-      '--workers <n>',
-      'threads; figures do not depend on it',
-      wholeNumber(1, 256),
-      availableParallelism(),
+      '--workers <n|address>',
+      'threads here (default: as many as cores), or redis://…: those of every `tutti worker` there; figures do not depend on it',
+      threadsOrRedis,
     )
+    .option('--secret-file <file>', 'with redis://…: what seals what travels; workers are given the same')
     .addOption(engineOptions()[0])
     .addOption(engineOptions()[1])
     .addOption(tuningOptions()[0])
@@ -236,6 +247,8 @@ function dataOptions(command: Command): Command {
 async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simulated> {
   if (flags.checkpointEvery !== undefined && flags.out === undefined)
     throw new CommandError('--checkpoint-every keeps checkpoints in the folder of --out, which is not given');
+  if (flags.secretFile !== undefined && typeof flags.workers !== 'string')
+    throw new CommandError('--secret-file is for --workers redis://…, which is not given');
   if (flags.tuneRounds !== undefined && flags.tune !== true)
     throw new CommandError('--tune-rounds is for --tune, which is not given');
   const signal = abortOnSignals();
@@ -243,8 +256,9 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
   const dataset = await openData(flags);
   screen.line(`data: ${describeData(dataset, flags)}`);
   const folder = flags.out === undefined ? undefined : await openRunFolder(flags.out);
-  const tracked = await openTrackers(flags.track ?? [], trackedRun(flags, dataset.name));
-  const asked = { ...optionsOf(flags, dataset), signal };
+  const tracked = await openTrackers(flags.track ?? [], trackedSimulation(flags, dataset.name));
+  const { hosts, leave } = await hostsOf(flags, screen);
+  const asked = { ...optionsOf(flags, dataset), ...hosts, signal };
   const tuning = await unlessAborted(signal, sweep(asked, flags, screen));
   screen.line(headingLine(roundColumns()));
   const simulation = simulate({
@@ -271,25 +285,15 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
       await tracked.close(signal.aborted ? 'stopped' : 'failed').catch(() => undefined);
       throw error;
     })
-    .finally(() => screen.finish());
+    .finally(async () => {
+      screen.finish();
+      await leave();
+    });
   await tracked.close('finished');
   const result = { ...simulated, ...(tuning === undefined ? {} : { tune: tuning }) };
   await closeFolder(folder, flags, result);
   return result;
 }
-
-/** Name and settings of a run for trackers: what was asked for, without folders and addresses. */
-function trackedRun(flags: SimulateFlags, dataset: string) {
-  const { track: _track, out: _out, json: _json, dataset: _dataset, ...asked } = flags;
-  const settings = Object.entries(asked).map(([name, value]) => [name, textOf(value)] as const);
-  return {
-    name: `${flags.model}-${dataset}-seed-${flags.seed}-${new Date().toISOString().replace(/[:.]/g, '-')}`,
-    id: randomUUID(),
-    settings: { dataset, ...Object.fromEntries(settings) },
-  };
-}
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']): SimulationOptions {
   const given = <K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> =>
@@ -322,7 +326,7 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
     ...given('clippingNorm', flags.clip),
     ...given('sliceRows', flags.sliceRows),
     ...given('dropout', flags.dropout),
-    ...given('workers', flags.workers),
+    ...given('workers', typeof flags.workers === 'number' ? flags.workers : undefined),
     privacy: {
       ...given('epsilon', flags.epsilon),
       ...given('dpDelta', flags.delta),
