@@ -301,7 +301,7 @@ export async function openStory(options: {
       const ended = (): CoordinationEvent | undefined =>
         events
           .slice(before)
-          .find(({ type }) => type === 'committed' || type === 'aborted' || type === 'evaluated');
+          .find(({ type }) => ['committed', 'aborted', 'evaluated', 'compared'].includes(type));
       for (let steps = 0; ended() === undefined && steps < 50; steps++) {
         await settle();
         if (ended() === undefined) clock.advanceToNext();

@@ -123,4 +123,32 @@ describe('models of a task', () => {
       }
     },
   );
+
+  it(
+    'are judged by real clients, where the policy is automatic; the interface tells how',
+    { timeout: 60_000 },
+    async () => {
+      const policy = {
+        ...({ mode: 'automatic', every: 1, canaryShare: 1, maxRounds: 1, metric: 'ndcg@10' } as const),
+        ...{ margin: 1, minClients: 6 },
+      };
+      const config = wireConfig({ rounds: 2, registry: { policy } });
+      const federation = await openWireFederation(config, { engine: 'ts' });
+      try {
+        const clients = await Promise.all(
+          Array.from({ length: 6 }, (_, i) => federation.client(`judge-${i}`, FILMS.slice(3 * i, 3 * i + 9))),
+        );
+        await federation.run(clients, (events) => events.some(({ type }) => type === 'model-judged'));
+        const response = await fetch(`${federation.url}/api/v1/tasks/films/models/2`);
+        expect(await response.json()).toMatchObject({
+          channels: ['canary', 'stable'],
+          judged: { verdict: 'promote', people: 6, looks: 1, metric: 'ndcg@10', sequence: 2 },
+        });
+        const metrics = await (await fetch(`${federation.url}/metrics`)).text();
+        expect(metrics).toContain('tutti_models_judged_total{task="films",verdict="promote"} 1');
+      } finally {
+        await federation.close();
+      }
+    },
+  );
 });

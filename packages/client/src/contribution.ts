@@ -51,7 +51,12 @@ export async function contribute(
   const seeds = options.seeds(attempt);
   const examples = withinRows(await options.data(), rows, seeds);
   const vector = await loaded.personalize(before, examples, seeds);
-  const measured = description.lanes.metrics.length === 0 ? {} : await measure(loaded, vector, examples);
+  const measured =
+    description.lanes.metrics.length === 0
+      ? {}
+      : ((await options.channels?.compare(description, async (other) =>
+          measure(other, await other.personalize(before, examples, seeds), examples),
+        )) ?? (await measure(loaded, vector, examples)));
   const trained =
     purpose === 'train' ? orNothing(await loaded.train(vector, examples, seeds), vector) : undefined;
   const lanes = layoutLanes({

@@ -105,6 +105,19 @@ export interface LogProofs {
   inclusion(indexes: readonly number[], size: number): Promise<readonly Uint8Array[]>;
 }
 
+/** Compares models on channels, where a description asks for it. */
+export interface Comparing {
+  /**
+   * @param measure the figures of this person's held-out item under a model, each in [0, 1].
+   * @returns what the description's lanes are to hold: none of them where the two models are not here. Undefined where it asks for no
+   *   comparison.
+   */
+  compare(
+    description: RoundDescription,
+    measure: (model: LoadedModel) => Promise<Readonly<Record<string, number>>>,
+  ): Promise<Readonly<Record<string, number>> | undefined>;
+}
+
 /** What a device is made of. */
 export interface DeviceOptions {
   readonly identity: KeyPair;
@@ -132,6 +145,8 @@ export interface DeviceOptions {
   readonly token?: TokenSource;
   /** For the level `transparent`. */
   readonly logProofs?: LogProofs;
+  /** Without it, a device takes part in comparisons and adds nothing to them. */
+  readonly channels?: Comparing | undefined;
   /** Hears of an input before it leaves, and is waited for. */
   readonly onLeaving?: (part: Part) => Promise<void>;
 }

@@ -9,7 +9,7 @@ export function registryOf(parts: TaskParts, serial: Serial): Registry {
   const { config, log, ports } = parts;
   const { crypto, keyPair, blobs } = ports;
   return new Registry({
-    ...{ task: config.name, crypto, keyPair, blobs },
+    ...{ task: config.name, crypto, keyPair, blobs, policy: config.promotion },
     history: async () => log.history,
     // Between other things that happen. A refusal is told to whoever asked; it is no failure of the task.
     change: (request) => serial.run(() => changeChannel(parts, request)),
@@ -17,18 +17,20 @@ export function registryOf(parts: TaskParts, serial: Serial): Registry {
 }
 
 /** Writes down what a channel has from now on, tells it, and forgets checkpoints that nothing needs any more. */
-async function changeChannel(
+export async function changeChannel(
   parts: TaskParts,
   request: ChannelRequest,
 ): Promise<RegistryRefusal | undefined> {
   const { config, log, ports } = parts;
-  const { channel, by } = request;
+  const { channel, by, judged } = request;
   const before = log.history;
   const next = await decide(parts, request);
   if (typeof next !== 'object') return next;
   const step = request.model === null ? 'rollback' : 'promote';
   const atMs = ports.clock.now();
-  await log.append({ v: JOURNAL_VERSION, type: 'model-promoted', atMs, channel, step, by, ...next });
+  const told = judged === undefined ? {} : { judged };
+  await log.append({ v: JOURNAL_VERSION, type: 'model-promoted', atMs, channel, step, by, ...next, ...told });
+  if (judged !== undefined) ports.emit({ type: 'model-judged', task: config.name, ...judged });
   ports.emit({ type: 'model-promoted', task: config.name, channel, step, by, modelHash: next.modelHash });
   await forget(parts, before);
   return undefined;

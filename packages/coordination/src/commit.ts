@@ -20,7 +20,7 @@ import type { Summing } from './attempt.ts';
 import { PartialSumLostError } from './errors.ts';
 import type { Group } from './groups.ts';
 import type { AttemptEndReason, TaskHistory } from './journal.ts';
-import { lanesOf, LARGEST_ERROR, LARGEST_LOSS, LONGEST_HISTORY } from './lanes.ts';
+import { layoutOf, LARGEST_ERROR, LARGEST_LOSS, LONGEST_HISTORY } from './lanes.ts';
 import type { GroupKey, GroupSums } from './ports.ts';
 import { trainedModel } from './slice.ts';
 import type { TaskConfig } from './task-config.ts';
@@ -69,7 +69,7 @@ export async function sumAttempt(
   const groups = summed.length;
   const fewestInGroup = Math.min(...summed.map(({ survivors }) => survivors));
   if (noise !== undefined) summed.push({ sum: noise, survivors: 0 });
-  const lanes = lanesOf(config, description.purpose);
+  const lanes = layoutOf(description);
   const update = combineGroups(config.combine ?? 'mean', summed, lanes, description.scale, {
     rowTables: rowTablesOf(trainedModel(config)),
     clipIndicator: description.clipIndicator,

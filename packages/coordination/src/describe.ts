@@ -26,6 +26,8 @@ export interface AttemptFacts {
   readonly planned: number;
   /** What of the catalogue travels, in a training attempt of a task that slices. */
   readonly slice?: RoundDescription['slice'];
+  /** Names of the metric lanes, where the attempt measures something else than usual. */
+  readonly metrics?: string[];
 }
 
 /**
@@ -34,7 +36,7 @@ export interface AttemptFacts {
  */
 export function describeAttempt(config: TaskConfig, facts: AttemptFacts): RoundDescription {
   const { purpose, planned } = facts;
-  const lanes = lanesOf(config, purpose);
+  const lanes = lanesOf(config, purpose, facts.metrics);
   const { wordBits, scale, noise } = chooseRing(config, facts, lanes);
   const { participation } = config.noise;
   const { mode, ...graph } = rulesOf(config);

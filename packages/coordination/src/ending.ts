@@ -6,16 +6,19 @@ import { contentUpdateOf } from './content-model.ts';
 import {
   JOURNAL_VERSION,
   type AttemptEndReason,
+  type ComparisonRecord,
   type EvaluationRecord,
   type Funnel,
   type NoiseDraw,
   type RoundRecord,
 } from './journal.ts';
+import { JUDGED_METRICS } from './judge.ts';
 import type { Traffic } from './ports.ts';
 import { funnelOf } from './record.ts';
 import { releaseOf } from './release.ts';
 import type { PublishedSlice } from './slice.ts';
 import type { TaskParts } from './task-parts.ts';
+import { comparisonOf, type Trial } from './trial.ts';
 import type { Uploads } from './uploads.ts';
 
 /** How attempts end: what is written to the journal before anybody hears of it. */
@@ -27,6 +30,8 @@ export interface Running {
   readonly trafficBefore: Traffic;
   readonly uploads: Uploads;
   readonly slice: PublishedSlice | undefined;
+  /** What it is a look at. */
+  readonly trial: Trial | undefined;
   cancelTimer: () => void;
 }
 
@@ -76,6 +81,21 @@ export async function evaluateAttempt(
   };
   const release = releaseOf(config, attempt.description, summed);
   await log.append({ v: JOURNAL_VERSION, type: 'evaluated', record, release });
+  return record;
+}
+
+/** Writes down what a look at a candidate came to. */
+export async function compareAttempt(
+  parts: TaskParts,
+  { running, attempt, summed, trial }: { running: Running; attempt: Summing; summed: Summed; trial: Trial },
+): Promise<ComparisonRecord> {
+  const { config, log } = parts;
+  const { description } = attempt;
+  const metric = config.promotion?.metric ?? JUDGED_METRICS[0];
+  const comparison = comparisonOf(trial, metric, summed, description);
+  const record: ComparisonRecord = { ...funnelNow(parts, running, summed), comparison };
+  const release = releaseOf(config, description, summed);
+  await log.append({ v: JOURNAL_VERSION, type: 'compared', record, release });
   return record;
 }
 

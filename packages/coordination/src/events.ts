@@ -1,7 +1,15 @@
 import type { IdentityLevel } from '@tutti/identity';
 import type { Spent } from '@tutti/privacy';
 import type { Channel } from '@tutti/protocol';
-import type { AttemptEndReason, EvaluationRecord, Funnel, RoundRecord, RunState } from './journal.ts';
+import type {
+  AttemptEndReason,
+  ComparisonRecord,
+  EvaluationRecord,
+  Funnel,
+  Judgement,
+  RoundRecord,
+  RunState,
+} from './journal.ts';
 
 /** What a task is doing. */
 export interface TaskStatus {
@@ -68,6 +76,10 @@ export type CoordinationEvent =
     }
   | { readonly type: 'run-changed'; readonly task: string; readonly run: RunState; readonly by: string }
   | { readonly type: 'evaluated'; readonly task: string; readonly record: EvaluationRecord }
+  /** One look at a candidate ended. */
+  | { readonly type: 'compared'; readonly task: string; readonly record: ComparisonRecord }
+  /** A candidate was judged for good: `model-promoted` says what came of it. */
+  | ({ readonly type: 'model-judged'; readonly task: string } & Judgement)
   | {
       readonly type: 'finished';
       readonly task: string;

@@ -20,6 +20,8 @@ export type { ContentState } from './content-state.ts';
 export type { ContentUpdate } from './content-step.ts';
 export { COORDINATOR_KEY, createCoordination } from './coordination.ts';
 export type { Coordination, CoordinationOptions } from './coordination.ts';
+export { judge, JUDGED_METRICS, UNDECIDED_ACTIONS } from './judge.ts';
+export type { JudgedMetric, PairedSums, PromotionPolicy, Verdict } from './judge.ts';
 export { LARGEST_LOSS, METRICS } from './lanes.ts';
 export { changedCatalogue, knownCatalogue } from './catalogue.ts';
 export type { TaskCatalogue } from './catalogue.ts';
@@ -38,14 +40,18 @@ export {
   decodeJournalEntry,
   EMPTY_HISTORY,
   JOURNAL_VERSION,
+  judgementSchema,
   roundRecordSchema,
   RUN_STATES,
 } from './journal.ts';
 export type {
   AttemptEndReason,
+  Comparison,
+  ComparisonRecord,
   EvaluationRecord,
   Funnel,
   JournalEntry,
+  Judgement,
   RoundRecord,
   RunState,
   TaskHistory,

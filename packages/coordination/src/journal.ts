@@ -2,6 +2,7 @@ import { DecodeError } from '@tutti/base';
 import { IDENTITY_LEVELS } from '@tutti/identity';
 import { CHANNELS, ROUND_ABORT_REASONS } from '@tutti/protocol';
 import * as z from 'zod/mini';
+import { JUDGED_METRICS } from './judge.ts';
 import { firstReleaseSchema, ofFirstRelease, releaseSchema, type ReleaseRecord } from './release.ts';
 
 /** A task's history, as data: what is in the journal happened, what is not did not. Recovery is a fold over it. */
@@ -76,6 +77,35 @@ export const roundRecordSchema = z.strictObject({
 });
 
 const release = z.nullable(z.union([releaseSchema, z.pipe(firstReleaseSchema, z.transform(ofFirstRelease))]));
+
+/** What one look of a trial came to: see `PairedSums`. Noise can carry sums below 0. */
+const comparison = z.strictObject({
+  /** Number of the promotion that put the candidate on channel canary. */
+  sequence: count.check(z.gte(1)),
+  metric: z.enum(JUDGED_METRICS),
+  people: z.number(),
+  gained: z.number(),
+  lost: z.number(),
+  squared: z.number(),
+  noise: z.number().check(z.gte(0)),
+});
+
+/** How a candidate was judged. */
+export const judgementSchema = z.strictObject({
+  sequence: count.check(z.gte(1)),
+  /** Hashes of manifests. */
+  candidate: hash,
+  incumbent: hash,
+  metric: z.enum(JUDGED_METRICS),
+  verdict: z.enum(['promote', 'rollback', 'continue', 'undecided']),
+  /** Mean over people of the candidate's figure less the incumbent's, and its interval: all looks hold together at `confidence`. */
+  difference: z.number(),
+  low: z.number(),
+  high: z.number(),
+  confidence: z.number(),
+  people: z.number(),
+  looks: count,
+});
 
 const noiseDraw = z.strictObject({ salt: hash, variance: z.number() });
 
@@ -166,6 +196,15 @@ const entry = z.discriminatedUnion('type', [
     manifest: z.nullable(hash),
     modelHash: z.nullable(hash),
     by: z.string().check(z.maxLength(63)),
+    /** Where it was the policy that did it, after a trial. */
+    judged: z.exactOptional(judgementSchema),
+  }),
+  /** A candidate and the incumbent were compared by a part of the devices, through a secure sum. */
+  z.strictObject({
+    ...version,
+    type: z.literal('compared'),
+    release,
+    record: z.strictObject({ ...funnel, comparison }),
   }),
 ]);
 
@@ -177,6 +216,12 @@ export type Funnel = Omit<Extract<JournalEntry, { type: 'attempt-aborted' }>['re
 export type RoundRecord = Extract<JournalEntry, { type: 'round-committed' }>['record'];
 /** A measurement of everybody, through a secure sum. */
 export type EvaluationRecord = Extract<JournalEntry, { type: 'evaluated' }>['record'];
+/** A comparison of two models by a part of the devices, through a secure sum. */
+export type ComparisonRecord = Extract<JournalEntry, { type: 'compared' }>['record'];
+/** What one look of a trial came to. */
+export type Comparison = z.infer<typeof comparison>;
+/** How a candidate was judged. */
+export type Judgement = z.infer<typeof judgementSchema>;
 /** What makes a draw of correlated noise again. */
 export type NoiseDraw = z.infer<typeof noiseDraw>;
 
@@ -225,6 +270,8 @@ export interface TaskHistory {
   /** Each round's draw of correlated noise; undefined for rounds without one. */
   readonly noiseDraws: readonly (NoiseDraw | undefined)[];
   readonly evaluations: readonly EvaluationRecord[];
+  /** What looks of trials came to. */
+  readonly comparisons: readonly Comparison[];
   /** Mean interactions a person, as the first census found it. */
   readonly meanHistory: number | undefined;
   /** An attempt that was opened and has not ended: after a restart it ends as `coordinator-restarted`. */
@@ -252,6 +299,7 @@ export const EMPTY_HISTORY: TaskHistory = {
   clippingNorm: undefined,
   noiseDraws: [],
   evaluations: [],
+  comparisons: [],
   meanHistory: undefined,
   open: undefined,
   asked: undefined,
@@ -290,6 +338,12 @@ export function applyEntry(history: TaskHistory, next: JournalEntry): TaskHistor
         ...ended(history, next),
         evaluations: [...history.evaluations, next.record],
         meanHistory: history.meanHistory ?? next.record.metrics.meanHistory ?? undefined,
+      };
+    case 'compared':
+      return {
+        ...grown,
+        ...ended(history, next),
+        comparisons: [...history.comparisons, next.record.comparison],
       };
     case 'round-committed':
       return {

@@ -22,14 +22,21 @@ export const LARGEST_LOSS = 4;
 /** Errors of a predicted rating up to this fit the lane; larger ones count as this. */
 export const LARGEST_ERROR = 10;
 
-/** The lanes of an attempt with this purpose. A slice's delta ends with one lane a row: how popular the row is. */
-export function lanesOf(config: TaskConfig, purpose: RoundDescription['purpose']): LaneLayout {
+/**
+ * The lanes of an attempt with this purpose. A slice's delta ends with one lane a row: how popular the row is.
+ * @param metrics names of the metric lanes, where they are others than usual.
+ */
+export function lanesOf(
+  config: TaskConfig,
+  purpose: RoundDescription['purpose'],
+  metrics = metricsOf(config, purpose),
+): LaneLayout {
   const train = purpose === 'train';
   const { layout, items } = trainedModel(config);
   return layoutLanes({
     deltaLength: train ? layout.length + (config.slice?.rows ?? 0) : 0,
     rowCounts: train && config.rowCounts === true ? items : 0,
-    metrics: metricsOf(config, purpose),
+    metrics,
   });
 }
 

@@ -31,6 +31,11 @@ export class Lobby {
     return this.#waiting.size;
   }
 
+  /** Those who wait, sorted. */
+  get pool(): ClientId[] {
+    return [...this.#waiting].sort();
+  }
+
   enter(client: ClientId): void {
     this.#connected.add(client);
   }
@@ -85,7 +90,7 @@ export class Lobby {
    * first.
    */
   select(count: number): ClientId[] {
-    const pool = [...this.#waiting].sort();
+    const { pool } = this;
     const wanted = Math.min(count, pool.length);
     for (let at = 0; at < wanted; at++) {
       const other = at + this.draw(pool.length - at);
@@ -100,7 +105,7 @@ export class Lobby {
    */
   sample(sampling: number): ClientId[] {
     const threshold = Math.floor(sampling * 2 ** 53);
-    return [...this.#waiting].sort().filter(() => this.#draw53() < threshold);
+    return this.pool.filter(() => this.#draw53() < threshold);
   }
 
   /** Those are asked, and no longer wait. */

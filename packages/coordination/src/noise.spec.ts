@@ -218,7 +218,9 @@ describe('a Poisson sample', () => {
     const cohort = chooseCohort(poisson, lobbyOf(1_000, 'described'), wanted);
     expect(cohort?.planned).toBe(cohort?.clients.length);
     expect(roomFor(poisson)).toBe(1_000);
-    expect(wantedNext(poisson, EMPTY_HISTORY, { connected: 5, evaluation: false })).toEqual({ ...wanted });
+    expect(wantedNext(poisson, EMPTY_HISTORY, { connected: 5, evaluation: false, trial: undefined })).toEqual(
+      { ...wanted },
+    );
     expect(chooseCohort(poisson, lobbyOf(10, 'few'), wanted)).toBeUndefined();
   });
 

@@ -9,9 +9,11 @@ import {
   type SignedPromotion,
 } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
-import type { TaskHistory } from './journal.ts';
+import type { Judgement, TaskHistory } from './journal.ts';
+import type { PromotionPolicy } from './judge.ts';
 import { channelOf, findModel, manifestsOf, type ModelVersion } from './models.ts';
 import type { Blobs } from './ports.ts';
+import { judgementOfModel } from './trial.ts';
 
 /** Why a channel cannot be changed as it was asked. */
 export const REGISTRY_REFUSALS = ['unknown-model', 'gone', 'other-catalogue', 'nothing-promoted'] as const;
@@ -44,6 +46,8 @@ export interface ChannelRequest {
   readonly model: string | null;
   /** Name of whoever asks for it. */
   readonly by: string;
+  /** Where it is the policy that asks, after a trial. */
+  readonly judged?: Judgement;
 }
 
 /** A model with the coordinator's word on it. */
@@ -55,6 +59,8 @@ export interface SignedManifest {
   readonly channels: readonly Channel[];
   /** Whether its checkpoint is still there. */
   readonly kept: boolean;
+  /** How it was judged when it was a candidate, or is being; null where it was none. */
+  readonly judged: Judgement | null;
 }
 
 /** What a registry is made of. */
@@ -66,6 +72,8 @@ export interface RegistryOptions {
   readonly blobs: Pick<Blobs, 'get'>;
   /** The task's history as it is now. */
   readonly history: () => Promise<TaskHistory>;
+  /** How candidates are judged, where they are. */
+  readonly policy?: PromotionPolicy | undefined;
   /** Carries a request out where the task is run; durable when it resolves. */
   readonly change: (request: ChannelRequest) => Promise<RegistryRefusal | undefined>;
 }
@@ -85,14 +93,15 @@ export class Registry {
 
   /** One model by the hash of its manifest, by the beginning of it, or by its round: the newest of that round. */
   async find(name: string): Promise<SignedManifest | undefined> {
-    const { task, crypto, blobs } = this.options;
+    const { task, crypto, blobs, policy } = this.options;
     const history = await this.options.history();
     const found = findModel(manifestsOf(task, history, crypto), name);
     if (found === undefined) return undefined;
     const { hash, manifest } = found;
     const kept = (await blobs.get(manifest.modelHash)) !== undefined;
     const signature = this.#sign(manifestDigest(manifest, crypto));
-    return { hash, manifest, signature, channels: channelsOf(history, hash), kept };
+    const judged = judgementOfModel({ task, policy, history, crypto }, hash) ?? null;
+    return { hash, manifest, signature, channels: channelsOf(history, hash), kept, judged };
   }
 
   /** What a channel has, signed for clients; undefined where nothing was ever put on it. */

@@ -4,6 +4,7 @@ import type { Lobby } from './lobby.ts';
 import { samplingOf } from './release.ts';
 import { clientsAsked, isFinished } from './status.ts';
 import type { TaskConfig } from './task-config.ts';
+import type { Trial } from './trial.ts';
 
 /** What an attempt is for, and with how many clients it may begin. */
 export interface Wanted {
@@ -12,6 +13,17 @@ export interface Wanted {
   readonly clients: number;
   /** With so many after a moment, and with fewer not at all. */
   readonly least: number;
+  /** A candidate to look at instead, where enough of those who are asked for it wait. */
+  readonly trial?: Trial;
+}
+
+/** What is asked for besides training. */
+interface Asked {
+  readonly connected: number;
+  /** Whether somebody waits for a measurement of everybody. */
+  readonly evaluation: boolean;
+  /** A candidate that waits for its next look. */
+  readonly trial: Trial | undefined;
 }
 
 /** Who is asked. */
@@ -25,7 +37,7 @@ export interface Cohort {
 export function wantedNext(
   config: TaskConfig,
   history: TaskHistory,
-  { connected, evaluation }: { readonly connected: number; readonly evaluation: boolean },
+  { connected, evaluation, trial }: Asked,
 ): Wanted | undefined {
   const { smallest } = config.cohort;
   if (config.census !== undefined) {
@@ -33,9 +45,16 @@ export function wantedNext(
     return { purpose: 'evaluate', clients: roomFor(config), least: smallest };
   }
   if (evaluation) return { purpose: 'evaluate', clients: Math.max(smallest, connected), least: smallest };
-  if (isFinished(config, history)) return undefined;
+  // A candidate is judged when a round could begin, before it does; after the last round there is nothing else.
+  if (isFinished(config, history))
+    return trial && { purpose: 'evaluate', clients: Number.POSITIVE_INFINITY, least: smallest, trial };
   const sampling = samplingOf(config) ?? 1;
-  return { purpose: 'train', clients: roomFor(config), least: Math.ceil(smallest / sampling) };
+  const train = {
+    purpose: 'train' as const,
+    clients: roomFor(config),
+    least: Math.ceil(smallest / sampling),
+  };
+  return trial === undefined ? train : { ...train, trial };
 }
 
 /** Clients that have to be there for a round: those that it asks, or the population that a Poisson sample is drawn from. */

@@ -3,6 +3,7 @@ import type { Model } from '@tutti/model';
 import type { AdaptiveClipping, Participation } from '@tutti/privacy';
 import { LARGEST_COMPLETE_GRAPH, type GraphRules, type Mode, type WordBits } from '@tutti/secure-aggregation';
 import type { IdentityConfig } from './identity.ts';
+import type { PromotionPolicy } from './judge.ts';
 import type { SliceSize } from './slice.ts';
 
 /** What a task is run with. Every field is checked at once; see `checkTaskConfig`. */
@@ -79,6 +80,8 @@ export interface TaskConfig {
   readonly rowCounts?: boolean;
   /** What a training attempt carries of the catalogue (see `chooseSlice`); all of it when left out. */
   readonly slice?: SliceSize;
+  /** Lets models be put on channels, judged and taken back by themselves; operators do it alone when left out. */
+  readonly promotion?: PromotionPolicy;
   /** How long an attempt waits for more clients once enough for the smallest cohort wait, in milliseconds; default 2000. */
   readonly selectionMs?: number;
 }

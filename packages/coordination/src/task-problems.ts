@@ -88,7 +88,7 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     wordBits === 'auto' || WORD_BITS.includes(wordBits),
     `${wordBits} is none of ${WORD_BITS.join(', ')}, auto`,
   );
-  problems.push(...contentProblems(config));
+  problems.push(...contentProblems(config), ...promotionProblems(config));
   if (problems.length === 0) {
     const problem = ringProblem(config, lanesOf(config, 'train'));
     if (problem !== undefined) problems.push({ path: 'wordBits', problem: `${wordBits}: ${problem}` });
@@ -98,6 +98,32 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
   } catch (error) {
     problems.push({ path: 'strategy', problem: error instanceof Error ? error.message : String(error) });
   }
+  return problems;
+}
+
+/** What is wrong with how models come to channels by themselves. */
+function promotionProblems({ promotion, metrics, noise }: TaskConfig): ConfigProblem[] {
+  if (promotion === undefined) return [];
+  const problems: ConfigProblem[] = [];
+  const ask = (name: string, fits: boolean, problem: string): void =>
+    void (fits || problems.push({ path: `promotion${name}`, problem }));
+  const { every, canaryShare, margin, confidence, minClients, maxRounds } = promotion;
+  const asked = maxRounds * canaryShare;
+  for (const [name, value] of Object.entries({ every, minClients, maxRounds }))
+    ask(`.${name}`, Number.isSafeInteger(value) && value >= 1, `${value} is not a whole number from 1`);
+  ask('.canaryShare', canaryShare > 0 && canaryShare <= 1, `${canaryShare} is not above 0, at most 1`);
+  ask('.margin', margin >= 0 && margin <= 1, `${margin} is not from 0 to 1`);
+  ask('.confidence', confidence >= 0.5 && confidence < 1, `${confidence} is not from 0.5, below 1`);
+  ask(
+    '.maxRounds',
+    !(asked > 1 + 1e-9),
+    `${maxRounds} looks at ${canaryShare} of the devices each would ask some twice; at most ${Math.floor(1 / canaryShare + 1e-9)} fit`,
+  );
+  ask(
+    '',
+    metrics !== false || noise.accounting === undefined,
+    'candidates are judged by metric lanes, which metrics: false keeps from the budget',
+  );
   return problems;
 }
 

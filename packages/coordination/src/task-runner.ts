@@ -22,7 +22,7 @@ import { registryOf } from './channel-change.ts';
 import { countUnmasking, wouldOverspend } from './budget.ts';
 import { currentConfig, sumAttempt, type Summed } from './commit.ts';
 import { describeAttempt } from './describe.ts';
-import { abortAttempt, commitAttempt, evaluateAttempt, type Running } from './ending.ts';
+import { abortAttempt, commitAttempt, compareAttempt, evaluateAttempt, type Running } from './ending.ts';
 import { JournalWriteError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
@@ -38,7 +38,8 @@ import {
 import type { Lobby } from './lobby.ts';
 import type { RunnerPorts } from './ports.ts';
 import type { Post } from './post.ts';
-import { chooseCohort, roomFor, wantedNext, type Wanted } from './selection.ts';
+import { cohortForTrial, propose, settle, trialIn } from './promotion.ts';
+import { chooseCohort, roomFor, wantedNext, type Cohort, type Wanted } from './selection.ts';
 import type { Registry } from './registry.ts';
 import { changeRun } from './run-state.ts';
 import { Serial } from './serial.ts';
@@ -47,6 +48,7 @@ import { isFinished, taskInfo, taskStatus } from './status.ts';
 import type { TaskConfig } from './task-config.ts';
 import type { TaskLog } from './task-log.ts';
 import { openTask, taskParts, type TaskParts } from './task-parts.ts';
+import { comparisonLanes, type Trial } from './trial.ts';
 import { Uploads } from './uploads.ts';
 import { Waiters } from './waiters.ts';
 
@@ -81,6 +83,8 @@ export class TaskRunner {
   #draining = false;
   #successor: TaskRunner | undefined;
   #idle: (() => void)[] = [];
+  /** The round after which a look at a candidate ended without its sum: there is none before the next. */
+  #failedLookAt = -1;
   /** Its models, and which of them clients rank with. */
   readonly registry: Registry;
 
@@ -109,13 +113,15 @@ export class TaskRunner {
   async open(): Promise<void> {
     await openTask(this.#parts);
     this.#stopIfSpent();
+    // A crash may have come between the last look and the verdict.
+    await settle(this.#parts, { giveUp: this.#stopped !== undefined });
   }
 
   /** So that a task whose budget is spent says so at once. A round with a slice says so when it would begin. */
   #stopIfSpent(): void {
     const { planned } = this.config.cohort;
     if (this.#parts.slices !== undefined || isFinished(this.config, this.#log.history)) return;
-    this.#wouldOverspend(this.#description('train', planned, undefined));
+    this.#wouldOverspend(this.#description('train', planned));
   }
 
   info(): TaskInfo {
@@ -323,8 +329,16 @@ export class TaskRunner {
   /** What to do next; undefined where nothing may begin now. */
   #next(): Wanted | undefined {
     if (this.#running !== undefined || this.#standstill !== undefined || this.#draining) return undefined;
-    const asked = { connected: this.#lobby.connected, evaluation: this.#waiters.any };
+    const { connected } = this.#lobby;
+    const asked = { connected, evaluation: this.#waiters.any, trial: this.#trial() };
     return wantedNext(this.config, this.#log.history, asked);
+  }
+
+  /** A candidate that waits for its next look. */
+  #trial(): Trial | undefined {
+    const { history } = this.#log;
+    const failed = this.#failedLookAt === history.round && !isFinished(this.config, history);
+    return failed ? undefined : trialIn(this.#parts);
   }
 
   /** Opens an attempt when enough clients wait; with fewer, but enough for the smallest cohort, after a moment. */
@@ -347,15 +361,41 @@ export class TaskRunner {
   }
 
   async #openAttempt(wanted: Wanted): Promise<void> {
-    const { clock, crypto } = this.ports;
     const { purpose } = wanted;
     this.#cancelSelection?.();
     this.#cancelSelection = undefined;
+    if (wanted.trial !== undefined) {
+      const asked = cohortForTrial(this.#parts, wanted.trial);
+      if (asked !== undefined) return this.#openLook(wanted.trial, asked);
+      if (purpose === 'evaluate') return this.#considerLater();
+    }
     const cohort = chooseCohort(this.config, this.#lobby, wanted);
     if (cohort === undefined) return this.#considerLater();
     const slice = purpose === 'train' ? await this.#parts.slices?.publish(this.#log.history) : undefined;
-    const description = this.#description(purpose, cohort.planned, slice);
-    if (this.#wouldOverspend(description)) return this.#goOn();
+    const description = this.#description(purpose, cohort.planned, { slice });
+    if (this.#wouldOverspend(description)) {
+      await settle(this.#parts, { giveUp: true });
+      return this.#goOn();
+    }
+    return this.#begin(description, cohort, { slice });
+  }
+
+  /** Lets a part of the devices compare a candidate with the incumbent. A budget that has no room for it ends the trial. */
+  async #openLook(trial: Trial, cohort: Cohort): Promise<void> {
+    const metrics = comparisonLanes(this.config.promotion?.metric ?? 'hr@10', trial.sequence);
+    const description = this.#description('evaluate', cohort.planned, { metrics });
+    if (!wouldOverspend(this.#parts, description)) return this.#begin(description, cohort, { trial });
+    await settle(this.#parts, { giveUp: true });
+    return this.#considerSelection();
+  }
+
+  async #begin(
+    description: RoundDescription,
+    cohort: Cohort,
+    { slice, trial }: { slice?: PublishedSlice | undefined; trial?: Trial },
+  ): Promise<void> {
+    const { clock, crypto } = this.ports;
+    const { purpose } = description;
     this.#lobby.take(cohort.clients);
     const digest = roundDigest(description, crypto);
     await this.#log.append({
@@ -382,6 +422,7 @@ export class TaskRunner {
       trafficBefore: this.ports.traffic(),
       uploads: new Uploads(description.lanes.length, description.wordBits, this.ports.halfOpenUploads),
       slice,
+      trial,
       cancelTimer: () => undefined,
     };
     this.#running = running;
@@ -393,7 +434,7 @@ export class TaskRunner {
   #description(
     purpose: Wanted['purpose'],
     planned: number,
-    slice: PublishedSlice | undefined,
+    { slice, metrics }: { slice?: PublishedSlice | undefined; metrics?: string[] } = {},
   ): RoundDescription {
     const { history } = this.#log;
     return describeAttempt(currentConfig(this.config, history), {
@@ -406,6 +447,7 @@ export class TaskRunner {
       catalogueHash: this.#parts.catalogueHash,
       planned,
       ...(slice === undefined ? {} : { slice: slice.description }),
+      ...(metrics === undefined ? {} : { metrics }),
     });
   }
 
@@ -416,6 +458,7 @@ export class TaskRunner {
       const noise = await this.#parts.noise.of(attempt.description, this.#log.history);
       const summed = await sumAttempt(this.config, attempt, this.ports, noise?.lanes);
       if (typeof summed === 'string') await this.#abort(running, summed);
+      else if (running.trial !== undefined) await this.#compared(running, attempt, summed, running.trial);
       else if (attempt.description.purpose === 'evaluate') await this.#evaluated(running, attempt, summed);
       else await this.#commit(running, attempt, summed, noise?.draw);
     } catch (error) {
@@ -437,6 +480,7 @@ export class TaskRunner {
     this.#post.committed(attempt, record);
     this.ports.emit({ type: 'committed', task: this.config.name, record });
     await pruneCheckpoints(before, this.#log.history, this.config.keepCheckpoints, this.ports.blobs);
+    await propose(this.#parts);
     await this.#goOn();
   }
 
@@ -449,8 +493,18 @@ export class TaskRunner {
     await this.#goOn();
   }
 
+  async #compared(running: Running, attempt: Summing, summed: Summed, trial: Trial): Promise<void> {
+    const record = await compareAttempt(this.#parts, { running, attempt, summed, trial });
+    this.#running = undefined;
+    this.#post.evaluated(attempt);
+    this.ports.emit({ type: 'compared', task: this.config.name, record });
+    await settle(this.#parts);
+    await this.#goOn();
+  }
+
   async #abort(running: Running, reason: AttemptEndReason): Promise<void> {
     const record = await abortAttempt(this.#parts, running, reason);
+    if (running.trial !== undefined) this.#failedLookAt = this.#log.history.round;
     this.#running = undefined;
     this.#post.aborted(running.attempt, reason);
     this.ports.emit({ type: 'aborted', task: this.config.name, reason, record });

@@ -1,4 +1,10 @@
-import { RegistryError, type Coordination, type Registry, type SignedManifest } from '@tutti/coordination';
+import {
+  judgementSchema,
+  RegistryError,
+  type Coordination,
+  type Registry,
+  type SignedManifest,
+} from '@tutti/coordination';
 import { CHANNELS, type Channel, type Manifest, type SignedPromotion } from '@tutti/protocol';
 import * as z from 'zod';
 import { ApiError, jsonRoute, type ApiRoute } from './api-route.ts';
@@ -30,7 +36,11 @@ export const manifestSchema = z
 const modelSchema = z.strictObject({ hash, manifest: manifestSchema, channels: z.array(z.enum(CHANNELS)) });
 
 export const signedModelSchema = modelSchema
-  .extend({ signature, kept: z.boolean().describe('whether its checkpoint is still there') })
+  .extend({
+    signature,
+    kept: z.boolean().describe('whether its checkpoint is still there'),
+    judged: z.nullable(judgementSchema).describe('how it was judged as a candidate on channel canary'),
+  })
   .describe('a model, with the coordinator’s word on it') satisfies z.ZodType<SignedManifest>;
 
 const modelsSchema = z.strictObject({

@@ -26,6 +26,15 @@ function logEvent(event: CoordinationEvent, coordination: Coordination, log: Log
       const { channel, step, by, modelHash } = event;
       return log.write('model-promoted', { task, channel, step, by, model: modelHash ?? undefined });
     }
+    case 'compared': {
+      const { round, reported, comparison } = event.record;
+      return log.write('compared', { task, round, reported, people: comparison.people });
+    }
+    case 'model-judged': {
+      const { verdict, difference, low, high, people, candidate: manifest } = event;
+      const word = verdict === 'continue' ? undefined : verdict;
+      return log.write('model-judged', { task, verdict: word, difference, low, high, people, manifest });
+    }
     case 'run-changed':
       return log.write('run-changed', { task, run: event.run, by: event.by });
     case 'evaluated':

@@ -66,6 +66,9 @@ export const LIMITS = [
 /** Name of a limit. */
 export type Limit = (typeof LIMITS)[number];
 
+/** How a candidate can be judged for good. */
+const VERDICTS = ['promote', 'rollback', 'undecided'] as const;
+
 /** Every event that can be logged. */
 const EVENTS = {
   listening: event('info', { url: 'origin', tasks: 'count' }),
@@ -89,6 +92,11 @@ const EVENTS = {
       by: 'name',
       model: 'hash',
     } as const),
+  }),
+  compared: event('info', { task: 'name', round: 'count', reported: 'count', people: 'figure' }),
+  'model-judged': event('info', {
+    ...({ task: 'name', verdict: VERDICTS, difference: 'figure', low: 'figure', high: 'figure' } as const),
+    ...({ people: 'figure', manifest: 'hash' } as const),
   }),
   'task-created': event('info', { task: 'name', by: 'name' }),
   finished: event('info', { task: 'name', reason: ENDINGS }),

@@ -68,6 +68,9 @@ function taskMetrics(registry: Registry, coordination: Coordination): (event: Co
   const declined = new Counter(
     of('clients_declined_total', 'clients that would not take part, by reason', 'reason'),
   );
+  const judged = new Counter(
+    of('models_judged_total', 'candidates on channel canary, by verdict', 'verdict'),
+  );
   const reported = new Counter(of('clients_reported_total', 'clients in the sum of a committed round'));
   const seconds = new Histogram({
     ...of('round_seconds', 'from the first question to the new model'),
@@ -83,6 +86,7 @@ function taskMetrics(registry: Registry, coordination: Coordination): (event: Co
     const { task } = event;
     if (event.type === 'task-opened') begin(task);
     if (event.type === 'failed') failures.inc({ task, fatal: String(event.fatal) });
+    if (event.type === 'model-judged') judged.inc({ task, verdict: event.verdict });
     if (event.type === 'aborted') aborted.inc({ task, reason: event.reason });
     if (event.type !== 'aborted' && event.type !== 'committed') return;
     for (const { phase, count } of event.record.dropped) dropped.inc({ task, phase }, count);

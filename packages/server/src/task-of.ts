@@ -97,7 +97,8 @@ const configPath = (path: string): string =>
     .replace(/^noise\.multiplier$/, 'privacy.noiseMultiplier')
     .replace(/^noise\.metricMultiplier$/, 'privacy.metricNoiseMultiplier')
     .replace(/^noise\.accounting$/, 'privacy')
-    .replace(/^noise\./, 'privacy.');
+    .replace(/^noise\./, 'privacy.')
+    .replace(/^promotion/, 'registry.policy');
 
 /** Mean interactions a person as long as nothing is known of them. */
 const UNKNOWN_HISTORY = 50;
@@ -202,10 +203,17 @@ function plainTask(
     keepCheckpoints: entry.keepCheckpoints,
     insecureSmallCohort: entry.insecureSmallCohort,
     ...(slice === undefined ? {} : { slice }),
+    ...promotionOf(entry),
     ...(round.selectionMs === undefined ? {} : { selectionMs: round.selectionMs }),
     ...(entry.adaptiveClipping === undefined ? {} : { adaptiveClipping: entry.adaptiveClipping }),
     ...(round.poissonPopulation === undefined ? {} : { poisson: { population: round.poissonPopulation } }),
   };
+}
+
+function promotionOf({ registry: { policy } }: TaskEntry): Pick<TaskConfig, 'promotion'> {
+  if (policy.mode === 'manual') return {};
+  const { mode: _, ...promotion } = policy;
+  return { promotion };
 }
 
 /** What everybody may know of the items, and the vectors, of which everybody is told their digest alone. */

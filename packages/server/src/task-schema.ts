@@ -1,4 +1,5 @@
 import { COMBINATIONS, STRATEGY_NAMES } from '@tutti/aggregation';
+import { JUDGED_METRICS, UNDECIDED_ACTIONS } from '@tutti/coordination';
 import { MODEL_FAMILIES } from '@tutti/model';
 import { LARGEST_COMPLETE_GRAPH, LARGEST_GROUP, MODES } from '@tutti/secure-aggregation';
 import * as z from 'zod';
@@ -54,6 +55,52 @@ const strategy = z.strictObject({
   decayRounds: z.number().optional(),
   weightDecay: z.number().optional(),
 });
+
+const policySchema = z
+  .discriminatedUnion('mode', [
+    z.strictObject({ mode: z.literal('manual') }),
+    z.strictObject({
+      mode: z.literal('automatic'),
+      every: z.int().min(1).max(1_000_000).default(20).describe('rounds from one candidate to the next'),
+      metric: z.enum(JUDGED_METRICS).default('hr@10').describe('of each person’s held-out item'),
+      canaryShare: z
+        .number()
+        .gt(0)
+        .max(1)
+        .default(0.2)
+        .describe('share of the devices that are asked at a look; nobody is asked at two'),
+      margin: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.02)
+        .describe('how much worse than the incumbent a candidate may be'),
+      confidence: z
+        .number()
+        .min(0.5)
+        .max(0.999999)
+        .default(0.95)
+        .describe('chance that no look’s interval misses the truth'),
+      minClients: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(100)
+        .describe('people compared below whom nothing is decided'),
+      maxRounds: z
+        .int()
+        .min(1)
+        .max(1_000)
+        .default(5)
+        .describe('looks at most; maxRounds · canaryShare is at most 1'),
+      undecided: z
+        .enum(UNDECIDED_ACTIONS)
+        .default('rollback')
+        .describe('what is done with a candidate of which the last look still says nothing'),
+    }),
+  ])
+  .prefault({ mode: 'manual' })
+  .describe('manual: operators do it; automatic: candidates are judged by a part of the devices');
 
 const milliseconds = z.int().min(1).max(3_600_000);
 
@@ -166,6 +213,10 @@ export const taskSchema = z.strictObject({
     .default(true)
     .describe('loss and ranking lanes; each costs a part of a privacy budget'),
   privacy: privacySchema,
+  registry: z
+    .strictObject({ policy: policySchema })
+    .prefault({})
+    .describe('who puts models on channels (docs/operations.md)'),
   seed: z.string().max(200).default('1'),
   keepCheckpoints: z.int().min(1).max(1_000_000).default(10),
   insecureSmallCohort: z.boolean().default(false),

@@ -1,7 +1,7 @@
 import type { CoordinationEvent, Funnel, RoundRecord, TaskStatus } from '@tutti/coordination';
 import { describe, expect, it } from 'vitest';
 import { counted, EMPTY, reduce, type DashboardEvent } from './state.ts';
-import { bytes, duration, losses, share, shortHash } from './words.ts';
+import { bytes, duration, losses, share, shortHash, verdict } from './words.ts';
 
 const status = (over: Partial<TaskStatus> = {}): TaskStatus => ({
   ...{ task: 'films', identity: 'open', round: 0, target: 9, attempt: 1, phase: 'select', run: 'running' },
@@ -107,5 +107,25 @@ describe('words', () => {
       ['a', 2],
       ['b', 1],
     ]);
+  });
+});
+
+describe('how a candidate was judged', () => {
+  const judged = {
+    ...{ sequence: 2, candidate: 'a'.repeat(64), incumbent: 'b'.repeat(64), metric: 'hr@10' as const },
+    ...{ verdict: 'rollback' as const, difference: -0.12, low: -0.2, high: -0.04, confidence: 0.95 },
+    ...{ people: 212.4, looks: 2 },
+  };
+
+  it('is kept until the next, also when the page reads everything anew', () => {
+    const told: DashboardEvent = { type: 'model-judged', task: 'films', ...judged };
+    expect(after(read, told, read).tasks[0]?.judged).toMatchObject(judged);
+    expect(after(read).tasks[0]).not.toHaveProperty('judged');
+  });
+
+  it('is told with its interval', () => {
+    expect(verdict(judged)).toBe(
+      'worse than the one before: HR@10 −0.120, from −0.200 to −0.040, over 212 people',
+    );
   });
 });

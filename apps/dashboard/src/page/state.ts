@@ -1,4 +1,4 @@
-import type { CoordinationEvent, Funnel, RoundRecord, TaskStatus } from '@tutti/coordination';
+import type { CoordinationEvent, Funnel, Judgement, RoundRecord, TaskStatus } from '@tutti/coordination';
 import type { Operator, Step } from './operate.ts';
 
 /** What the page knows, as data. */
@@ -21,6 +21,8 @@ export interface TaskView {
   readonly rounds: readonly RoundRecord[];
   /** Attempts that ended without a round, the newest last. */
   readonly aborted: readonly { readonly reason: string; readonly record: Funnel }[];
+  /** How the last candidate was judged, since the page was opened. */
+  readonly judged?: Judgement;
 }
 
 /** What changes it. */
@@ -50,11 +52,11 @@ export function reduce(state: DashboardState, event: DashboardEvent): DashboardS
     case 'read':
       return {
         ...state,
-        tasks: event.tasks.map(({ status, rounds }) => ({
-          status,
-          rounds,
-          aborted: state.tasks.find((task) => task.status.task === status.task)?.aborted ?? [],
-        })),
+        tasks: event.tasks.map(({ status, rounds }) => {
+          const { aborted = [], judged } =
+            state.tasks.find(({ status: { task } }) => task === status.task) ?? {};
+          return { status, rounds, aborted, ...(judged === undefined ? {} : { judged }) };
+        }),
       };
     case 'progress':
       return changed(state, event.task, (task) => ({ ...task, status: event.status }));
@@ -74,6 +76,8 @@ export function reduce(state: DashboardState, event: DashboardEvent): DashboardS
         ...task,
         aborted: [...task.aborted, { reason: event.reason, record: event.record }].slice(-MOST_ABORTED),
       }));
+    case 'model-judged':
+      return changed(state, event.task, (task) => ({ ...task, judged: event }));
     case 'operator':
       return { ...state, operator: event.operator, problem: undefined };
     case 'wish':
@@ -84,6 +88,7 @@ export function reduce(state: DashboardState, event: DashboardEvent): DashboardS
     case 'run-changed':
     case 'model-promoted':
     case 'evaluated':
+    case 'compared':
     case 'finished':
     case 'failed':
       return state;

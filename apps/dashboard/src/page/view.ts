@@ -3,7 +3,7 @@ import { h, type ComponentChildren, type ComponentChild } from 'preact';
 import { Chart } from './chart.ts';
 import { Confirmation, OperatorField, RunControl, type Actions } from './control.ts';
 import { counted, type DashboardState, type TaskView } from './state.ts';
-import { bytes, duration, losses, PHASES, RESTING, share, shortHash } from './words.ts';
+import { bytes, duration, losses, PHASES, RESTING, share, shortHash, verdict } from './words.ts';
 
 /** Rounds in the table: the newest. */
 const SHOWN_ROUNDS = 15;
@@ -51,7 +51,7 @@ function Task({
   readonly state: DashboardState;
   readonly actions: Actions;
 }): ComponentChild {
-  const { status, rounds, aborted } = task;
+  const { status, rounds, aborted, judged } = task;
   const heading = `task-${status.task}`;
   return h(
     'section',
@@ -59,6 +59,7 @@ function Task({
     h('h2', { id: heading }, `Task ${status.task}`),
     h(RunControl, { status, state, actions }),
     h(Now, { status }),
+    judged === undefined ? null : h('p', { class: 'card' }, `The last candidate is ${verdict(judged)}.`),
     h(Tiles, { task }),
     h(Charts, { rounds }),
     h(Rounds, { rounds }),

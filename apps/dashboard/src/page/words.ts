@@ -1,4 +1,4 @@
-import type { Funnel } from '@tutti/coordination';
+import type { Funnel, Judgement } from '@tutti/coordination';
 
 /** Figures and facts in words. */
 
@@ -30,6 +30,20 @@ export function losses({ dropped, declined }: Pick<Funnel, 'dropped' | 'declined
     ...Object.entries(declined).map(([reason, count]) => `${count} declined: ${reason}`),
   ];
   return parts.length === 0 ? dash : parts.join(', ');
+}
+
+const VERDICTS: Readonly<Record<Judgement['verdict'], string>> = {
+  promote: 'no worse than the one before',
+  rollback: 'worse than the one before',
+  undecided: 'neither surely better nor surely worse than the one before',
+  continue: 'still being judged',
+};
+
+/** How a candidate was judged, with its interval. */
+export function verdict({ verdict: word, metric, difference, low, high, people }: Judgement): string {
+  const signed = (value: number): string => `${value < 0 ? '−' : '+'}${share(Math.abs(value))}`;
+  const interval = `${signed(difference)}, from ${signed(low)} to ${signed(high)}`;
+  return `${VERDICTS[word]}: ${metric.toUpperCase()} ${interval}, over ${Math.round(people)} people`;
 }
 
 /** Enough of a hash to tell it by. */

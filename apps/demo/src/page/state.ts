@@ -124,6 +124,8 @@ export function reduce(state: DemoState, event: DemoEvent): DemoState {
     case 'run-changed':
     case 'model-promoted':
     case 'evaluated':
+    case 'compared':
+    case 'model-judged':
     case 'finished':
     case 'failed':
       return state;

@@ -1,4 +1,5 @@
 import { DecodeError } from '@tutti/base';
+import { jsonOf } from './json.ts';
 
 /** The app's own item ids, and what to show for them. */
 export interface Catalogue {
@@ -11,12 +12,7 @@ export interface Catalogue {
 
 /** A catalogue from a blob. @throws {DecodeError} naming the field. */
 export function decodeCatalogue(bytes: Uint8Array, items: number): Catalogue {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new DecodeError('catalogue', 'is not JSON', { cause });
-  }
+  const value = jsonOf(bytes, 'catalogue');
   const record = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   const ids = texts(record['ids'], 'catalogue.ids');
   if (ids.length !== items)

@@ -2,11 +2,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { keepLocal, toHex } from '@tutti/base';
 import { openTrainingEngine } from '@tutti/engine-simd';
-import { createModel, encodeCheckpoint, resolveModelConfig } from '@tutti/model';
+import { createModel, encodeCheckpoint, resolveModelConfig, type LoadedModel } from '@tutti/model';
 import {
   manifestDigest,
   promotionDigest,
+  type Channel,
   type Manifest,
+  type RoundDescription,
   type SignedPromotion,
   type TaskInfo,
 } from '@tutti/protocol';
@@ -39,6 +41,7 @@ describe('the model on a device’s channel', () => {
   let engine: SharedEngine;
   let channels: Channels;
   let bundle: SignedPromotion | undefined;
+  let candidate: SignedPromotion | undefined;
   let reopen: (over?: Partial<TaskInfo>) => Channels;
   const blobs = new Map<string, Uint8Array>();
   const problems: string[] = [];
@@ -49,6 +52,7 @@ describe('the model on a device’s channel', () => {
     sequence: number,
     modelHash: string | null,
     over: Partial<Manifest> = {},
+    channel: Channel = 'stable',
   ): SignedPromotion => {
     const manifest: Manifest | null =
       modelHash === null
@@ -60,7 +64,7 @@ describe('the model on a device’s channel', () => {
           };
     const named = manifest && toHex(manifestDigest(manifest, crypto));
     const promotion = {
-      ...({ v: 1, task: 'films', channel: 'stable', sequence, atMs: 1, by: 'ada' } as const),
+      ...({ v: 1, task: 'films', channel, sequence, atMs: 1, by: 'ada' } as const),
       manifest: named,
     };
     return {
@@ -69,6 +73,10 @@ describe('the model on a device’s channel', () => {
       manifest,
       manifestSignature: manifest && toHex(crypto.sign(manifestDigest(manifest, crypto), key.secretKey)),
     };
+  };
+  const jsonOn = (channel: string): string | undefined => {
+    const found = channel === 'canary' ? candidate : bundle;
+    return found && JSON.stringify(found);
   };
   const put = (bytes: Uint8Array): string => {
     const hash = toHex(crypto.digest('blob', bytes));
@@ -84,11 +92,11 @@ describe('the model on a device’s channel', () => {
   beforeEach(async () => {
     blobs.clear();
     problems.length = 0;
-    bundle = undefined;
+    bundle = candidate = undefined;
     server = createServer((request, response) => {
       const path = request.url ?? '';
       const hash = path.split('/').at(-1) ?? '';
-      const answer = path.includes('/channels/') ? bundle && JSON.stringify(bundle) : blobs.get(hash);
+      const answer = path.includes('/channels/') ? jsonOn(hash) : blobs.get(hash);
       response.writeHead(answer === undefined ? 404 : 200).end(answer);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -205,5 +213,88 @@ describe('the model on a device’s channel', () => {
     bundle = signed(2, put(checkpoint(2)), { layoutHash: '66'.repeat(32) });
     await renew();
     expect([await scored(), problems]).toEqual([1, []]);
+  });
+
+  describe('in a comparison', () => {
+    const lanes = (sequence: number, figure = 'ndcg10'): RoundDescription =>
+      ({
+        purpose: 'evaluate',
+        lanes: {
+          metrics: ['compared', 'gained', 'lost', 'squared'].map((what) => `${figure}-${what}-${sequence}`),
+        },
+      }) as unknown as RoundDescription;
+    /** What a person finds of a model: what its every item scores, in hundredths. */
+    const measure = async (loaded: LoadedModel): Promise<Record<string, number>> => ({
+      ndcg10: (await loaded.score(VECTOR))[0]! / 100,
+    });
+    const compare = (description = lanes(3)) => channels.compare(description, measure);
+    beforeEach(() => {
+      bundle = signed(2, put(checkpoint(50)));
+      candidate = signed(3, put(checkpoint(75)), {}, 'canary');
+    });
+
+    it('tells what a person gains or loses by the candidate, and keeps nothing', async () => {
+      expect(await compare()).toEqual({
+        ...{
+          'ndcg10-compared-3': 1,
+          'ndcg10-gained-3': 0.25,
+          'ndcg10-lost-3': 0,
+          'ndcg10-squared-3': 0.0625,
+        },
+      });
+      candidate = signed(4, put(checkpoint(25)), {}, 'canary');
+      expect(await compare(lanes(4))).toMatchObject({ 'ndcg10-gained-4': 0, 'ndcg10-lost-4': 0.25 });
+      expect([await scored(), problems]).toEqual([undefined, []]);
+    });
+
+    it('is none of its business where a description asks for none', async () => {
+      for (const metrics of [
+        [],
+        ['loss', 'hr10', 'ndcg10', 'evaluated'],
+        ['hr10-compared-'],
+        ['x-compared-3'],
+      ])
+        expect(await compare({ ...lanes(3), lanes: { metrics } } as never)).toBeUndefined();
+      expect(await compare({ ...lanes(3), purpose: 'train' })).toBeUndefined();
+    });
+
+    it.each<[string, () => void, RegExp | undefined]>([
+      [
+        'a candidate of another promotion',
+        () => void (candidate = signed(4, put(checkpoint(1)), {}, 'canary')),
+        undefined,
+      ],
+      ['an incumbent that came after it', () => void (bundle = signed(5, put(checkpoint(1)))), undefined],
+      ['no incumbent', () => void (bundle = signed(2, null)), undefined],
+      ['nothing on the channels', () => void (candidate = undefined), undefined],
+      [
+        'a candidate of another catalogue',
+        () => void (candidate = signed(3, put(checkpoint(1)), { catalogueHash: '55'.repeat(32) }, 'canary')),
+        undefined,
+      ],
+      [
+        'the incumbent in place of the candidate',
+        () => void (candidate = signed(3, put(checkpoint(1)))),
+        /is of films stable/,
+      ],
+      [
+        'a forged candidate',
+        () => void (candidate = { ...candidate!, promotionSignature: forged }),
+        /promotionSignature/,
+      ],
+      [
+        'a checkpoint that is gone',
+        () => void (candidate = signed(3, '99'.repeat(32), {}, 'canary')),
+        /has no blob/,
+      ],
+    ])('adds nothing with %s', async (_, change, problem) => {
+      change();
+      expect(await compare()).toEqual({});
+      expect(problems).toEqual(problem === undefined ? [] : [expect.stringMatching(problem)]);
+    });
+
+    it('adds nothing for a person without a held-out item', async () => {
+      expect(await channels.compare(lanes(3), async () => ({}))).toEqual({});
+    });
   });
 });

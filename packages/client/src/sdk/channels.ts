@@ -1,15 +1,23 @@
 import { canonicalJson, concatBytes, DecodeError, EnvironmentError, UsageError, utf8 } from '@tutti/base';
-import { decodeCheckpoint, type Model } from '@tutti/model';
-import { CHANNELS, openPromotion, type Channel, type SignedPromotion, type TaskInfo } from '@tutti/protocol';
+import { decodeCheckpoint, type LoadedModel, type Model } from '@tutti/model';
+import {
+  CHANNELS,
+  openPromotion,
+  type Channel,
+  type Manifest,
+  type SignedPromotion,
+  type TaskInfo,
+} from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
-import type { ClientStore } from '../ports.ts';
+import type { ClientStore, Comparing } from '../ports.ts';
+import { comparing, type Rivals } from './comparing.ts';
 import type { Downloads } from './http.ts';
 import type { SharedEngine } from './shared-engine.ts';
 import { deadlineSignal } from './signals.ts';
 import type { KnownTable } from './tables.ts';
 
 /** The models that operators put on this device's channels: what it ranks with, where there is one. */
-export interface Channels {
+export interface Channels extends Comparing {
   /**
    * Asks what the channel has. It is kept once all of it is right: the signatures, the order, the checkpoint; otherwise the last good one
    * stays, and `onEvent` hears why. Never throws.
@@ -55,6 +63,13 @@ export function openChannels(options: ChannelsOptions): Channels {
     throw new UsageError(`channel is ${String(channel)}; ${CHANNELS.join(' or ')} is expected`);
   const names: readonly Channel[] = channel === 'canary' ? ['canary', 'stable'] : ['stable'];
   const each = names.map((name) => openChannel({ ...options, channel: name }));
+  const [candidates, incumbents] = CHANNELS.map((name) => openChannel({ ...options, channel: name }));
+  async function rivals(sequence: number): Promise<Rivals | undefined> {
+    // The incumbent was there before the candidate came; any later word of the operators' ends the comparison.
+    const candidate = await candidates?.rival((number) => number === sequence);
+    const incumbent = candidate && (await incumbents?.rival((number) => number < sequence));
+    return incumbent && { candidate, incumbent };
+  }
   const renew: Channels['renew'] = async (info, signal) =>
     void (await Promise.all(each.map((one) => one.renew(info, signal))));
   async function table(): Promise<KnownTable | undefined> {
@@ -67,6 +82,7 @@ export function openChannels(options: ChannelsOptions): Channels {
   const asked = first === 'store' ? undefined : renew(task, deadlineSignal(FIRST_MS));
   return {
     renew,
+    compare: comparing(rivals),
     async table() {
       const kept = await table();
       // Something is on a channel, and nothing is here yet.
@@ -83,7 +99,13 @@ interface Kept {
   readonly checkpoint: Uint8Array;
 }
 
-function openChannel(options: ChannelsOptions & { readonly channel: Channel }): Channels {
+/** One of them. */
+interface OneChannel extends Omit<Channels, 'compare'> {
+  /** What the coordinator has on it now, where the number of its promotion is one that is wanted. It is not kept. */
+  rival(isWanted: (sequence: number) => boolean): Promise<LoadedModel | undefined>;
+}
+
+function openChannel(options: ChannelsOptions & { readonly channel: Channel }): OneChannel {
   const { downloads, crypto, task, model, store, engine, channel } = options;
   const { layoutHash, catalogueHash } = task;
   const warn = (error: unknown): void => {
@@ -111,14 +133,33 @@ function openChannel(options: ChannelsOptions & { readonly channel: Channel }): 
     await store.set(key, concatBytes(length, text, checkpoint));
   }
 
-  async function renewed(signal?: AbortSignal): Promise<void> {
+  /** What the channel has now; undefined where nothing was ever put there, or the coordinator is out of reach. */
+  async function asked(signal?: AbortSignal): Promise<SignedPromotion | undefined> {
     const path = `/api/v1/tasks/${encodeURIComponent(task.task)}/channels/${channel}`;
-    // Nothing was ever put there, or the coordinator is out of reach: what is here stays.
     const value = await downloads.json(path, signal).catch((error: unknown) => {
       if (!(error instanceof EnvironmentError)) throw error;
     });
-    if (value === undefined) return;
-    const bundle = open(value);
+    return value === undefined ? undefined : open(value);
+  }
+
+  const fits = (manifest: Manifest): boolean =>
+    manifest.layoutHash === layoutHash && manifest.catalogueHash === catalogueHash;
+
+  const load = (name: string, checkpoint: Uint8Array): Promise<LoadedModel> =>
+    engine.open({ model, layoutHash, name, weights: async () => decodeCheckpoint(checkpoint, model.layout) });
+
+  async function rival(isWanted: (sequence: number) => boolean): Promise<LoadedModel | undefined> {
+    const { manifest = null, promotion } = (await asked()) ?? {};
+    if (manifest === null || promotion === undefined || !isWanted(promotion.sequence) || !fits(manifest))
+      return undefined;
+    const last = await kept();
+    const here = last?.bundle.manifest?.modelHash === manifest.modelHash ? last.checkpoint : undefined;
+    return load(manifest.modelHash, here ?? (await downloads.blob(manifest.modelHash)));
+  }
+
+  async function renewed(signal?: AbortSignal): Promise<void> {
+    const bundle = await asked(signal);
+    if (bundle === undefined) return;
     const { manifest, promotion } = bundle;
     const before = (await kept())?.bundle.promotion.sequence ?? 0;
     if (promotion.sequence < before)
@@ -128,7 +169,7 @@ function openChannel(options: ChannelsOptions & { readonly channel: Channel }): 
       );
     if (promotion.sequence === before) return;
     if (manifest === null) return keep({ bundle, checkpoint: new Uint8Array(0) });
-    if (manifest.layoutHash !== layoutHash || manifest.catalogueHash !== catalogueHash) return;
+    if (!fits(manifest)) return;
     const checkpoint = await downloads.blob(manifest.modelHash, signal === undefined ? {} : { signal });
     decodeCheckpoint(checkpoint, model.layout);
     await keep({ bundle, checkpoint });
@@ -139,15 +180,21 @@ function openChannel(options: ChannelsOptions & { readonly channel: Channel }): 
       if (promotions === undefined) return;
       await renewed(signal).catch(warn);
     },
+    // What cannot be had is not compared; what is not as it should be, neither, and the app hears of it.
+    rival: async (isWanted) => (await rival(isWanted).catch(warn)) ?? undefined,
     async table() {
       const last = await kept().catch(warn);
       const manifest = last?.bundle.manifest;
       if (last === undefined || manifest === undefined || manifest === null) return undefined;
-      if (manifest.layoutHash !== layoutHash || manifest.catalogueHash !== catalogueHash) return undefined;
+      if (!fits(manifest)) return undefined;
       const name = manifest.modelHash;
-      const weights = async () => decodeCheckpoint(last.checkpoint, model.layout);
-      const loaded = await engine.open({ model, layoutHash, name, weights });
-      return { loaded, name, model, shared: async () => (await weights()).shared };
+      const loaded = await load(name, last.checkpoint);
+      return {
+        loaded,
+        name,
+        model,
+        shared: async () => decodeCheckpoint(last.checkpoint, model.layout).shared,
+      };
     },
   };
 }

@@ -1,6 +1,7 @@
-import { concatBytes, DecodeError, EnvironmentError, toHex } from '@tutti/base';
+import { concatBytes, EnvironmentError, toHex } from '@tutti/base';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
+import { jsonOf } from './json.ts';
 import { deadlineSignal } from './signals.ts';
 
 /** How long one fetch may take, in milliseconds. */
@@ -36,46 +37,34 @@ export function addressOf(coordinator: string): string {
 
 /** @param coordinator as {@link addressOf} gives it. */
 export function openDownloads(coordinator: string, fetch: Fetch, crypto: CryptoSuite): Downloads {
-  async function get(path: string, signal: AbortSignal | undefined): Promise<Response> {
+  /** @param what what is asked for, in words: a coordinator that has none is told of by them. */
+  async function get(path: string, what: string, signal: AbortSignal | undefined): Promise<Response> {
     const within = deadlineSignal(FETCH_TIMEOUT_MS, signal);
     const ask = (): Promise<Response> => fetch(coordinator + path, { signal: within });
-    try {
-      // A connection that was kept open may have ended at the other side, which shows only when it is used: once more.
-      return await ask().catch((error: unknown) => (within.aborted ? Promise.reject(error as Error) : ask()));
-    } catch (cause) {
-      throw new EnvironmentError(`${new URL(coordinator).origin} does not answer`, { cause });
-    }
+    // A connection that was kept open may have ended at the other side, which shows only when it is used: once more.
+    const response = await ask()
+      .catch((error: unknown) => (within.aborted ? Promise.reject(error as Error) : ask()))
+      .catch((cause: unknown) => {
+        throw new EnvironmentError(`${new URL(coordinator).origin} does not answer`, { cause });
+      });
+    if (!response.ok) throw new EnvironmentError(`${coordinator} has no ${what}: status ${response.status}`);
+    return response;
+  }
+  async function json(path: string, signal?: AbortSignal, what = path): Promise<unknown> {
+    return jsonOf(await bodyOf(await get(path, what, signal), LARGEST_TASK_BYTES), what);
   }
   return {
-    async task(name, signal) {
-      const response = await get(`/v1/tasks/${encodeURIComponent(name)}`, signal);
-      if (response.status === 404) throw new EnvironmentError(`${coordinator} has no task ${name}`);
-      if (!response.ok) throw new EnvironmentError(`${coordinator} answers with status ${response.status}`);
-      return decodeTaskInfo(jsonOf(await bodyOf(response, LARGEST_TASK_BYTES), 'task'));
-    },
-    async json(path, signal) {
-      const response = await get(path, signal);
-      if (!response.ok)
-        throw new EnvironmentError(`${coordinator}${path} answers with status ${response.status}`);
-      return jsonOf(await bodyOf(response, LARGEST_TASK_BYTES), 'answer');
-    },
+    task: async (name, signal) =>
+      decodeTaskInfo(await json(`/v1/tasks/${encodeURIComponent(name)}`, signal, `task ${name}`)),
+    json,
     async blob(hash, { signal, most = LARGEST_BLOB_BYTES } = {}) {
-      const response = await get(`/v1/blobs/${hash}`, signal);
-      if (!response.ok) throw new EnvironmentError(`${coordinator} has no blob ${hash.slice(0, 16)}`);
+      const response = await get(`/v1/blobs/${hash}`, `blob ${hash.slice(0, 16)}`, signal);
       const bytes = await bodyOf(response, most);
       if (toHex(crypto.digest('blob', bytes)) !== hash)
         throw new EnvironmentError(`what ${coordinator} sent is not blob ${hash.slice(0, 16)}`);
       return bytes;
     },
   };
-}
-
-function jsonOf(bytes: Uint8Array, field: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new DecodeError(field, 'is not JSON', { cause });
-  }
 }
 
 /** A body of at most `most` bytes; whatever its headers say, no more of it is read. */

@@ -31,4 +31,5 @@ export type { RecommenderEvent, RecommenderOptions } from './recommender.ts';
 export { shareEngine } from './shared-engine.ts';
 export type { OpenedEngine, SharedEngine } from './shared-engine.ts';
 export { openChannels } from './channels.ts';
+export { comparing } from './comparing.ts';
 export type { Channels, ChannelsOptions, OpenChannels } from './channels.ts';

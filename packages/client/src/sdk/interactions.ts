@@ -1,4 +1,5 @@
 import { DecodeError, UsageError, utf8 } from '@tutti/base';
+import { jsonOf } from './json.ts';
 
 /** One thing that a person did with one item. */
 export interface Interaction {
@@ -36,12 +37,7 @@ export const encodeInteractions = (list: readonly Interaction[]): Uint8Array => 
 
 /** Interactions of one record. @throws {DecodeError} when it is not one. */
 export function decodeInteractions(bytes: Uint8Array): Interaction[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new DecodeError('interactions', 'is not JSON', { cause });
-  }
+  const value = jsonOf(bytes, 'interactions');
   if (!Array.isArray(value)) throw new DecodeError('interactions', 'is not a list');
   return value.map((entry: unknown): Interaction => {
     if (typeof entry !== 'object' || entry === null || !('item' in entry) || typeof entry.item !== 'string')

@@ -275,11 +275,11 @@ export class Recommender {
     await participation.run({ signal }).finally(() => (this.#device = undefined));
   }
 
-  #deviceOf({ identity, id, task, model, catalogue, tables }: Known): Device {
+  #deviceOf({ identity, id, task, model, catalogue, tables, channels }: Known): Device {
     const { store, crypto, downloads, policy, token, clock, nowMs, heldOut } = this.options;
     const random = systemRandom();
     return createDevice({
-      ...{ identity, task, model, store, models: tables, crypto, random, nowMs },
+      ...{ identity, task, model, store, models: tables, channels, crypto, random, nowMs },
       data: async () => examplesOf(await this.history.all(), catalogue, id, heldOut),
       words: () => secureWords(random),
       seeds: (attempt) =>
