@@ -12,7 +12,7 @@ await Promise.all(
   Array.from({ length: Number(count) }, async (_, i) => {
     const number = Number(first) + i;
     const client = await opened(number);
-    await client.record(ITEMS.slice(number, number + 6).map((item) => ({ item })));
+    await client.record(ITEMS.slice(number % 54, (number % 54) + 6).map((item) => ({ item })));
     client.on('round', ({ outcome, round, reason }) => {
       process.stdout.write(`${JSON.stringify({ outcome, round, reason })}\n`);
     });
