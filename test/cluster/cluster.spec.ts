@@ -9,6 +9,7 @@ import { openSharedPostgresStorage } from '@tutti/storage-postgres';
 import type { TestServer } from '@tutti/storage-postgres/testing';
 import { localUnmasker, type CryptoSuite } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
+import { createToken } from '@tutti/server';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { finderOf, searchFiles, searchText, writings, type Pattern } from '../memory/scan.ts';
@@ -159,6 +160,53 @@ describe('a cluster', () => {
     await until('word of it', () => first.coordinator.coordination.taskInfo('films')?.promotions === 2);
     expect((await registryAt(first).current('stable'))?.manifest).toBeNull();
     for (const node of [first, second, owner]) await node.close();
+  }, 60_000);
+});
+
+describe('tasks that are created while a cluster runs', () => {
+  it('are served by every gateway, run by an owner, and shared with one that comes later', async (ctx) => {
+    const { redis, postgres } = servers((reason) => ctx.skip(reason));
+    const store = await postgres.newDatabase();
+    const tokens = join(folder, 'created-tokens.json');
+    const token = createToken(tokens, { name: 'ada', role: 'operate' });
+    const shared = { redis: redis.url, store, tokens, tasks: [filmsTask(5, { name: 'books' })] };
+    const owner = await openNode({ ...shared, roles: ['owner'] });
+    const first = await openNode({ ...shared, roles: ['gateway'] });
+    const second = await openNode({ ...shared, roles: ['gateway'] });
+    const create = async (task: object, at = first): Promise<[number, unknown]> => {
+      const response = await fetch(`${at.url}/api/v1/tasks`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(task),
+      });
+      return [response.status, await response.json()];
+    };
+    // At two gateways at once: there is one of this name.
+    const both = await Promise.all([create(filmsTask(4)), create(filmsTask(4), second)]);
+    expect(both.map(([status]) => status).sort()).toEqual([201, 409]);
+    expect(both.find(([status]) => status === 409)).toMatchObject([409, { error: { code: 'task/exists' } }]);
+    const infoAt = ({ coordinator }: Node) => coordinator.coordination.taskInfo('films');
+    await until('both gateways know it', () => [first, second].every((node) => infoAt(node) !== undefined));
+    const people = await openPeople(join(folder, 'created'), [first.url, second.url], 4);
+    const roundsAt = ({ coordinator }: Node) => coordinator.coordination.rounds('films').length;
+    await until('a round', () => [first, second].every((node) => roundsAt(node) >= 1));
+
+    // Another owner takes its share: whoever lets a task go does not take it again. Rounds go on; a process that starts anew finds the task.
+    const storage = await openSharedPostgresStorage(store, nodeCrypto, { lockWaitMs: 500 });
+    const takings = async (): Promise<number> =>
+      (await storage.look()).reduce((sum, { epoch, isFree }) => sum + (isFree ? 0 : epoch), 0);
+    const before = await takings();
+    const later = await openNode({ ...shared, roles: ['owner', 'gateway'] });
+    expect(later.coordinator.coordination.taskNames).toEqual(['books', 'films']);
+    const deadline = performance.now() + 20_000;
+    while ((await takings()) !== before + 1 && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await takings()).toBe(before + 1);
+    const made = roundsAt(first);
+    await until('more rounds', () => roundsAt(first) > made);
+    await people.close();
+    for (const node of [first, second, later, owner]) await node.close();
+    await storage.close();
   }, 60_000);
 });
 

@@ -51,15 +51,17 @@ export interface NodeOptions {
   readonly store: string;
   readonly roles: ClusterOptions['roles'];
   readonly tasks: CoordinatorConfigInput['tasks'];
+  /** File of operators' tokens. */
+  readonly tokens?: string;
   /** Sees what the process runs its tasks with. */
   readonly watch?: (options: CoordinationOptions) => CoordinationOptions;
 }
 
-export async function openNode({ redis, store, roles, tasks, watch }: NodeOptions): Promise<Node> {
+export async function openNode({ redis, store, roles, tasks, tokens, watch }: NodeOptions): Promise<Node> {
   const storage = await openSharedPostgresStorage(store, nodeCrypto, { lockWaitMs: 500 });
   const join = clusterOf({ redis, roles, storage, takeOverMs: TAKE_OVER_MS });
   const coordinator = await createCoordinator({
-    config: { listen: { port: 0 }, store, tasks },
+    config: { listen: { port: 0 }, store, tasks, ...(tokens === undefined ? {} : { tokens }) },
     store: storage.store,
     blobs: storage.blobs,
     unmaskThreads: 1,

@@ -6,6 +6,7 @@ import { openGateway, type Gateway } from './gateway.ts';
 import type { Members, Role } from './members.ts';
 import { openOwner, type Owner } from './owner.ts';
 import type { NodeId } from './sealing.ts';
+import { followCreated } from './created.ts';
 import { unmaskByJobs, type JobsUnmasker } from './unmask-jobs.ts';
 
 /** How long a gateway waits at its start for tasks to have an owner, in milliseconds; it goes on without. */
@@ -69,22 +70,32 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
   });
   streams.start();
   await members.beat();
+  const created = followCreated(options, engine, timing, (config) => {
+    parts.owner?.addTask(config);
+    parts.gateway?.addTask(config);
+  });
   if (parts.gateway !== undefined) await untilOwned(parts.gateway);
   const close = async (): Promise<void> => {
+    await created.close();
     await parts.owner?.close();
     await parts.gateway?.close();
     await parts.jobs?.close();
     await connection.close();
   };
-  return facade({ publicKey: keyPair.publicKey, ...parts, close });
+  const { gateway } = parts;
+  const addTask: Coordination['addTask'] = async (config, keep) => {
+    await created.create(config.name, keep);
+    if (gateway !== undefined) await untilOwned(gateway, [config.name]);
+  };
+  return facade({ publicKey: keyPair.publicKey, ...parts, addTask, close });
 }
 
 /** Waits until every task is run by somebody; not for ever: tasks that cannot be opened say why where they are run. */
-async function untilOwned(gateway: Gateway): Promise<void> {
+async function untilOwned(gateway: Gateway, tasks?: readonly string[]): Promise<void> {
   const deadline = performance.now() + FIRST_OWNER_MS;
   while (
     performance.now() < deadline &&
-    gateway.taskNames.some((task) => gateway.taskInfo(task) === undefined)
+    (tasks ?? gateway.taskNames).some((task) => gateway.taskInfo(task) === undefined)
   )
     await new Promise((resolve) => setTimeout(resolve, 20));
 }
@@ -115,13 +126,18 @@ function facade(parts: {
   publicKey: Uint8Array;
   owner?: Owner;
   gateway?: Gateway;
+  addTask: Coordination['addTask'];
   close: () => Promise<void>;
 }): Coordination {
-  const { publicKey, owner, gateway, close } = parts;
+  const { publicKey, owner, gateway, addTask, close } = parts;
   let closing: Promise<void> | undefined;
   return {
     ...(gateway ?? NO_GATEWAY),
+    get taskNames() {
+      return gateway?.taskNames ?? [];
+    },
     publicKey,
+    addTask: gateway === undefined ? refuse : addTask,
     async drain() {
       // Nobody here is asked any more; attempts end, others take the tasks over, and what was counted here is taken.
       gateway?.turnAway();
@@ -136,7 +152,7 @@ const refuse = async (): Promise<never> => {
   throw new Error('this process is no gateway');
 };
 
-const NO_GATEWAY: Omit<Coordination, 'publicKey' | 'drain' | 'close'> = {
+const NO_GATEWAY: Omit<Coordination, 'publicKey' | 'drain' | 'close' | 'addTask'> = {
   taskNames: [],
   taskInfo: () => undefined,
   status: () => undefined,
@@ -147,7 +163,6 @@ const NO_GATEWAY: Omit<Coordination, 'publicKey' | 'drain' | 'close'> = {
   handle: refuse,
   inputAdded: refuse,
   evaluate: refuse,
-  addTask: refuse,
   setRun: refuse,
   subscribe: () => () => undefined,
 };

@@ -1,9 +1,10 @@
 import { UsageError } from '@tutti/base';
-import {
-  TasksFixedError,
-  type Coordination,
-  type CoordinationEvent,
-  type CoordinationOptions,
+import type {
+  Coordination,
+  CoordinationEvent,
+  CoordinationOptions,
+  Registry,
+  TaskConfig,
 } from '@tutti/coordination';
 import type { Reply } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
@@ -18,7 +19,9 @@ import type { NodeId } from './sealing.ts';
 const LOOK_MS = 50;
 
 /** What sockets and HTTP talk to: every task, whoever runs it. */
-export interface Gateway extends Omit<Coordination, 'publicKey'> {
+export interface Gateway extends Omit<Coordination, 'publicKey' | 'addTask'> {
+  /** Serves one more task, which somebody created. */
+  addTask(config: Pick<TaskConfig, 'name'>): void;
   /** Clients that are in no attempt are to go to another gateway. */
   turnAway(): void;
   membersChanged(lost: readonly NodeId[]): void;
@@ -42,18 +45,15 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
   };
   const listeners = new Set<(event: CoordinationEvent) => void>();
   const emit = (event: CoordinationEvent): void => listeners.forEach((listener) => listener(event));
-  const tasks = new Map(
-    coordination.tasks.map(
-      ({ name }) => [name, new GatewayTask({ name, bus, outbox, store, bounds, emit })] as const,
-    ),
-  );
-  const registries = new Map(
-    [...tasks].flatMap(([name, task]) =>
-      coordination.keyPair === undefined
-        ? []
-        : [[name, gatewayRegistry(name, task, coordination, coordination.keyPair)] as const],
-    ),
-  );
+  const tasks = new Map<string, GatewayTask>();
+  const registries = new Map<string, Registry>();
+  function serve(name: string): void {
+    const task = new GatewayTask({ name, bus, outbox, store, bounds, emit });
+    tasks.set(name, task);
+    const { keyPair } = coordination;
+    if (keyPair !== undefined) registries.set(name, gatewayRegistry(name, task, coordination, keyPair));
+  }
+  for (const { name } of coordination.tasks) serve(name);
   const taskOf = new Map<ClientId, GatewayTask>();
   answerOwners(bus, tasks, (part, { salt, gateways }) =>
     addPadsInPlace(part, { self: bus.self, gateways, salt, secret, crypto }),
@@ -72,7 +72,9 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
   }
 
   return {
-    taskNames: [...tasks.keys()],
+    get taskNames() {
+      return [...tasks.keys()];
+    },
     taskInfo: (task) => tasks.get(task)?.view.info,
     status: (task) => tasks.get(task)?.view.status,
     rounds: (task) => tasks.get(task)?.view.rounds ?? [],
@@ -90,8 +92,10 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
     evaluate: async (name) => named(name).evaluate(),
     registry: (name) => registries.get(name),
     setRun: async (name, run, by) => named(name).setRun(run, by),
-    addTask: async (config) => {
-      throw new TasksFixedError(config.name);
+    addTask: ({ name }) => {
+      serve(name);
+      follow();
+      emit({ type: 'task-opened', task: name });
     },
     subscribe(listener) {
       listeners.add(listener);

@@ -18,6 +18,12 @@ import { checkTaskConfig } from './task-problems.ts';
 import type { TaskRunner } from './task-runner.ts';
 import { HALF_OPEN_UPLOADS } from './uploads.ts';
 
+/** Tasks that were created while a coordinator ran, where every process of it reaches them. */
+export interface CreatedTasks {
+  /** A task that was created, ready to be run here; undefined where none of this name was. */
+  load(task: string): Promise<TaskConfig | undefined>;
+}
+
 /** What a coordinator is made of. */
 export interface CoordinationOptions {
   readonly tasks: readonly TaskConfig[];
@@ -39,6 +45,8 @@ export interface CoordinationOptions {
   readonly keyPair?: KeyPair;
   /** Uploads of a task that may be begun and not finished at a time. */
   readonly halfOpenUploads?: number;
+  /** For coordinators of several processes: each takes up what another one created. */
+  readonly created?: CreatedTasks;
 }
 
 /** The server engine: tasks, clients, rounds. No sockets, no clock, no disk of its own. */
@@ -55,10 +63,11 @@ export interface Coordination {
   evaluate(task: string): Promise<EvaluationRecord>;
   /**
    * Opens one more task, as at the start: one whose journal the store holds goes on.
+   * @param keep makes it be there after every start; called once nobody else can create one of this name, and waited for.
    * @throws {UsageError} if there is one of this name, or with everything that is wrong with it.
    * @throws {StaleTaskError} if the store holds a task of the same name with another model or catalogue.
    */
-  addTask(config: TaskConfig): Promise<void>;
+  addTask(config: TaskConfig, keep?: () => Promise<void>): Promise<void>;
   /**
    * Pauses a task once the attempt that is going on has ended, resumes it, or stops it at once and for good. Durable when it resolves.
    * @param by name of whoever asks for it, for the journal.
@@ -90,9 +99,10 @@ export async function createCoordination(options: CoordinationOptions): Promise<
   const runners = new Map<string, TaskRunner>();
   const taskOf = new Map<ClientId, TaskRunner>();
   const emit = (event: CoordinationEvent): void => listeners.forEach((listener) => listener(event));
-  async function addTask(config: TaskConfig): Promise<void> {
+  async function addTask(config: TaskConfig, keep?: () => Promise<void>): Promise<void> {
     checkTaskConfig(config);
     if (runners.has(config.name)) throw new UsageError(`tasks: two are named ${config.name}`);
+    await keep?.();
     const ports: RunnerPorts = {
       store: options.store,
       blobs: options.blobs,

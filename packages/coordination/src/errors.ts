@@ -79,14 +79,12 @@ export class PartialSumLostError extends FederatedError {
   }
 }
 
-/** Tasks cannot be added while this coordinator runs. */
-export class TasksFixedError extends FederatedError {
-  override readonly name = 'TasksFixedError';
-  readonly code = 'coordination/tasks-fixed';
+/** Another process of this coordinator has a task of this name, or had one. */
+export class TaskExistsError extends FederatedError {
+  override readonly name = 'TaskExistsError';
+  readonly code = 'coordination/task-exists';
   readonly fault = 'caller' as const;
   constructor(readonly task: string) {
-    super(
-      `the tasks of a cluster are those of its configuration; write ${task} into the file of each process, and start them again one by one`,
-    );
+    super(`there is a task ${task}, or was one; take another name`);
   }
 }

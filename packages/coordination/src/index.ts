@@ -19,7 +19,7 @@ export type { ContentOptions } from './content-model.ts';
 export type { ContentState } from './content-state.ts';
 export type { ContentUpdate } from './content-step.ts';
 export { COORDINATOR_KEY, createCoordination } from './coordination.ts';
-export type { Coordination, CoordinationOptions } from './coordination.ts';
+export type { Coordination, CoordinationOptions, CreatedTasks } from './coordination.ts';
 export { judge, JUDGED_METRICS, UNDECIDED_ACTIONS } from './judge.ts';
 export type { JudgedMetric, PairedSums, PromotionPolicy, Verdict } from './judge.ts';
 export { LARGEST_LOSS, METRICS } from './lanes.ts';
@@ -30,7 +30,7 @@ export {
   MissingBlobError,
   PartialSumLostError,
   StaleTaskError,
-  TasksFixedError,
+  TaskExistsError,
   TaskStoppedError,
 } from './errors.ts';
 export type { CoordinationEvent, TaskStatus } from './events.ts';

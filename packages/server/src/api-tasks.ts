@@ -37,7 +37,7 @@ export function taskRoutes(coordination: Coordination, creator: TaskCreator): re
         status: 201,
         body: taskSchema,
         schema: taskStatusSchema,
-        problems: [409] as const,
+        problems: [409, 503] as const,
       },
       async handle({ body, by }) {
         await creator.create(body, by?.name ?? '');

@@ -29,8 +29,9 @@ import { errorFields, SILENT, type Limit, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { openSockets, type SocketLimits } from './sockets.ts';
 import { systemClock } from './system-clock.ts';
-import { taskCreator } from './task-creator.ts';
+import { createdTasks, taskCreator } from './task-creator.ts';
 import { tasksOf } from './task-of.ts';
+import type { TaskEntry } from './task-schema.ts';
 import { readCertificate, tlsOptions, type Certificate } from './tls.ts';
 import { openTokens } from './tokens.ts';
 
@@ -111,6 +112,22 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   });
   const { unmaskThreads: workers } = options;
   const unmasker = openUnmaskPool(workers === undefined ? {} : { workers });
+  const onProblem = (problem: Error): void =>
+    log.write('failed', { part: 'authority', ...errorFields(problem) });
+  const followed: (() => void)[] = [];
+  const proved = new Map<string, LogMirror>();
+  const serveLogOf = ({ name, identity }: TaskConfig): void => {
+    if (identity?.level === 'transparent') proved.set(name, identity.log);
+  };
+  const shelf = {
+    ...{ config, store: options.store, blobs: options.blobs },
+    async followLogs(entry: TaskEntry, task: TaskConfig) {
+      const more = logsOf({ ...config, tasks: [entry] }, [task]);
+      await readLogs(more);
+      followed.push(keepLogs(more, { clock, onProblem }));
+      serveLogOf(task);
+    },
+  };
   const coordination = await coordinate({
     tasks,
     store: options.store,
@@ -122,6 +139,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     unmasker,
     traffic: sockets.traffic,
     halfOpenUploads: config.limits.halfOpenUploads,
+    created: createdTasks(shelf),
   });
   const { readiness, become } = lifecycleOf(coordination);
   const metrics = createMetrics({
@@ -132,23 +150,9 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   });
   watch.metrics = metrics;
   logTasks(coordination, log);
-  const onProblem = (problem: Error): void =>
-    log.write('failed', { part: 'authority', ...errorFields(problem) });
-  const followed = [keepLogs(logs, { clock, onProblem })];
-  const proved = new Map<string, LogMirror>();
-  const serveLogOf = ({ name, identity }: TaskConfig): void => {
-    if (identity?.level === 'transparent') proved.set(name, identity.log);
-  };
+  followed.push(keepLogs(logs, { clock, onProblem }));
   tasks.forEach(serveLogOf);
-  const creator = taskCreator({
-    ...{ coordination, config, log, store: options.store, blobs: options.blobs },
-    async followLogs(entry, task) {
-      const more = logsOf({ ...config, tasks: [entry] }, [task]);
-      await readLogs(more);
-      followed.push(keepLogs(more, { clock, onProblem }));
-      serveLogOf(task);
-    },
-  });
+  const creator = taskCreator({ ...shelf, coordination, log });
   const http = openHttp({
     coordination,
     blobs: options.blobs,

@@ -18,6 +18,11 @@ export async function keepCreatedTask(store: Store, entry: TaskEntry): Promise<v
   if (!names.includes(entry.name)) await putNames(store, [...names, entry.name]);
 }
 
+/** A task that was created. @throws {ConfigError} for one that this version does not take. */
+export async function readCreatedTask(store: Store, name: string): Promise<TaskEntry | undefined> {
+  return (await store.get(keyOf(name))) === undefined ? undefined : readTask(store, name);
+}
+
 /** Keeps a task no longer. */
 export async function forgetCreatedTask(store: Store, name: string): Promise<void> {
   await putNames(

@@ -1,15 +1,16 @@
 import { EnvironmentError } from '@tutti/base';
 import {
   StaleTaskError,
-  TasksFixedError,
+  TaskExistsError,
   type Blobs,
   type Coordination,
+  type CreatedTasks,
   type Store,
   type TaskConfig,
 } from '@tutti/coordination';
 import { ApiError, badRequest } from './api-route.ts';
 import { MOST_TASKS, type CoordinatorConfig } from './config.ts';
-import { forgetCreatedTask, keepCreatedTask } from './created-tasks.ts';
+import { forgetCreatedTask, keepCreatedTask, readCreatedTask } from './created-tasks.ts';
 import { ConfigError } from './errors.ts';
 import { withKnownCatalogues } from './known-catalogues.ts';
 import type { Log } from './log.ts';
@@ -51,13 +52,19 @@ export function taskCreator(options: CreatorOptions): TaskCreator {
       if (!(error instanceof EnvironmentError)) throw error;
       throw badRequest([{ path: 'identity.url', problem: error.message }]);
     });
-    await keepCreatedTask(store, entry);
-    await coordination.addTask(task).catch(async (error: unknown) => {
-      await forgetCreatedTask(store, name);
-      if (error instanceof TasksFixedError) throw new ApiError(409, 'task/fixed', error.message);
-      throw error instanceof StaleTaskError ? new ApiError(409, 'task/exists', error.message) : error;
+    let isKept = false;
+    const keep = async (): Promise<void> => {
+      await keepCreatedTask(store, entry);
+      isKept = true;
+    };
+    await coordination.addTask(task, keep).catch(async (error: unknown) => {
+      if (isKept) await forgetCreatedTask(store, name);
+      const exists = error instanceof StaleTaskError || error instanceof TaskExistsError;
+      throw exists ? new ApiError(409, 'task/exists', error.message) : error;
     });
     log.write('task-created', { task: name, by });
+    if (coordination.status(name) !== undefined) return;
+    throw new ApiError(503, 'task/no-owner', `task ${name} is kept, and begins once an owner is there`);
   }
   return {
     create(entry, by) {
@@ -69,8 +76,24 @@ export function taskCreator(options: CreatorOptions): TaskCreator {
   };
 }
 
+/** Tasks that other processes of this coordinator create, as they kept them. */
+export function createdTasks(options: Omit<CreatorOptions, 'coordination' | 'log'>): CreatedTasks {
+  return {
+    async load(name) {
+      const entry = await readCreatedTask(options.store, name);
+      if (entry === undefined) return undefined;
+      const task = await checkedTask(entry, options);
+      await options.followLogs(entry, task);
+      return task;
+    },
+  };
+}
+
 /** The task for the engine. @throws {ApiError} with everything that does not fit together. */
-async function checkedTask(entry: TaskEntry, { config, store, blobs }: CreatorOptions): Promise<TaskConfig> {
+async function checkedTask(
+  entry: TaskEntry,
+  { config, store, blobs }: Pick<CreatorOptions, 'config' | 'store' | 'blobs'>,
+): Promise<TaskConfig> {
   const known = await withKnownCatalogues({ ...config, tasks: [entry] }, { store, blobs }).catch(
     (error: unknown) => {
       throw error instanceof ConfigError ? badRequest(error.problems.map(problemIn)) : error;
