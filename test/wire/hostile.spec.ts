@@ -77,6 +77,13 @@ describe('a coordinator among peers who mean harm', () => {
       headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
     });
     expect(bomb.status).toBe(401);
+    const posted = (path: string, headers: Record<string, string>, body: string | Uint8Array) =>
+      fetch(url + path, { method: 'POST', headers, body: body as BodyInit });
+    const encoded = await posted('/v1/nothing', { 'content-encoding': 'gzip' }, gzipSync('{}'));
+    expect([encoded.status, await encoded.json()]).toMatchObject([
+      415,
+      { error: { code: 'http/content-encoding' } },
+    ]);
   });
 
   it('ends who says that a frame is larger than any message, before it comes', async () => {
@@ -104,6 +111,10 @@ describe('a coordinator among peers who mean harm', () => {
       const times = await Promise.all(peers.map(async ({ ended }) => ended));
       expect(Math.max(...times)).toBeLessThan(3 * HELLO_MS);
       await expect.poll(async () => metric(url, 'tutti_sockets'), { timeout: 5_000 }).toBeLessThanOrEqual(6);
+      for (const limit of ['greeting', 'request'])
+        await expect
+          .poll(() => metric(url, `tutti_refused_total\\{limit="${limit}-deadline"\\}`), { timeout: 5_000 })
+          .toBeGreaterThanOrEqual(HALF_OPEN / 2);
     },
   );
 });

@@ -24,11 +24,11 @@ export function addressReader(trustedProxies: readonly string[]): AddressOf {
   const isTrusted = (address: string): boolean =>
     isIP(address) !== 0 && trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   return (request) => {
-    let address = plain(request.socket.remoteAddress ?? '');
+    let address = plainAddress(request.socket.remoteAddress ?? '');
     const header = request.headers['x-forwarded-for'];
     const hops = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').slice(-MOST_HOPS);
     for (let hop = hops.pop(); hop !== undefined && isTrusted(address); hop = hops.pop()) {
-      const next = plain(hop.trim());
+      const next = plainAddress(hop.trim());
       // What is no address ends the chain: the proxy that is known stays who asks.
       if (isIP(next) === 0) break;
       address = next;
@@ -38,7 +38,8 @@ export function addressReader(trustedProxies: readonly string[]): AddressOf {
 }
 
 /** IPv4 as itself, where a socket of both families writes ::ffff:192.0.2.1. */
-const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
+export const plainAddress = (address: string): string =>
+  address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
 
 const thisMachine = new BlockList();
 thisMachine.addSubnet('127.0.0.0', 8, 'ipv4');

@@ -180,6 +180,26 @@ describe('the description of the interface', () => {
     );
   });
 
+  it('answers a method that a path does not have with those that it has, and text with 415', async () => {
+    const tried = async (method: string, path: string, by = ''): Promise<[number, string | null]> => {
+      const headers = { 'content-type': 'text/csv', ...(by === '' ? {} : { authorization: `Bearer ${by}` }) };
+      const response = await fetch(url + path, { method, headers, ...(method === 'PUT' && { body: 'x' }) });
+      return [response.status, response.headers.get('allow')];
+    };
+    for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD'])
+      expect(await tried(method, '/api/v1/tasks')).toEqual([405, 'GET, POST']);
+    expect(await tried('POST', '/api/v1/tasks/films')).toEqual([405, 'GET']);
+    expect(await tried('GET', '/api/v1/tasks/films/pause', token)).toEqual([405, 'POST']);
+    // Where every method needs a token, nobody without one learns which there are.
+    expect(await tried('GET', '/api/v1/tasks/films/pause')).toEqual([401, null]);
+    expect(await tried('DELETE', '/api/v1/nothing')).toEqual([404, null]);
+    for (const type of ['text/plain', 'text/csv', 'application/x-www-form-urlencoded'])
+      expect(await ask('POST', '/api/v1/tasks', token, '{}', type)).toMatchObject([
+        415,
+        { error: { code: 'http/not-json' } },
+      ]);
+  });
+
   it('refuses what is not of the form that it describes', () => {
     const status = coordinator.coordination.status('films');
     const form = formOf('/api/v1/tasks/{task}', 'get', 200);

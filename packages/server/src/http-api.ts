@@ -21,19 +21,23 @@ export interface ApiOptions {
  */
 export function serveApi(app: FastifyInstance, { routes, tokens, admission }: ApiOptions): void {
   const identities = new WeakMap<FastifyRequest, Identity>();
-  const guard = (role: Role) => async (request: FastifyRequest, reply: FastifyReply) => {
-    const identity = tokens.identify(request.headers.authorization);
-    if (identity === undefined) return unauthorized(reply);
-    const refused = await admission.gate.token(identity.name);
-    if (refused !== undefined) return refuseRequest(reply, admission, refused, request);
-    if (!mayDo(identity.role, role)) return forbidden(reply, identity, role);
-    identities.set(request, identity);
-  };
+  const guard =
+    (role: Role) =>
+    async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
+      const identity = tokens.identify(request.headers.authorization);
+      if (identity === undefined) return unauthorized(reply);
+      const refused = await admission.gate.token(identity.name);
+      if (refused !== undefined) return refuseRequest(reply, admission, refused, request);
+      if (!mayDo(identity.role, role)) return forbidden(reply, identity, role);
+      identities.set(request, identity);
+      return undefined;
+    };
+  for (const path of new Set(routes.map((route) => route.path))) refuseOthers(app, routes, path, guard);
   const description = openApiOf(routes, SCHEMA_NAMES);
   app.get(`${API_PREFIX}/openapi.json`, async () => description);
   for (const { method, path, role, body, answer } of routes)
     app.route<{ Params: Record<string, string> }>({
-      ...{ method: method.toUpperCase(), url: API_PREFIX + path.replace(/\{(\w+)\}/g, ':$1') },
+      ...{ method: method.toUpperCase(), url: urlOf(path) },
       ...(role === undefined ? {} : { onRequest: guard(role) }),
       ...(body === undefined ? {} : { bodyLimit: LARGEST_TASK_BYTES }),
       exposeHeadRoute: false,
@@ -50,6 +54,38 @@ export function serveApi(app: FastifyInstance, { routes, tokens, admission }: Ap
       },
     });
 }
+
+/** Methods that a path may be asked with. What asks before another site asks is not among them: it has an answer of its own. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+/** Answers a method that a path does not have with those that it has. Where each of them needs a token, so does this. */
+function refuseOthers(
+  app: FastifyInstance,
+  routes: readonly ApiRoute[],
+  path: string,
+  guard: (role: Role) => (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>,
+): void {
+  const here = routes.filter((route) => route.path === path);
+  const allowed = here.map(({ method }) => method.toUpperCase());
+  const least = here.every(({ role }) => role !== undefined) ? here[0]?.role : undefined;
+  app.route({
+    method: METHODS.filter((method) => !allowed.includes(method)),
+    url: urlOf(path),
+    // Before a body is read: whatever it is, it is not taken.
+    async onRequest(request, reply) {
+      const refused = least === undefined ? undefined : await guard(least)(request, reply);
+      if (refused !== undefined) return refused;
+      const message = `${request.method} is not what is done here: ${allowed.join(', ')}`;
+      return reply
+        .code(405)
+        .header('allow', allowed.join(', '))
+        .send({ error: { code: 'http/method-not-allowed', message } });
+    },
+    handler: (_request, reply) => reply.callNotFound(),
+  });
+}
+
+const urlOf = (path: string): string => API_PREFIX + path.replace(/\{(\w+)\}/g, ':$1');
 
 /** The same for no token, one that is malformed and one that is unknown. */
 const unauthorized = (reply: FastifyReply): FastifyReply =>

@@ -1,6 +1,8 @@
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
 import type { LogMirror } from '@tutti/identity';
+import { plainAddress } from './address.ts';
 import { ApiError, type ApiRoute } from './api-route.ts';
 import { eventStreams, type EventStreams } from './event-streams.ts';
 import { admitRequests, type Admission } from './http-admission.ts';
@@ -79,12 +81,24 @@ export function openHttp(options: {
     if (status >= 500) log.write('failed', { part: 'http', ...errorFields(error) });
     return reply.code(status).send({
       error: {
-        code: status < 500 ? 'http/bad-request' : 'http/internal',
+        code: status === 415 ? 'http/not-json' : status < 500 ? 'http/bad-request' : 'http/internal',
         message: status < 500 && error instanceof Error ? error.message : 'something went wrong here',
       },
     });
   });
 
+  // Of a request that never came whole nothing is known but where its connection comes from.
+  app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+      admission.onRefused('request-deadline', plainAddress(socket.remoteAddress ?? ''));
+  });
+  // Only JSON is read, and only as it is: what unpacks to more than it weighs does not come in.
+  app.removeContentTypeParser('text/plain');
+  app.addHook('preParsing', async ({ headers }) => {
+    const encoding = headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity')
+      throw new ApiError(415, 'http/content-encoding', 'bodies are read as they are: send it unpacked');
+  });
   admitRequests(app, admission);
   serveHealth(app, options.health, log);
   app.get('/v1/status', async () => ({

@@ -62,6 +62,7 @@ export const PARTS = ['task', 'journal', 'authority', 'certificate', 'http', 'to
 export const LIMITS = [
   ...(['connections', 'connections-per-address', 'handshakes', 'requests', 'event-streams'] as const),
   ...(['messages', 'requests-of-token', 'half-open-uploads'] as const),
+  ...(['greeting-deadline', 'request-deadline'] as const),
 ] as const;
 /** Name of a limit. */
 export type Limit = (typeof LIMITS)[number];

@@ -54,6 +54,8 @@ const comeBack = (message: string, retryAfterMs: number): Error =>
 /** How long a peer whose socket was closed may keep the connection below it, in milliseconds; websockets give it thirty seconds. */
 const GOODBYE_MS = 2_000;
 
+const TIMER_SLACK_MS = 20;
+
 /** Ends the connection below a socket that was closed, whether or not the peer says good-bye. */
 function endInTime(conn: Socket['conn']): void {
   const { socket } = conn.request;
@@ -88,6 +90,7 @@ export function openSockets(options: {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const sockets = new Map<ClientId, Socket>();
   const traffic = { upBytes: 0, downBytes: 0 };
+  const greeted = new WeakSet<Socket['conn']>();
   let bytesInFlight = 0;
   let io: Server | undefined;
 
@@ -112,11 +115,24 @@ export function openSockets(options: {
       cors: { origin: '*' },
       connectTimeout: limits.helloMs,
     });
-    io.engine.on('connection', endInTime);
+    io.engine.on('connection', (conn: Socket['conn']) => {
+      endInTime(conn);
+      countSilent(conn);
+    });
     io.use((socket, next) => {
       admit(socket).then(next, next);
     });
     io.on('connection', (socket) => connection(socket, coordination));
+  }
+
+  /** Counts a connection that was closed because nobody greeted on it in time. */
+  function countSilent(conn: Socket['conn']): void {
+    const beganMs = performance.now();
+    conn.once('close', () => {
+      // Timers may fire a moment early.
+      const isLate = performance.now() - beganMs >= limits.helloMs - TIMER_SLACK_MS;
+      if (isLate && !greeted.has(conn)) onRefused?.('greeting-deadline', addressOf(conn.request));
+    });
   }
 
   /** Lets a socket in, or says why not and when to come back: `data.retryAfterMs` of the error that the client sees. */
@@ -273,6 +289,7 @@ export function openSockets(options: {
         );
       }
       clearTimeout(tooLate);
+      greeted.add(socket.conn);
       client = clientIdOf(message.identityKey, crypto);
       const before = sockets.get(client);
       sockets.set(client, socket);
