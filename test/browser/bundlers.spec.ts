@@ -37,23 +37,23 @@ describe.each([
   });
 
   it(
-    'find the worker, which recommends; without WebAssembly, the other one',
+    'find the worker, which recommends; without WebAssembly the other one, and without a worker what trains in the page',
     { timeout: 120_000 },
     async () => {
       const files = await built();
-      const refused = Object.fromEntries(
-        files.map(({ path }) => [path, { 'content-security-policy': "script-src 'self'" }]),
-      );
-      for (const [headers, warnings] of [
-        [{}, []],
-        [refused, ['wasm-blocked']],
+      const policy = (text: string) =>
+        Object.fromEntries(files.map(({ path }) => [path, { 'content-security-policy': text }]));
+      for (const [headers, workers, warnings] of [
+        [{}, 1, []],
+        [policy("script-src 'self'"), 1, ['wasm-blocked']],
+        [policy("script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'"), 0, ['worker-blocked']],
       ] as const) {
         const site = await openSite(files, headers);
         const context = await browser!.newContext();
         try {
           const page = await openPage(context, `${site.url}/index.html`);
           await openInPage(page, asked(federation.url));
-          expect(page.workers(), name).toHaveLength(1);
+          expect(page.workers(), name).toHaveLength(workers);
           await inPage(page, (tutti) => tutti.record({ item: 'film-1' }));
           expect(await inPage(page, (tutti) => tutti.recommend({ k: 3 }))).toHaveLength(3);
           expect(await warningsIn(page)).toEqual(warnings);

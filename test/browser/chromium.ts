@@ -44,6 +44,7 @@ export async function bundleSdk(
       index: source('index.ts'),
       worker: source('worker.ts'),
       'worker-without-wasm': source('worker-without-wasm.ts'),
+      'in-page': source('in-page.ts'),
       'in-place': source('in-place.ts'),
       receipts: source('receipts-element.ts'),
       ...more,

@@ -45,7 +45,11 @@ export async function siteFiles(setting: Setting): Promise<ReadonlyMap<string, S
 /** The page's script and its worker's, with the SDK in them. */
 async function bundled(): Promise<(readonly [path: string, file: SiteFile])[]> {
   const { outputFiles } = await build({
-    entryPoints: { demo: here('page/main.ts'), worker: here('page/worker.ts') },
+    entryPoints: {
+      demo: here('page/main.ts'),
+      worker: here('page/worker.ts'),
+      'in-page': fileURLToPath(import.meta.resolve('@tutti/client-browser/in-page')),
+    },
     outdir: '/',
     bundle: true,
     splitting: true,

@@ -44,3 +44,6 @@ export class InternalError extends FederatedError {
   readonly code: string = 'internal/invariant';
   readonly fault = 'internal' as const;
 }
+
+/** What an error says, whatever was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

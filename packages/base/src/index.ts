@@ -23,11 +23,22 @@ export {
   utf8,
   wipe,
 } from './bytes.ts';
-export { DecodeError, EnvironmentError, FederatedError, InternalError, UsageError } from './errors.ts';
+export {
+  DecodeError,
+  EnvironmentError,
+  FederatedError,
+  InternalError,
+  messageOf,
+  UsageError,
+} from './errors.ts';
 export type { Fault } from './errors.ts';
+export { given } from './given.ts';
+export { parseJson } from './json.ts';
 export { fromPackedText, packedText } from './packed.ts';
 export { addRangesInto, countInRanges, spreadInto } from './ranges.ts';
 export type { Ranges } from './ranges.ts';
 export { fillWords, secureWords, seededRandom, systemRandom } from './random.ts';
 export type { RandomWords, SecureRandom, SeededRandom } from './random.ts';
+export { FLAG, numberFrom, oneOf, wholeFrom } from './rules.ts';
+export type { Rule } from './rules.ts';
 export { l2Norm, sumOfSquares } from './squares.ts';

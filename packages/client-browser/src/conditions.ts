@@ -1,3 +1,4 @@
+import { given } from '@tutti/base';
 import type { Conditions } from '@tutti/client';
 
 /** When a device takes part, of what a browser tells. */
@@ -82,7 +83,7 @@ export function watchPage(report: (state: PageState) => void): () => void {
     report({
       visible: document.visibilityState === 'visible',
       touchedAt,
-      ...(battery === undefined ? {} : { battery }),
+      ...given({ battery }),
     });
   const touched = (): void => {
     const now = steadyNow();

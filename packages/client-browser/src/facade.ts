@@ -1,4 +1,4 @@
-import { UsageError } from '@tutti/base';
+import { given, UsageError } from '@tutti/base';
 import type { DevicePrivacy, Policy, TokenSource } from '@tutti/client';
 import type {
   ConsentState,
@@ -221,14 +221,8 @@ function settingsOf(options: OpenOptions, page: PageState | undefined): Settings
     task,
     eligibility: { ...DEFAULT_ELIGIBILITY, ...options.eligibility },
     participate: options.participate ?? true,
-    ...(page === undefined ? {} : { page }),
-    own: {
-      ...(policy === undefined ? {} : { policy }),
-      ...(coordinatorKey === undefined ? {} : { coordinatorKey }),
-      ...(heldOut === undefined ? {} : { heldOut }),
-      ...(answerEveryMs === undefined ? {} : { answerEveryMs }),
-      ...(backOff === undefined ? {} : { backOff }),
-    },
+    ...given({ page }),
+    own: given({ policy, coordinatorKey, heldOut, answerEveryMs, backOff }),
   };
 }
 

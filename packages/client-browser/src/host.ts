@@ -1,4 +1,4 @@
-import { UsageError } from '@tutti/base';
+import { messageOf, UsageError } from '@tutti/base';
 import { memoryClientStore, type ClientClock, type ClientStore, type TokenSource } from '@tutti/client';
 import {
   addressOf,
@@ -97,7 +97,7 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
     conditions: browserConditions(settings.eligibility, () => page),
     consentNeeded: true,
     onEvent: parts.hear,
-    onUnkept: (cause) => warn('storage-full', String(cause instanceof Error ? cause.message : cause)),
+    onUnkept: (cause) => warn('storage-full', messageOf(cause)),
     keptFirst: true,
   });
   const tabs = openTabs(name, {
@@ -175,7 +175,7 @@ async function keptStore(
   } catch (error) {
     warn(
       'storage-refused',
-      `the browser gives this page no storage (${error instanceof Error ? error.message : String(error)}): nothing is kept after it closes, and it takes part in no round.`,
+      `the browser gives this page no storage (${messageOf(error)}): nothing is kept after it closes, and it takes part in no round.`,
     );
     return undefined;
   }
@@ -225,7 +225,7 @@ function partTaking(
         if (stop.signal.aborted) return;
         if (error instanceof DamagedStoreError)
           warn('ledger-damaged', `what this device spent of its privacy cannot be read: ${error.message}`);
-        else warn('not-taking-part', error instanceof Error ? error.message : String(error));
+        else warn('not-taking-part', messageOf(error));
       });
       running = { stop, done };
     },

@@ -110,9 +110,26 @@ function linkTo(worker: Worker): Link {
 }
 
 async function withoutWorker(options: RecommenderOptions, why: Error): Promise<BrowserRecommender> {
-  const { openInPage } = await import('./in-page.ts');
+  const room = await roomInPage();
   const message = `the browser refused the worker (${why.message}): training runs in the page and may keep it waiting. A content policy needs worker-src 'self'.`;
   if (options.onWarning === undefined) console.warn(`tutti: ${message} (worker-blocked)`);
   else options.onWarning({ type: 'warning', code: 'worker-blocked', message });
-  return openInPage(options);
+  return openFacade(options, { room, carry: (callback) => callback, end: () => undefined });
+}
+
+/** The engine room in the page itself, from the file beside the built one. */
+async function roomInPage(): Promise<Room> {
+  const { href } = new URL('./in-page.js', import.meta.url);
+  let file: typeof import('./in-page.ts');
+  try {
+    file = (await import(/* webpackIgnore: true */ /* @vite-ignore */ href)) as typeof import('./in-page.ts');
+  } catch (cause) {
+    throw new EnvironmentError(`${href} does not load: it belongs beside the SDK`, { cause });
+  }
+  const room = file.roomInPage();
+  if (room === undefined)
+    throw new EnvironmentError(
+      "this page may start no worker and run no WebAssembly: allow one of them in its content policy (worker-src 'self', script-src 'wasm-unsafe-eval'), or take openRecommender from @tutti/client-browser/in-place, which needs neither",
+    );
+  return room;
 }

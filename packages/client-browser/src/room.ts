@@ -1,3 +1,4 @@
+import { given } from '@tutti/base';
 import type { TokenSource } from '@tutti/client';
 import type { RecommenderEvent } from '@tutti/client/sdk';
 import type { PageState } from './conditions.ts';
@@ -33,7 +34,7 @@ export function createRoom(engine: EngineParts): Room {
   return {
     open: (settings, hear, token) =>
       outcomeOf(async () => {
-        host = await openHost(settings, { ...engine, hear, ...(token === undefined ? {} : { token }) });
+        host = await openHost(settings, { ...engine, hear, ...given({ token }) });
         if (early !== undefined) host.setPage(early);
       }),
     async call(id, verb, asked) {

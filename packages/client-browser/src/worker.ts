@@ -1,6 +1,6 @@
+import { wasmParts } from './wasm-parts.ts';
 import { wasmKernelRuns } from '@tutti/engine-simd/wasm';
 import { NO_WASM, serveRoom } from './serve-room.ts';
-import { wasmParts } from './wasm-parts.ts';
 
 // Nothing happens where this is loaded outside a worker.
 if ('WorkerGlobalScope' in globalThis) {

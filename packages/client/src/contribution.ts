@@ -1,4 +1,4 @@
-import { l2Norm, spreadInto, wipe, type LocalOnly, type Ranges } from '@tutti/base';
+import { given, l2Norm, type LocalOnly, type Ranges, spreadInto, wipe } from '@tutti/base';
 import {
   inputRanges,
   layoutLanes,
@@ -67,10 +67,9 @@ export async function contribute(
   const delta = trained && ownDelta(trained, examples, description);
   const contribution: ClientContribution = {
     delta: delta?.values ?? new Float32Array(0),
-    ...(delta?.ranges === undefined ? {} : { ranges: delta.ranges }),
+    ...given({ ranges: delta?.ranges, touchedRows: trained?.touchedRows }),
     weight: 1,
     ...(clipIndicator ? { clipped: delta?.clipped ?? false } : {}),
-    ...(trained === undefined ? {} : { touchedRows: trained.touchedRows }),
     metrics: {
       ...measured,
       ...countedHistory(description, examples),
@@ -82,7 +81,7 @@ export async function contribute(
   const room = delta?.ranges === undefined ? undefined : roomForRanges(options, description);
   const bounds = {
     ...delta?.bounds,
-    ...(room === undefined ? {} : { room }),
+    ...given({ room }),
     ...(noisy ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) } : {}),
   };
   const words = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
@@ -122,7 +121,7 @@ function ownDelta(
   if (slice === undefined)
     return {
       values: delta,
-      ...(ranges === undefined ? {} : { ranges }),
+      ...given({ ranges }),
       clipped: norm > clippingNorm,
       bounds: { norm, clippingNorm },
     };

@@ -3,9 +3,10 @@ import {
   concatBytes,
   EnvironmentError,
   fromHex,
+  given,
   keepLocal,
-  wipe,
   type LocalOnly,
+  wipe,
 } from '@tutti/base';
 import { IdentityError } from '@tutti/identity';
 import {
@@ -228,7 +229,7 @@ class ClientDevice implements Device {
     const secure = description.protection === 'secure';
     if (secure) running.input = (await this.#train(running, table))?.input;
     if (this.#running !== running) return [];
-    const shown = token === undefined ? {} : { token };
+    const shown = given({ token });
     const keys = secure
       ? advertiseKeys({ roundDigest: digest, identity: this.options.identity, random, crypto, ...shown })
       : undefined;
@@ -341,7 +342,7 @@ class ClientDevice implements Device {
     if (trained === undefined) return [];
     const { input: words, ranges } = trained;
     return this.#remember(running, 'relay-shares', [
-      { type: 'masked-input', attempt, words, ...(ranges === undefined ? {} : { ranges }), wordBits },
+      { type: 'masked-input', attempt, words, ...given({ ranges }), wordBits },
     ]);
   }
 

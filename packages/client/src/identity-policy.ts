@@ -1,3 +1,4 @@
+import { numberFrom, oneOf, wholeFrom, type Rule } from '@tutti/base';
 import { IDENTITY_LEVELS, MOST_KNOWN, reachesLevel, type IdentityLevel } from '@tutti/identity';
 import type { DeclineReason, RoundDescription } from '@tutti/protocol';
 
@@ -29,27 +30,16 @@ const MOST_AUTHORITIES = 16;
 
 const isPublicKey = (value: unknown): boolean => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 
-const isFrom = (least: number, most: number) => (value: unknown) =>
-  typeof value === 'number' && value >= least && value <= most;
-
 /** What each field may be. */
-export const ALLOWED_IDENTITY: {
-  readonly [Name in keyof IdentityPolicy]: [(value: unknown) => boolean, string];
-} = {
-  identity: [
-    (value) => IDENTITY_LEVELS.some((level) => level === value),
-    `one of ${IDENTITY_LEVELS.join(', ')}`,
-  ],
+export const ALLOWED_IDENTITY: Readonly<Record<keyof IdentityPolicy, Rule>> = {
+  identity: oneOf(IDENTITY_LEVELS),
   authorities: [
     (value) => Array.isArray(value) && value.length <= MOST_AUTHORITIES && value.every(isPublicKey),
     `a list of at most ${MOST_AUTHORITIES} public keys, 64 lower-case hexadecimal digits each,`,
   ],
-  knownShare: [isFrom(0, 1), 'a number from 0 to 1'],
-  knownEnough: [
-    (value) => Number.isInteger(value) && isFrom(1, MOST_KNOWN)(value),
-    `a whole number from 1 to ${MOST_KNOWN}`,
-  ],
-  knownAfterDays: [isFrom(0, 3_650), 'a number from 0 to 3650'],
+  knownShare: numberFrom(0, 1),
+  knownEnough: wholeFrom(1, MOST_KNOWN),
+  knownAfterDays: numberFrom(0, 3_650),
 };
 
 /** What does not fit together in a policy. */

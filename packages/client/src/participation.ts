@@ -1,4 +1,4 @@
-import { fromHex, toHex, wipe, type SecureRandom } from '@tutti/base';
+import { fromHex, messageOf, type SecureRandom, toHex, wipe } from '@tutti/base';
 import {
   frameOf,
   frameCount,
@@ -96,7 +96,7 @@ export function createParticipation(options: ParticipationOptions): Participatio
             if (signal.aborted || error instanceof OtherModel) break;
             options.onEvent?.({
               type: 'disconnected',
-              reason: error instanceof Error ? error.message : String(error),
+              reason: messageOf(error),
             });
             const pauseMs = Math.max(backOffMs(options, failures++), askedPauseMs(error));
             await options.clock.sleep(pauseMs, signal).catch(() => undefined);

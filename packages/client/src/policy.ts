@@ -1,4 +1,4 @@
-import { UsageError } from '@tutti/base';
+import { FLAG, numberFrom, oneOf, UsageError, wholeFrom, type Rule } from '@tutti/base';
 import { LARGEST_NOISE_VARIANCE } from '@tutti/privacy';
 import { laneSensitivities, type DeclineReason, type RoundDescription, type TaskInfo } from '@tutti/protocol';
 import { MODES, smallestGroup, SMALLEST_COHORTS, type Mode } from '@tutti/secure-aggregation';
@@ -60,26 +60,23 @@ export const DEFAULT_POLICY: Policy = {
   assumedColluders: 0,
 };
 
-const isAtLeast = (least: number) => (value: unknown) => typeof value === 'number' && value >= least;
+const ABOVE_0: Rule = [(value) => typeof value === 'number' && value > 0, 'a number above 0'];
 
 /** What each field of a policy may be. */
-const ALLOWED: { readonly [Name in keyof Policy]: [(value: unknown) => boolean, string] } = {
-  smallestCohort: [(value) => Number.isInteger(value) && (value as number) >= 2, 'a whole number from 2'],
-  largestClippingNorm: [(value) => typeof value === 'number' && value > 0, 'a number above 0'],
-  leastNoiseMultiplier: [(value) => typeof value === 'number' && value >= 0, 'a number from 0'],
-  mode: [(value) => MODES.some((mode) => mode === value), `one of ${MODES.join(', ')}`],
-  leastCorruptPermille: [
-    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 333,
-    'a whole number from 0 to 333',
-  ],
-  insecureSmallCohort: [(value) => typeof value === 'boolean', 'true or false'],
-  allowPlain: [(value) => typeof value === 'boolean', 'true or false'],
-  trustCoordinatorNoise: [(value) => typeof value === 'boolean', 'true or false'],
-  localNoiseMultiplier: [isAtLeast(0), 'a number from 0'],
-  epsilonBudget: [(value) => typeof value === 'number' && value > 0, 'a number above 0'],
+const ALLOWED: Readonly<Record<keyof Policy, Rule>> = {
+  smallestCohort: wholeFrom(2),
+  largestClippingNorm: ABOVE_0,
+  leastNoiseMultiplier: numberFrom(0),
+  mode: oneOf(MODES),
+  leastCorruptPermille: wholeFrom(0, 333),
+  insecureSmallCohort: FLAG,
+  allowPlain: FLAG,
+  trustCoordinatorNoise: FLAG,
+  localNoiseMultiplier: numberFrom(0),
+  epsilonBudget: ABOVE_0,
   dpDelta: [(value) => typeof value === 'number' && value > 0 && value < 1, 'a number between 0 and 1'],
-  participationCap: [isAtLeast(0), 'a number from 0'],
-  assumedColluders: [(value) => Number.isInteger(value) && (value as number) >= 0, 'a whole number from 0'],
+  participationCap: numberFrom(0),
+  assumedColluders: wholeFrom(0),
   ...ALLOWED_IDENTITY,
 };
 

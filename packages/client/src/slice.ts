@@ -1,4 +1,4 @@
-import { DecodeError, keepLocal, UsageError, type LocalOnly, type SeededRandom } from '@tutti/base';
+import { DecodeError, given, keepLocal, type LocalOnly, type SeededRandom, UsageError } from '@tutti/base';
 import { decodeSlice, modelOfRows, type LoadedModel, type Model, type WholeTable } from '@tutti/model';
 import {
   POPULARITY_SHARE,
@@ -79,8 +79,7 @@ export function withinRows(
   const heldOut = examples.heldOut && heldOutWithin(examples.heldOut, positives, rows, random);
   return {
     positives,
-    ...(ratings === undefined ? {} : { ratings: keepLocal(ratings) }),
-    ...(heldOut === undefined ? {} : { heldOut }),
+    ...given({ ratings: ratings && keepLocal(ratings), heldOut }),
   };
 }
 

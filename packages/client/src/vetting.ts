@@ -1,4 +1,4 @@
-import { DecodeError, fromHex, utf8 } from '@tutti/base';
+import { DecodeError, fromHex, messageOf, utf8 } from '@tutti/base';
 import {
   checkGrowth,
   checkInLog,
@@ -170,7 +170,7 @@ async function proven<T>(asked: Promise<T> | undefined): Promise<T> {
   try {
     return await asked;
   } catch (cause) {
-    throw unproven(cause instanceof Error ? cause.message : String(cause), cause);
+    throw unproven(messageOf(cause), cause);
   }
 }
 

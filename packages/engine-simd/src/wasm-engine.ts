@@ -1,6 +1,7 @@
 import type { Model, TrainingEngine } from '@tutti/model';
-import { engineOf } from './engine-of.ts';
+// Before the rest: gzip packs a program better whose longest text is not in its midst.
 import { openWasmKernel } from './wasm-kernel.ts';
+import { engineOf } from './engine-of.ts';
 
 export { wasmKernelRuns } from './wasm-kernel.ts';
 

@@ -1,4 +1,4 @@
-import { concatBytes, DecodeError, equalBytes, fromHex } from '@tutti/base';
+import { concatBytes, DecodeError, equalBytes, fromHex, messageOf } from '@tutti/base';
 import type { AuthorityKey, IdentityCrypto } from './crypto.ts';
 import { IdentityError, type MemberProblem } from './errors.ts';
 import { checkWhole, fromLittleEndian, LARGEST_LOG, LATEST_SECOND, littleEndian } from './numbers.ts';
@@ -111,7 +111,7 @@ export function checkToken(bytes: Uint8Array, { clientId, authority, now, crypto
   try {
     token = decodeToken(bytes);
   } catch (cause) {
-    throw new IdentityError('token-malformed', cause instanceof Error ? cause.message : 'token', { cause });
+    throw new IdentityError('token-malformed', messageOf(cause), { cause });
   }
   if (!equalBytes(token.authorityId, authorityId(authority, crypto)))
     throw refusal('token-wrong-authority', `the token of ${clientId} names another authority`);

@@ -1,4 +1,11 @@
-import { decodeTensors, encodeTensors, type NamedTensor, type TensorForm } from './tensors.ts';
+import {
+  decodeTensors,
+  encodeTensors,
+  metadataOf,
+  type NamedTensor,
+  type ReadTensors,
+  type TensorForm,
+} from './tensors.ts';
 import type { SharedLayout } from './types.ts';
 
 /** The shared part's tensors, as safetensors holds them. Only the shared part is ever written. */
@@ -27,15 +34,26 @@ export function encodeCheckpoint(options: {
 }
 
 /**
- * A checkpoint from outside, for exactly this layout.
+ * The weights of a checkpoint from outside, for exactly this layout.
  * @throws {DecodeError} naming the tensor or part that does not fit, or holds a number that is not finite.
  */
+export function decodeWeights(bytes: unknown, layout: SharedLayout): { shared: Float32Array } {
+  const tensors = decodeTensors(bytes, sharedForms(layout), 'checkpoint');
+  return { shared: weightsOf(tensors, layout) };
+}
+
+/** The same with what is said of it. @throws {DecodeError} as {@link decodeWeights}. */
 export function decodeCheckpoint(
   bytes: unknown,
   layout: SharedLayout,
 ): { shared: Float32Array; metadata: Record<string, string> } {
   const tensors = decodeTensors(bytes, sharedForms(layout), 'checkpoint');
+  return { shared: weightsOf(tensors, layout), metadata: metadataOf(tensors.header, 'checkpoint') };
+}
+
+/** The shared part, of tensors that have its layout. */
+export function weightsOf(tensors: ReadTensors, layout: SharedLayout): Float32Array {
   const shared = new Float32Array(layout.length);
   for (const { name, offset } of layout.parameters) shared.set(tensors.floats(name), offset);
-  return { shared, metadata: tensors.metadata };
+  return shared;
 }

@@ -1,3 +1,5 @@
+import { numberFrom, oneOf, wholeFrom, type Rule } from '@tutti/base';
+import { ruleProblems } from './rule-problems.ts';
 import {
   ACTIVATIONS,
   MF_LOSSES,
@@ -13,43 +15,26 @@ import {
 interface Choice {
   readonly usual: unknown;
   readonly families: readonly ModelFamily[];
-  readonly allowed: string;
-  readonly fits: (value: unknown) => boolean;
+  readonly rule: Rule;
 }
 
-const within = (least: number, most: number) => (value: unknown) =>
-  typeof value === 'number' && value >= least && value <= most;
-
-const oneOf = (names: readonly string[], families: readonly ModelFamily[]): Choice => ({
+const firstOf = (names: readonly string[], families: readonly ModelFamily[]): Choice => ({
   usual: names[0],
   families,
-  allowed: `one of ${names.join(', ')}`,
-  fits: (value) => names.includes(value as string),
+  rule: oneOf(names),
 });
 
 const TOWERS = ['gmf', 'mlp', 'neumf'] as const;
 const DEEP = ['mlp', 'neumf'] as const;
 
-const LOSSES = { mf: oneOf(MF_LOSSES, ['mf']), tower: oneOf(TOWER_LOSSES, TOWERS) };
-
-const RATING_MEAN: Choice = {
-  usual: undefined,
-  families: ['mf', ...TOWERS],
-  allowed: 'a number from -1000 to 1000',
-  fits: within(-1_000, 1_000),
-};
+const LOSSES = { mf: firstOf(MF_LOSSES, ['mf']), tower: firstOf(TOWER_LOSSES, TOWERS) };
 
 const CHOICES: Readonly<Record<string, Choice>> = {
-  optimizer: oneOf(TOWER_OPTIMIZERS, TOWERS),
-  activation: oneOf(ACTIVATIONS, DEEP),
-  dropout: { usual: 0, families: DEEP, allowed: 'a number from 0 to 0.9', fits: within(0, 0.9) },
-  patience: {
-    usual: 0,
-    families: TOWERS,
-    allowed: 'a whole number from 0 to 100',
-    fits: (value) => Number.isInteger(value) && within(0, 100)(value),
-  },
-  ratingMean: RATING_MEAN,
+  optimizer: firstOf(TOWER_OPTIMIZERS, TOWERS),
+  activation: firstOf(ACTIVATIONS, DEEP),
+  dropout: { usual: 0, families: DEEP, rule: numberFrom(0, 0.9) },
+  patience: { usual: 0, families: TOWERS, rule: wholeFrom(0, 100) },
+  ratingMean: { usual: undefined, families: ['mf', ...TOWERS], rule: numberFrom(-1_000, 1_000) },
 };
 
 /** The choice that a field makes in a family; nothing where the family has none of that name. */
@@ -66,8 +51,7 @@ function choiceOf(name: string, family: ModelFamily): Choice | undefined {
  */
 export function choiceProblems(name: string, value: unknown, family: ModelFamily): string[] | undefined {
   const choice = choiceOf(name, family);
-  if (choice === undefined) return undefined;
-  return choice.fits(value) ? [] : [`model.${name}: ${String(value)} is not ${choice.allowed}`];
+  return choice && ruleProblems(`model.${name}`, value, choice.rule);
 }
 
 /** What does not go together. */

@@ -19,7 +19,7 @@ export type { DataFacts } from './config.ts';
 export { beyondKernel, decodeKernelConfig } from './kernel-config.ts';
 export { predictsRatings } from './choices.ts';
 export { checkItems } from './check-items.ts';
-export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+export { decodeCheckpoint, decodeWeights, encodeCheckpoint } from './checkpoint.ts';
 export { defineModel, definitionOf } from './define-model.ts';
 export type {
   LossInput,

@@ -1,26 +1,32 @@
-import { DecodeError, UsageError } from '@tutti/base';
-import { rangeProblems, type NumberRange } from './number-range.ts';
+import { DecodeError, numberFrom, UsageError, wholeFrom, type Rule } from '@tutti/base';
+import { ruleProblems } from './rule-problems.ts';
 import { MODEL_FAMILIES, type ModelConfig, type ModelFamily } from './types.ts';
 
 /** What the kernel trains, apart from the other models: who trains in it alone need not have their checks. */
 
-const RANGES: Readonly<Record<string, NumberRange>> = {
-  dimension: [1, 512, 'whole'],
-  unobservedWeight: [0, 10],
-  regularization: [0, 10],
-  epochs: [1, 100, 'whole'],
-  batchSize: [1, 65_536, 'whole'],
-  learningRate: [0, 10],
-  tableLearningRate: [0, 10],
-  personScale: [0, 100],
-  negatives: [1, 100, 'whole'],
-  l2: [0, 1],
-  proximal: [0, 10],
-  buckets: [16, 65_536, 'whole'],
-  genreWeight: [0, 10],
-  wordWeight: [0, 10],
-  vectorLength: [0, 4_096, 'whole'],
-  vectorWeight: [0, 10],
+const [isLayerSize] = wholeFrom(1, 4_096);
+
+const RULES: Readonly<Record<string, Rule>> = {
+  dimension: wholeFrom(1, 512),
+  unobservedWeight: numberFrom(0, 10),
+  regularization: numberFrom(0, 10),
+  epochs: wholeFrom(1, 100),
+  batchSize: wholeFrom(1, 65_536),
+  learningRate: numberFrom(0, 10),
+  tableLearningRate: numberFrom(0, 10),
+  personScale: numberFrom(0, 100),
+  negatives: wholeFrom(1, 100),
+  l2: numberFrom(0, 1),
+  proximal: numberFrom(0, 10),
+  buckets: wholeFrom(16, 65_536),
+  genreWeight: numberFrom(0, 10),
+  wordWeight: numberFrom(0, 10),
+  vectorLength: wholeFrom(0, 4_096),
+  vectorWeight: numberFrom(0, 10),
+  hidden: [
+    (value) => Array.isArray(value) && value.length >= 1 && value.length <= 8 && value.every(isLayerSize),
+    'one to eight sizes from 1 to 4096',
+  ],
 };
 
 const FACTORIZATION = ['dimension', 'unobservedWeight', 'regularization'];
@@ -71,17 +77,7 @@ const isField = (name: string, family: ModelFamily): boolean =>
 export function fieldProblems(name: string, value: unknown, family: ModelFamily): string[] {
   if (name === 'family') return [];
   if (!isField(name, family)) return [`model.${name}: is no field of the family ${family}`];
-  if (name === 'hidden') return hiddenProblems(value);
-  return rangeProblems(`model.${name}`, value, RANGES[name] as NumberRange);
-}
-
-function hiddenProblems(value: unknown): string[] {
-  const fits =
-    Array.isArray(value) &&
-    value.length >= 1 &&
-    value.length <= 8 &&
-    value.every((size) => Number.isInteger(size) && size >= 1 && size <= 4_096);
-  return fits ? [] : ['model.hidden: one to eight sizes from 1 to 4096 are needed'];
+  return ruleProblems(`model.${name}`, value, RULES[name] as Rule);
 }
 
 /** What of a model the kernel does not have, such as `loss bpr`: it trains in TensorFlow.js then. Undefined where it has all of it. */

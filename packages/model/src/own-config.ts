@@ -1,5 +1,5 @@
-import { canonicalJson, UsageError } from '@tutti/base';
-import { rangeProblems, type NumberRange } from './number-range.ts';
+import { canonicalJson, numberFrom, UsageError, wholeFrom, type Rule } from '@tutti/base';
+import { ruleProblems } from './rule-problems.ts';
 
 /** One tensor of the shared part of an app's own model. */
 export interface OwnTensor {
@@ -61,16 +61,16 @@ const MOST_TENSORS = 64;
 const MOST_NUMBERS = 4_194_304;
 const MOST_AN_ITEM = 1_024;
 
-const RANGES: Readonly<Record<Exclude<keyof OwnConfig, 'family' | 'name' | 'shared'>, NumberRange>> = {
-  version: [1, 1_000_000, 'whole'],
-  local: [0, 4_096, 'whole'],
-  window: [1, 1_000, 'whole'],
-  epochs: [1, 100, 'whole'],
-  batchSize: [1, 65_536, 'whole'],
-  learningRate: [0, 10],
-  localLearningRate: [0, 10],
-  personalSteps: [0, 1_000, 'whole'],
-  negatives: [1, 1_000, 'whole'],
+const RULES: Readonly<Record<Exclude<keyof OwnConfig, 'family' | 'name' | 'shared'>, Rule>> = {
+  version: wholeFrom(1, 1_000_000),
+  local: wholeFrom(0, 4_096),
+  window: wholeFrom(1, 1_000),
+  epochs: wholeFrom(1, 100),
+  batchSize: wholeFrom(1, 65_536),
+  learningRate: numberFrom(0, 10),
+  localLearningRate: numberFrom(0, 10),
+  personalSteps: wholeFrom(0, 1_000),
+  negatives: wholeFrom(1, 1_000),
 };
 
 /** Fills in the training that `input` leaves out. @throws {UsageError} naming each field that is wrong. */
@@ -84,12 +84,12 @@ export function resolveOwnConfig(input: OwnInput): OwnConfig {
 /** What is wrong with a configuration from anywhere, a line each. */
 export function ownProblems(config: Readonly<Record<string, unknown>>): string[] {
   const unknown = Object.keys(config).filter(
-    (name) => !(name in RANGES) && !['family', 'name', 'shared'].includes(name),
+    (name) => !(name in RULES) && !['family', 'name', 'shared'].includes(name),
   );
   return [
     ...unknown.map((name) => `model.${name}: is no field of an own model`),
     ...(isName(config['name']) ? [] : ['model.name: 1 to 63 of a–z, 0–9 and "-" are needed']),
-    ...Object.entries(RANGES).flatMap(([name, range]) => rangeProblems(`model.${name}`, config[name], range)),
+    ...Object.entries(RULES).flatMap(([name, rule]) => ruleProblems(`model.${name}`, config[name], rule)),
     ...sharedProblems(config['shared']),
   ];
 }

@@ -1,5 +1,5 @@
 import { DecodeError, UsageError } from '@tutti/base';
-import { sharedForms, sharedTensors } from './checkpoint.ts';
+import { sharedForms, sharedTensors, weightsOf } from './checkpoint.ts';
 import { createModel } from './model.ts';
 import { decodeTensors, encodeTensors } from './tensors.ts';
 import type { Model, WholeTable } from './types.ts';
@@ -127,8 +127,6 @@ export function decodeSlice(bytes: unknown, model: Model, form: { rows: number; 
   const head = tensors.words('head');
   if (head.some((row, at) => row >= model.items || (at > 0 && row <= (head[at - 1] as number))))
     throw new DecodeError('slice.head', `is not ascending rows of a catalogue of ${model.items} items`);
-  const shared = new Float32Array(part.layout.length);
-  for (const { name, offset } of part.layout.parameters) shared.set(tensors.floats(name), offset);
   const gram = d > 0 ? { gram: tensors.floats('gram') } : {};
-  return { head, shared, whole: { items: model.items, ...gram } };
+  return { head, shared: weightsOf(tensors, part.layout), whole: { items: model.items, ...gram } };
 }

@@ -1,4 +1,4 @@
-import { DecodeError, utf8 } from '@tutti/base';
+import { DecodeError, parseJson, utf8 } from '@tutti/base';
 
 /**
  * Named tensors in the layout of safetensors: u64 header length, JSON header {name: {dtype, shape, data_offsets}}, then the
@@ -62,7 +62,8 @@ export interface ReadTensors {
   floats(name: string): Float32Array;
   /** The unsigned tensor `name`. */
   words(name: string): Uint32Array;
-  readonly metadata: Record<string, string>;
+  /** What was said of them, for {@link metadataOf}. */
+  readonly header: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -94,7 +95,7 @@ export function decodeTensors(bytes: unknown, forms: readonly TensorForm[], fiel
       const { at, length } = placeOf(name);
       return Uint32Array.from({ length }, (_, i) => view.getUint32(at + 4 * i, true));
     },
-    metadata: metadataOf(header, field),
+    header,
   };
 }
 
@@ -113,12 +114,7 @@ function readFloats(
 }
 
 function parseHeader(bytes: Uint8Array, field: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new DecodeError(`${field}.header`, 'is not JSON', { cause });
-  }
+  const value = parseJson(bytes, `${field}.header`);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new DecodeError(`${field}.header`, 'is not an object');
   return value as Record<string, unknown>;
@@ -146,7 +142,8 @@ function checkTensors(
   }
 }
 
-function metadataOf(header: Record<string, unknown>, field: string): Record<string, string> {
+/** What is said of the whole. @throws {DecodeError} for what is not text. */
+export function metadataOf(header: Readonly<Record<string, unknown>>, field: string): Record<string, string> {
   const value = header['__metadata__'];
   if (value === undefined) return {};
   if (typeof value !== 'object' || value === null)

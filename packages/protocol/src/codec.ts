@@ -1,4 +1,12 @@
-import { concatBytes, DecodeError, secretCopy, UsageError, utf8, type Sendable } from '@tutti/base';
+import {
+  concatBytes,
+  DecodeError,
+  parseJson,
+  secretCopy,
+  type Sendable,
+  UsageError,
+  utf8,
+} from '@tutti/base';
 import { MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from './limits.ts';
 import { CLIENT_MESSAGES, COORDINATOR_MESSAGES, REPLIES } from './messages.ts';
 import type { ClientMessage, CoordinatorMessage, Message, Reply } from './messages.ts';
@@ -122,13 +130,7 @@ function bytesOf(input: unknown): Uint8Array {
 }
 
 function decodeHeader(entry: Entry, bytes: Uint8Array): Record<string, unknown> {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new DecodeError(`${entry.type}.header`, 'is not JSON', { cause });
-  }
-  return entry.header(json, entry.type) as Record<string, unknown>;
+  return entry.header(parseJson(bytes, `${entry.type}.header`), entry.type) as Record<string, unknown>;
 }
 
 function decodeParts(entry: Entry, bytes: Uint8Array, start: number): Record<string, Uint8Array> {

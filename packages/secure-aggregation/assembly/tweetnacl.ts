@@ -232,13 +232,6 @@ export function crypto_scalarmult(q: usize, n: usize, p: usize): void {
   pack25519(q, a);
 }
 
-/** X25519 of the point nine. */
-export function crypto_scalarmult_base(q: usize, n: usize): void {
-  memory.fill(PACKED, 0, 32);
-  store<u8>(PACKED, 9);
-  crypto_scalarmult(q, n, PACKED);
-}
-
 function add(p: Point, q: Point): void {
   const a = ADDING;
   const b = ADDING + GF;

@@ -4,7 +4,8 @@ import { fromHex, systemRandom, toHex, utf8 } from '@tutti/base';
 import fc from 'fast-check';
 import nacl from 'tweetnacl';
 import { describe, expect, it } from 'vitest';
-import { clientIdOf, InvalidKeyError, parseClientId, wasmCrypto } from './index.ts';
+import { clientIdOf, InvalidKeyError, parseClientId } from './index.ts';
+import { wasmCrypto } from './wasm-crypto.ts';
 import { nodeCrypto } from './node.ts';
 import { portableCrypto } from './portable-crypto.ts';
 

@@ -58,7 +58,6 @@ export type { GraphRules, GroupShape, Mode } from './graph.ts';
 export { clientIdOf, parseClientId } from './ids.ts';
 export { decodeKeyBundle, KEY_BUNDLE_BYTES, TOKEN_BYTES } from './key-bundle.ts';
 export type { KeyBundle, Member } from './key-bundle.ts';
-export { wasmCrypto } from './wasm-crypto.ts';
 export { recoverMasks, wipeReplies } from './recovery.ts';
 export { addInto, checkRingBudget, fitsRing, toSigned, WORD_BITS } from './ring.ts';
 export type { MaskedInput, QuantizedInput, RingBudget, WordBits } from './ring.ts';

@@ -1,4 +1,4 @@
-import { concatBytes, DecodeError, equalBytes, toHex } from '@tutti/base';
+import { concatBytes, DecodeError, equalBytes, messageOf, toHex } from '@tutti/base';
 import type { ClientId, CohortDigest, CryptoSuite, RoundDigest } from './crypto-suite.ts';
 import { RefusalError } from './errors.ts';
 import { LARGEST_GROUP } from './graph.ts';
@@ -58,7 +58,7 @@ function readMember(bytes: Uint8Array, roundDigest: RoundDigest, crypto: CryptoS
   try {
     bundle = decodeKeyBundle(bytes);
   } catch (cause) {
-    throw new RefusalError('malformed', cause instanceof Error ? cause.message : 'bundle', { cause });
+    throw new RefusalError('malformed', messageOf(cause), { cause });
   }
   const id = clientIdOf(bundle.identityKey, crypto);
   if (!equalBytes(bundle.roundDigest, roundDigest))

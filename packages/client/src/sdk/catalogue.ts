@@ -1,5 +1,4 @@
-import { DecodeError } from '@tutti/base';
-import { jsonOf } from './json.ts';
+import { DecodeError, parseJson } from '@tutti/base';
 
 /** The app's own item ids, and what to show for them. */
 export interface Catalogue {
@@ -12,7 +11,7 @@ export interface Catalogue {
 
 /** A catalogue from a blob. @throws {DecodeError} naming the field. */
 export function decodeCatalogue(bytes: Uint8Array, items: number): Catalogue {
-  const value = jsonOf(bytes, 'catalogue');
+  const value = parseJson(bytes, 'catalogue');
   const record = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   const ids = texts(record['ids'], 'catalogue.ids');
   if (ids.length !== items)

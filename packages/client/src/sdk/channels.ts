@@ -1,5 +1,5 @@
 import { canonicalJson, concatBytes, DecodeError, EnvironmentError, UsageError, utf8 } from '@tutti/base';
-import { decodeCheckpoint, type LoadedModel, type Model } from '@tutti/model';
+import { decodeWeights, type LoadedModel, type Model } from '@tutti/model';
 import {
   CHANNELS,
   openPromotion,
@@ -146,7 +146,7 @@ function openChannel(options: ChannelsOptions & { readonly channel: Channel }): 
     manifest.layoutHash === layoutHash && manifest.catalogueHash === catalogueHash;
 
   const load = (name: string, checkpoint: Uint8Array): Promise<LoadedModel> =>
-    engine.open({ model, layoutHash, name, weights: async () => decodeCheckpoint(checkpoint, model.layout) });
+    engine.open({ model, layoutHash, name, weights: async () => decodeWeights(checkpoint, model.layout) });
 
   async function rival(isWanted: (sequence: number) => boolean): Promise<LoadedModel | undefined> {
     const { manifest = null, promotion } = (await asked()) ?? {};
@@ -171,7 +171,7 @@ function openChannel(options: ChannelsOptions & { readonly channel: Channel }): 
     if (manifest === null) return keep({ bundle, checkpoint: new Uint8Array(0) });
     if (!fits(manifest)) return;
     const checkpoint = await downloads.blob(manifest.modelHash, signal === undefined ? {} : { signal });
-    decodeCheckpoint(checkpoint, model.layout);
+    decodeWeights(checkpoint, model.layout);
     await keep({ bundle, checkpoint });
   }
 
@@ -193,7 +193,7 @@ function openChannel(options: ChannelsOptions & { readonly channel: Channel }): 
         loaded,
         name,
         model,
-        shared: async () => decodeCheckpoint(last.checkpoint, model.layout).shared,
+        shared: async () => decodeWeights(last.checkpoint, model.layout).shared,
       };
     },
   };

@@ -1,7 +1,6 @@
-import { concatBytes, EnvironmentError, toHex } from '@tutti/base';
+import { concatBytes, EnvironmentError, parseJson, toHex } from '@tutti/base';
 import { decodeTaskInfo, type TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
-import { jsonOf } from './json.ts';
 import { deadlineSignal } from './signals.ts';
 
 /** How long one fetch may take, in milliseconds. */
@@ -51,7 +50,7 @@ export function openDownloads(coordinator: string, fetch: Fetch, crypto: CryptoS
     return response;
   }
   async function json(path: string, signal?: AbortSignal, what = path): Promise<unknown> {
-    return jsonOf(await bodyOf(await get(path, what, signal), LARGEST_TASK_BYTES), what);
+    return parseJson(await bodyOf(await get(path, what, signal), LARGEST_TASK_BYTES), what);
   }
   return {
     task: async (name, signal) =>

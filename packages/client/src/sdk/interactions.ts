@@ -1,5 +1,4 @@
-import { DecodeError, UsageError, utf8 } from '@tutti/base';
-import { jsonOf } from './json.ts';
+import { DecodeError, parseJson, UsageError, utf8 } from '@tutti/base';
 
 /** One thing that a person did with one item. */
 export interface Interaction {
@@ -37,7 +36,7 @@ export const encodeInteractions = (list: readonly Interaction[]): Uint8Array => 
 
 /** Interactions of one record. @throws {DecodeError} when it is not one. */
 export function decodeInteractions(bytes: Uint8Array): Interaction[] {
-  const value = jsonOf(bytes, 'interactions');
+  const value = parseJson(bytes, 'interactions');
   if (!Array.isArray(value)) throw new DecodeError('interactions', 'is not a list');
   return value.map((entry: unknown): Interaction => {
     if (typeof entry !== 'object' || entry === null || !('item' in entry) || typeof entry.item !== 'string')

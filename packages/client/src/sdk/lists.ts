@@ -1,4 +1,4 @@
-import { keepLocal, seededRandom, UsageError, type LocalOnly } from '@tutti/base';
+import { given, keepLocal, type LocalOnly, seededRandom, UsageError } from '@tutti/base';
 import {
   averageScores,
   bestOf,
@@ -199,7 +199,7 @@ function named(
 ): { item: string; title?: string } {
   const row = table.rows?.[item] ?? item;
   const title = catalogue.titles?.[row];
-  return { item: catalogue.ids[row] as string, ...(title === undefined ? {} : { title }) };
+  return { item: catalogue.ids[row] as string, ...given({ title }) };
 }
 
 async function reasonsOf(from: Listed, items: Int32Array): Promise<(readonly Reason[])[]> {

@@ -1,4 +1,4 @@
-import { secureWords, seededRandom, systemRandom, toHex, UsageError } from '@tutti/base';
+import { given, messageOf, secureWords, seededRandom, systemRandom, toHex, UsageError } from '@tutti/base';
 import { clientIdOf, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
 import { createDevice, type Device, type DevicePrivacy } from '../device.ts';
 import { createParticipation, type ParticipationEvent } from '../participation.ts';
@@ -130,7 +130,7 @@ export class Recommender {
     const learned = await learn(this.options, first);
     const { task, model } = learned;
     await engine.prepare(model, task.layoutHash);
-    const unkept = onUnkept === undefined ? {} : { onUnkept };
+    const unkept = given({ onUnkept });
     const tables = openTables({ downloads, crypto, task, model, store, engine, ...unkept });
     const channels = this.options.openChannels?.({ ...this.options, task, model, first });
     const id = clientIdOf(identity.publicKey, crypto);
@@ -235,7 +235,7 @@ export class Recommender {
         await this.#renewed;
         await this.#turn(await this.know(), both);
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         if (both.aborted) continue;
         this.options.onEvent({ type: 'disconnected', reason });
         await this.options.clock.sleep(LEARN_AGAIN_MS, both).catch(() => undefined);
@@ -269,8 +269,7 @@ export class Recommender {
       onEvent: (event) => this.#hear(event, device),
       onSent: (attempt, bytes) => this.#receipts.sent(attempt, bytes),
       usualMs: () => options.engine.usualMs(known.task.layoutHash),
-      ...(backOff === undefined ? {} : { backOff }),
-      ...(answerEveryMs === undefined ? {} : { answerEveryMs }),
+      ...given({ backOff, answerEveryMs }),
     });
     await participation.run({ signal }).finally(() => (this.#device = undefined));
   }
@@ -285,7 +284,7 @@ export class Recommender {
       seeds: (attempt) =>
         attempt === 0 ? seededRandom(`personalize ${id}`) : seededRandom(toHex(random.bytes(16))),
       policy: resolvePolicy(policy),
-      ...(token === undefined ? {} : { token: tokenSource(token, clock) }),
+      ...given({ token: token && tokenSource(token, clock) }),
       logProofs: coordinatorProofs(downloads, task.task),
       onLeaving: ({ attempt, round, purpose, masked, survivors: atLeast }) =>
         this.#receipts.begin({ attempt, round, purpose, at: nowMs(), masked, atLeast }),

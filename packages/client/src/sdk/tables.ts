@@ -1,5 +1,5 @@
-import { fromHex, toHex } from '@tutti/base';
-import { decodeCheckpoint, modelOfRows, putRowsInPlace, type LoadedModel, type Model } from '@tutti/model';
+import { fromHex, given, toHex } from '@tutti/base';
+import { decodeWeights, modelOfRows, putRowsInPlace, type LoadedModel, type Model } from '@tutti/model';
 import type { TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import type { ClientStore, Models } from '../ports.ts';
@@ -58,7 +58,7 @@ export function openTables(options: TablesOptions): Tables {
     if (unkept?.hash === hash) return unkept.bytes;
     const kept = await keptCheckpoint(store, layoutHash);
     if (kept?.hash === hash) return kept.bytes;
-    const bytes = await downloads.blob(hash, signal === undefined ? {} : { signal });
+    const bytes = await downloads.blob(hash, given({ signal }));
     try {
       // In this order: a crash between the two leaves an older table, never older rows over a newer one.
       await store.set(ROWS, NO_ROWS);
@@ -80,7 +80,7 @@ export function openTables(options: TablesOptions): Tables {
       model,
       layoutHash,
       name: hash,
-      weights: async () => decodeCheckpoint(bytes, model.layout),
+      weights: async () => decodeWeights(bytes, model.layout),
     });
   }
 
@@ -116,12 +116,12 @@ export function openTables(options: TablesOptions): Tables {
       if (bytes === undefined || known === undefined) {
         const name = unkept?.hash ?? kept?.hash ?? otherwise;
         const shared = async (): Promise<Float32Array> =>
-          decodeCheckpoint(await fetched(name), model.layout).shared;
+          decodeWeights(await fetched(name), model.layout).shared;
         return { loaded: await open(name), name, model, shared };
       }
       const name = `${kept?.hash ?? 'rows'}+${toHex(crypto.digest('rows', bytes))}`;
       if (kept !== undefined) {
-        const { shared } = decodeCheckpoint(kept.bytes, model.layout);
+        const { shared } = decodeWeights(kept.bytes, model.layout);
         putRowsInPlace(model, shared, known.rows, known.shared);
         const loaded = await engine.open({ model, layoutHash, name, weights: async () => ({ shared }) });
         return { loaded, name, model, shared: async () => shared };
