@@ -182,6 +182,18 @@ describe('a candidate', () => {
     expect(await onChannels(story)).toEqual({ canary: 2, stable: 2 });
   });
 
+  it('that too few of those who are asked come together for makes room for the next one', async () => {
+    const task = config({ every: 2, canaryShare: 0.01 }, { rounds: 8 });
+    const story = await openStory({ count: PEOPLE, config: task, device: devices(better) });
+    const events = await live(story);
+    // Rounds 4 and 6 had no look until the next was due; that of round 8 waits.
+    expect(judgements(events)).toMatchObject([
+      { verdict: 'undecided', looks: 0, sequence: 2 },
+      { verdict: 'undecided', looks: 0, sequence: 4 },
+    ]);
+    expect(await onChannels(story)).toEqual({ canary: 8, stable: 2 });
+  });
+
   it('is judged by those who can: devices without channels add nothing, and are counted nowhere', async () => {
     const withModels = devices(better);
     const story = await openStory({

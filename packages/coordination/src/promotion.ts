@@ -15,19 +15,36 @@ export const trialIn = ({ config, log, ports }: TaskParts): Trial | undefined =>
     ...{ task: config.name, policy: config.promotion, history: log.history, crypto: ports.crypto },
   });
 
+/** How far a trial was when the last candidate was due. */
+export interface TrialProgress {
+  readonly sequence: number;
+  readonly looks: number;
+}
+
 /**
  * Proposes the model of a round that was just made, where it is one of every so many and no other is being judged: on canary, or straight
- * on stable where there is nothing that it could be judged against.
+ * on stable where there is nothing that it could be judged against. A trial that had no look since the last candidate was due, because too
+ * few of those who are asked come together, ends undecided and makes room.
+ *
+ * @param before what this gave the last time.
  */
-export async function propose(parts: TaskParts): Promise<void> {
+export async function propose(
+  parts: TaskParts,
+  before: TrialProgress | undefined,
+): Promise<TrialProgress | undefined> {
   const { config, log, ports } = parts;
-  const { history } = log;
-  if (config.promotion === undefined || history.round % config.promotion.every !== 0) return;
-  if (trialIn(parts) !== undefined) return;
-  const models = manifestsOf(config.name, history, ports.crypto);
-  const channel = incumbentOf(history, models) === undefined ? 'stable' : 'canary';
-  await changeChannel(parts, { channel, model: String(history.round), by: POLICY });
+  if (config.promotion === undefined || log.history.round % config.promotion.every !== 0) return before;
+  const now = progressOf(trialIn(parts));
+  if (now !== undefined && (now.sequence !== before?.sequence || now.looks !== before.looks)) return now;
+  await settle(parts, { giveUp: true });
+  const models = manifestsOf(config.name, log.history, ports.crypto);
+  const channel = incumbentOf(log.history, models) === undefined ? 'stable' : 'canary';
+  await changeChannel(parts, { channel, model: String(log.history.round), by: POLICY });
+  return progressOf(trialIn(parts));
 }
+
+const progressOf = (trial: Trial | undefined): TrialProgress | undefined =>
+  trial && { sequence: trial.sequence, looks: trial.comparisons.length };
 
 /**
  * Ends the trial that is going on where its looks allow it: the journal has the verdict and what came of it in one entry.

@@ -38,7 +38,7 @@ import {
 import type { Lobby } from './lobby.ts';
 import type { RunnerPorts } from './ports.ts';
 import type { Post } from './post.ts';
-import { cohortForTrial, propose, settle, trialIn } from './promotion.ts';
+import { cohortForTrial, propose, settle, trialIn, type TrialProgress } from './promotion.ts';
 import { chooseCohort, roomFor, wantedNext, type Cohort, type Wanted } from './selection.ts';
 import type { Registry } from './registry.ts';
 import { changeRun } from './run-state.ts';
@@ -83,6 +83,7 @@ export class TaskRunner {
   #draining = false;
   #successor: TaskRunner | undefined;
   #idle: (() => void)[] = [];
+  #trialProgress: TrialProgress | undefined;
   /** The round after which a look at a candidate ended without its sum: there is none before the next. */
   #failedLookAt = -1;
   /** Its models, and which of them clients rank with. */
@@ -480,7 +481,7 @@ export class TaskRunner {
     this.#post.committed(attempt, record);
     this.ports.emit({ type: 'committed', task: this.config.name, record });
     await pruneCheckpoints(before, this.#log.history, this.config.keepCheckpoints, this.ports.blobs);
-    await propose(this.#parts);
+    this.#trialProgress = await propose(this.#parts, this.#trialProgress);
     await this.#goOn();
   }
 

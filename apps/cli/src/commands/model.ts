@@ -1,4 +1,4 @@
-import type { SignedManifest } from '@tutti/coordination';
+import type { Judgement, SignedManifest } from '@tutti/coordination';
 import { CHANNELS, type Channel, type Manifest, type SignedPromotion } from '@tutti/protocol';
 import { Command, Option } from 'commander';
 import { ask } from '../admin/ask.ts';
@@ -85,12 +85,21 @@ function show(): Command {
       `
 Examples:
   tutti model show films 120
-  tutti model show films 120 --json    { hash, manifest, signature, channels, kept }`,
+  tutti model show films 120 --json    { hash, manifest, signature, channels, kept, judged }`,
     )
     .action(async (task: string, model: string, flags: AdminFlags) => {
-      const signed = await ask({ ...flags, path: pathOf(task, 'models', model) });
-      print(flags.json === true ? JSON.stringify(signed) : JSON.stringify(signed, null, 2));
+      const signed = (await ask({ ...flags, path: pathOf(task, 'models', model) })) as SignedManifest;
+      if (flags.json === true) return print(JSON.stringify(signed));
+      print(JSON.stringify(signed, null, 2));
+      if (signed.judged !== null) print(judgedLine(signed.judged));
     });
+}
+
+/** How a candidate was judged, with its interval. */
+export function judgedLine({ verdict, metric, difference, low, high, people, looks }: Judgement): string {
+  const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+  const interval = `${signed(difference)}, from ${signed(low)} to ${signed(high)}`;
+  return `judged: ${verdict}; ${metric.toUpperCase()} ${interval}, over ${Math.round(people)} people in ${looks} looks`;
 }
 
 function promote(): Command {
