@@ -1,5 +1,6 @@
+// First what holds WebAssembly as text: gzip packs a program better whose long texts stand at its begin.
+import { wasmKernelRuns } from '@tutti/engine-simd/wasm-kernel';
 import { wasmParts } from './wasm-parts.ts';
-import { wasmKernelRuns } from '@tutti/engine-simd/wasm';
 import { createRoom, type Room } from './room.ts';
 
 /**

@@ -1,5 +1,4 @@
-// By paths of their own, so that no bundler brings what is the same in TypeScript along; and first, since gzip packs a program better
-// whose long texts stand together.
+// By paths of their own, so that no bundler brings what is the same in TypeScript along.
 import { wasmCrypto } from '@tutti/secure-aggregation/wasm';
 import { openWasmEngine } from '@tutti/engine-simd/wasm';
 import { decodeKernelConfig } from '@tutti/model';

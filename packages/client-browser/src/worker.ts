@@ -1,5 +1,6 @@
+// First what holds WebAssembly as text: gzip packs a program better whose long texts stand at its begin.
+import { wasmKernelRuns } from '@tutti/engine-simd/wasm-kernel';
 import { wasmParts } from './wasm-parts.ts';
-import { wasmKernelRuns } from '@tutti/engine-simd/wasm';
 import { NO_WASM, serveRoom } from './serve-room.ts';
 
 // Nothing happens where this is loaded outside a worker.

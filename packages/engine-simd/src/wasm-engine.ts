@@ -1,7 +1,6 @@
 import type { Model, TrainingEngine } from '@tutti/model';
-// Before the rest: gzip packs a program better whose longest text is not in its midst.
-import { openWasmKernel } from './wasm-kernel.ts';
 import { engineOf } from './engine-of.ts';
+import { openWasmKernel } from './wasm-kernel.ts';
 
 export { wasmKernelRuns } from './wasm-kernel.ts';
 

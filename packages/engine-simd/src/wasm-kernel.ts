@@ -1,6 +1,6 @@
+import { KERNEL_WASM } from './kernel-wasm.gen.ts';
 import { fromPackedText } from '@tutti/base';
 import type { Kernel, KernelFunctions, Setting } from './kernel.ts';
-import { KERNEL_WASM } from './kernel-wasm.gen.ts';
 
 const PAGE_BYTES = 65_536;
 

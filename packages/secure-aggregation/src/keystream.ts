@@ -1,5 +1,5 @@
-import { fromPackedText } from '@tutti/base';
 import { CHACHA20_WASM } from './chacha20-wasm.gen.ts';
+import { fromPackedText } from '@tutti/base';
 
 /** One mask: the ChaCha20 stream of a 32-byte seed, added (1) or taken away (−1). */
 export interface MaskStream {

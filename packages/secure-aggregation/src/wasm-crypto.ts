@@ -1,8 +1,8 @@
+import { wasmNacl } from './wasm-nacl.ts';
 import { EnvironmentError } from '@tutti/base';
 import type { CryptoSuite } from './crypto-suite.ts';
 import { openedKeystream, wasmKeystream } from './keystream.ts';
 import { partsOf } from './portable-parts.ts';
-import { wasmNacl } from './wasm-nacl.ts';
 
 /**
  * As `portableCrypto`, for where WebAssembly SIMD is known to run: without the mask stream and tweetnacl in JavaScript, which a bundle need

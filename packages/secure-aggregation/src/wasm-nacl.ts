@@ -1,7 +1,7 @@
+import { TWEETNACL_WASM } from './tweetnacl-wasm.gen.ts';
 import { fromPackedText, wipe } from '@tutti/base';
 import type { Nacl } from './portable-parts.ts';
 import { roundConstants } from './sha512-constants.ts';
-import { TWEETNACL_WASM } from './tweetnacl-wasm.gen.ts';
 
 /** What assembly/tweetnacl.ts exports: functions that take the addresses of bytes, and a SHA-512 that takes a message by parts. */
 type Call =
