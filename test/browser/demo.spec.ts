@@ -194,11 +194,13 @@ describe('the demo', () => {
       });
     const press = (key: string): Promise<void> => page.keyboard.press(key);
 
-    // The first stop leads past the shelf.
+    // The first stop leads past the shelf. Whatever has the focus shows it.
     await press('Tab');
     expect(await focused()).toBe('Skip to rounds and your device');
+    expect(await outlined(page)).toBe(true);
     await press('Enter');
     await press('Tab');
+    expect(await outlined(page)).toBe(true);
     await press('Space');
     const consent = page.getByRole('switch', { name: 'Take part' });
     await expect.poll(() => consent.getAttribute('aria-checked')).toBe('true');
@@ -210,6 +212,7 @@ describe('the demo', () => {
     await row.first().focus();
     await press('ArrowRight');
     expect(await row.nth(1).evaluate((button) => button === document.activeElement)).toBe(true);
+    expect(await outlined(page)).toBe(true);
     const liked = (await focused()).replace('Like ', '');
     await press('Space');
     await expect.poll(() => names(page, 'Liked')).toContain(liked);
@@ -255,6 +258,14 @@ describe('a demo that is started again', () => {
     }
   });
 });
+
+/** Whether one sees where the focus is. */
+const outlined = (page: Page): Promise<boolean> =>
+  page.evaluate(() => {
+    const element = document.activeElement as HTMLElement;
+    const { outlineStyle, outlineWidth } = getComputedStyle(element);
+    return element.matches(':focus-visible') && outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+  });
 
 /** The first of two neighbouring ports that nobody has. */
 async function twoFreePorts(): Promise<number> {

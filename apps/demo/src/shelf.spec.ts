@@ -22,6 +22,28 @@ describe('posters', () => {
   });
 });
 
+describe('a title', () => {
+  /** A block of text: from the top of its first line's letters to the foot of its last. */
+  const blockOf = (baselines: readonly number[], size: number) => ({
+    top: Math.min(...baselines) - 0.78 * size,
+    foot: Math.max(...baselines) + 0.24 * size,
+  });
+
+  it('stands clear of its credit, and leaves the picture its room', () => {
+    for (const film of films) {
+      const svg = poster(film);
+      const baselines = [...svg.matchAll(/ y="([\d.]+)" textLength=/g)].map(([, y]) => Number(y));
+      const size = Number(/<g font-family="[^"]*" font-size="([\d.]+)"/.exec(svg)?.[1]);
+      const credit = Number(/ y="([\d.]+)" font-family="[^"]*" font-size="8"/.exec(svg)?.[1]);
+      const [title, small] = [blockOf(baselines, size), blockOf([credit], 8)];
+      const what = `${film.title}: ${JSON.stringify({ title, small, size })}`;
+      expect(title.foot < small.top || title.top > small.foot, what).toBe(true);
+      expect(title.foot - title.top, what).toBeLessThan(132);
+      expect(size, what).toBeGreaterThan(12);
+    }
+  });
+});
+
 describe('what the page knows', () => {
   const setting = { coordinator: 'http://localhost:1', task: 'films', people: 10, cohort: 4, films };
   const ofGenre = (genre: string): string[] =>

@@ -17,6 +17,8 @@ export interface Lettering {
   readonly italic?: boolean;
   /** How wide a letter of this font is against a usual one. */
   readonly breadth?: number;
+  /** How tall the block may be: what else stands on the poster begins there. */
+  readonly tallest: number;
   /** Letters that a line may have. */
   readonly longest?: number;
 }
@@ -44,8 +46,9 @@ export function lettered(title: string, style: Lettering): string {
   const lines = broken(upper ? title.toUpperCase() : title, longest);
   const widths = lines.map((text) => breadthOf(text) * (style.breadth ?? 1) + spacing * (text.length - 1));
   const room = WIDTH - 2 * MARGIN;
-  const size = Math.min(style.size, room / Math.max(...widths));
-  const height = (lines.length - 1) * size * LEADING;
+  const sizes = (lines.length - 1) * LEADING + 1;
+  const size = Math.min(style.size, room / Math.max(...widths), style.tallest / sizes);
+  const height = (sizes - 1) * size;
   const first = style.from === 'top' ? style.y + size * 0.78 : style.y - height;
   const x = align === 'left' ? MARGIN : WIDTH / 2;
   const set = `font-family="${font}" font-size="${n(size)}" font-weight="${weight}" fill="${colour}"${italic ? ' font-style="italic"' : ''}${align === 'left' ? '' : ' text-anchor="middle"'}`;

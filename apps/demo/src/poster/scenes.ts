@@ -51,7 +51,16 @@ export const drama: Painter = (chance, title, id) => {
       hills(chance, horizon + 34, 16, land[1]) +
       standing(title, 240 - at, horizon + 66, 0.82, land[2], sun) +
       hills(chance, horizon + 74, 9, land[2]),
-    title: { font: SERIF, colour: ink, size: 34, from: 'foot', y: 320, align: 'middle', longest: 13 },
+    title: {
+      font: SERIF,
+      colour: ink,
+      size: 34,
+      from: 'foot',
+      y: 320,
+      tallest: 76,
+      align: 'middle',
+      longest: 13,
+    },
     credit: { y: 342, colour: ink, align: 'middle' },
   };
 };
@@ -81,6 +90,7 @@ const comedy: Painter = (chance, title) => {
       size: 42,
       from: 'top',
       y: 26,
+      tallest: 128,
       align: 'left',
       weight: 800,
       longest: 11,
@@ -137,6 +147,7 @@ const mystery: Painter = (chance, title, id) => {
       size: 25,
       from: 'top',
       y: 30,
+      tallest: 60,
       align: 'middle',
       upper: true,
       spacing: 0.12,
@@ -195,6 +206,7 @@ const adventure: Painter = (chance, title, id) => {
       size: 41,
       from: 'top',
       y: 24,
+      tallest: 100,
       align: 'middle',
       upper: true,
       weight: 700,
@@ -240,6 +252,7 @@ const romance: Painter = (chance, title, id) => {
       size: 36,
       from: 'foot',
       y: 318,
+      tallest: 76,
       align: 'middle',
       italic: true,
       longest: 13,
@@ -289,6 +302,7 @@ const scienceFiction: Painter = (chance, title, id) => {
       size: 27,
       from: 'foot',
       y: 322,
+      tallest: 86,
       align: 'middle',
       upper: true,
       spacing: 0.16,
