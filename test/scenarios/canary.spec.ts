@@ -1,4 +1,4 @@
-import { keepLocal } from '@tutti/base';
+import { keepLocal, seededRandom } from '@tutti/base';
 import type { DeviceOptions } from '@tutti/client';
 import { comparing } from '@tutti/client/sdk';
 import {
@@ -11,6 +11,7 @@ import {
   type Store,
   type TaskConfig,
 } from '@tutti/coordination';
+import { openTrainingEngine } from '@tutti/engine-simd';
 import type { LoadedModel } from '@tutti/model';
 import { clientIdOf, type ClientId } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
@@ -203,6 +204,50 @@ describe('a candidate', () => {
     const events = await live(story);
     const look = events.find((event) => event.type === 'compared');
     expect(look!.record.comparison.people).toBeLessThan(look!.record.reported);
+  });
+});
+
+describe('a candidate whose rows are shuffled, as each device finds it with the real engine', () => {
+  const { model } = taskConfig();
+  const width = model.layout.length / ITEMS;
+  /** Two tastes: items of one lie opposite those of the other. */
+  const trained = Float32Array.from({ length: model.layout.length }, (_, at) =>
+    at % width > 0 ? 0 : at < model.layout.length / 2 ? 1 : -1,
+  );
+  const random = seededRandom('shuffled');
+  const rows = Array.from({ length: ITEMS }, (_, row) => ({ row, key: random.normal() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ row }) => row);
+  const shuffled = Float32Array.from(trained, (_, at) => {
+    const row = rows[Math.floor(at / width)] as number;
+    return trained[row * width + (at % width)] as number;
+  });
+
+  it.each([
+    ['is rolled back', shuffled, trained, 'rollback'],
+    ['is what another one is promoted over', trained, shuffled, 'promote'],
+  ] as const)('%s', async (_, candidate, incumbent, verdict) => {
+    const engine = await openTrainingEngine({ model, engine: 'ts' });
+    const models = { candidate: await engine.load(candidate), incumbent: await engine.load(incumbent) };
+    const story = await openStory({
+      ...{ count: PEOPLE, config: config({ metric: 'ndcg@10', margin: 0.05 }) },
+      device: (id) => {
+        const [taste, item] = [personOf(id) % 2, personOf(id) % (ITEMS / 2)];
+        const own = (more: number): number => (taste * ITEMS) / 2 + ((item + more) % (ITEMS / 2));
+        return {
+          data: async () => ({
+            positives: keepLocal(Int32Array.of(own(1), own(2))),
+            heldOut: keepLocal({
+              item: own(0),
+              candidates: Int32Array.from({ length: ITEMS }, (__, i) => i),
+            }),
+          }),
+          channels: { compare: comparing(async () => models) },
+        };
+      },
+    });
+    expect(judgements(await live(story))).toMatchObject([{ verdict, metric: 'ndcg@10' }]);
+    for (const loaded of Object.values(models)) loaded.dispose();
   });
 });
 
