@@ -93,8 +93,8 @@ describe('a page over time', () => {
     const before = await listeners();
     for (let i = 0; i < 5; i++) await openAndClose();
     await expect.poll(() => page.workers().length).toBe(0);
-    // A worker's ports end a little after it does.
-    await expect.poll(listeners, { timeout: 5_000 }).toBe(before);
+    // A worker's ports end a little after it does: the first's may have been among those before. What leaked would be there five times.
+    await expect.poll(listeners, { timeout: 5_000 }).toBeLessThanOrEqual(before);
     expect(await page.evaluate(async () => (await navigator.locks.query()).held)).toEqual([]);
   });
 
