@@ -126,6 +126,14 @@ describe('where something is missing or broken', () => {
     expect(await warningsIn(page)).toEqual(['worker-blocked']);
   });
 
+  it('a worker that is refused, and no file for the page beside the SDK: it says which', async () => {
+    const page = await openPage(stage.context, `${stage.site.url}/no-worker`);
+    await page.route('**/in-page.js', (route) => route.abort());
+    await expect(openInPage(page, asked(stage.federation.url))).rejects.toThrow(
+      /\/sdk\/in-page\.js does not load: it belongs beside the SDK/,
+    );
+  });
+
   it('WebAssembly that is forbidden: another worker trains in TypeScript, and takes part', async () => {
     const page = await openWith(undefined, 'no-wasm/sdk');
     await recommends(page);
