@@ -1,15 +1,7 @@
-import { toHex, wipe } from '@tutti/base';
-import {
-  roundDigest,
-  type ClientMessage,
-  type ClientMessageOf,
-  type Reply,
-  type RoundDescription,
-  type TaskInfo,
-} from '@tutti/protocol';
+import { wipe } from '@tutti/base';
+import type { ClientMessage, ClientMessageOf, Reply, RoundDescription, TaskInfo } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
 import {
-  openAttempt,
   pendingMessage,
   stepAttempt,
   type Attempt,
@@ -20,22 +12,14 @@ import {
 import { pruneCheckpoints } from './checkpoints.ts';
 import { registryOf } from './channel-change.ts';
 import { countUnmasking, wouldOverspend } from './budget.ts';
-import { currentConfig, sumAttempt, type Summed } from './commit.ts';
-import { describeAttempt } from './describe.ts';
+import { sumAttempt, type Summed } from './commit.ts';
 import { abortAttempt, commitAttempt, compareAttempt, evaluateAttempt, type Running } from './ending.ts';
 import { JournalWriteError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
-import { memberCheck, OPEN } from './identity.ts';
-import {
-  JOURNAL_VERSION,
-  type AttemptEndReason,
-  type EvaluationRecord,
-  type NoiseDraw,
-  type RoundRecord,
-  type RunState,
-} from './journal.ts';
+import type { AttemptEndReason, EvaluationRecord, NoiseDraw, RoundRecord, RunState } from './journal.ts';
 import type { Lobby } from './lobby.ts';
+import { beginAttempt, describeNext, eventOf, type Subject } from './opening.ts';
 import type { RunnerPorts } from './ports.ts';
 import type { Post } from './post.ts';
 import { cohortForTrial, propose, settle, trialIn, type TrialProgress } from './promotion.ts';
@@ -43,13 +27,11 @@ import { chooseCohort, roomFor, wantedNext, type Cohort, type Wanted } from './s
 import type { Registry } from './registry.ts';
 import { changeRun } from './run-state.ts';
 import { Serial } from './serial.ts';
-import type { PublishedSlice } from './slice.ts';
 import { isFinished, taskInfo, taskStatus } from './status.ts';
 import type { TaskConfig } from './task-config.ts';
 import type { TaskLog } from './task-log.ts';
 import { openTask, taskParts, type TaskParts } from './task-parts.ts';
 import { comparisonLanes, type Trial } from './trial.ts';
-import { Uploads } from './uploads.ts';
 import { Waiters } from './waiters.ts';
 
 const NO_SUCH_ATTEMPT = refused('unknown-attempt', 'there is no such attempt now');
@@ -122,7 +104,7 @@ export class TaskRunner {
   #stopIfSpent(): void {
     const { planned } = this.config.cohort;
     if (this.#parts.slices !== undefined || isFinished(this.config, this.#log.history)) return;
-    this.#wouldOverspend(this.#description('train', planned));
+    this.#wouldOverspend(describeNext(this.#parts, 'train', planned));
   }
 
   info(): TaskInfo {
@@ -249,22 +231,14 @@ export class TaskRunner {
         if (this.#log.history.run === 'stopped') return { type: 'later', retryAfterMs: STOPPED_RETRY_MS };
         this.#serial.enqueue(async () => this.#considerSelection());
         return this.#lobby.checkIn(client, roomFor(this.config));
+      case 'masked-input':
+        return this.#frame(client, message);
       case 'decline':
         if (message.reason === 'privacy-budget-spent')
           this.#lobby.rest(client, this.#log.history.round + REST_ROUNDS);
-        return this.#event(message.attempt, { type: 'declined', client, reason: message.reason });
-      case 'advertise-keys':
-        return this.#event(message.attempt, { type: 'ready', client, bundle: message.bundle });
-      case 'share-keys':
-        return this.#event(message.attempt, { type: 'shares', client, shares: message.shares });
-      case 'masked-input':
-        return this.#frame(client, message);
-      case 'reveal-nonce':
-        return this.#event(message.attempt, { type: 'nonce', client, nonce: message.nonce });
-      case 'sign-survivors':
-        return this.#event(message.attempt, { type: 'signature', client, signature: message.signature });
-      case 'unmask':
-        return this.#event(message.attempt, { type: 'unmask', client, shares: message.shares });
+        return this.#event(message.attempt, eventOf(client, message));
+      default:
+        return this.#event(message.attempt, eventOf(client, message));
     }
   }
 
@@ -373,7 +347,7 @@ export class TaskRunner {
     const cohort = chooseCohort(this.config, this.#lobby, wanted);
     if (cohort === undefined) return this.#considerLater();
     const slice = purpose === 'train' ? await this.#parts.slices?.publish(this.#log.history) : undefined;
-    const description = this.#description(purpose, cohort.planned, { slice });
+    const description = describeNext(this.#parts, purpose, cohort.planned, { slice });
     if (this.#wouldOverspend(description)) {
       await settle(this.#parts, { giveUp: true });
       return this.#goOn();
@@ -384,72 +358,18 @@ export class TaskRunner {
   /** Lets a part of the devices compare a candidate with the incumbent. A budget that has no room for it ends the trial. */
   async #openLook(trial: Trial, cohort: Cohort): Promise<void> {
     const metrics = comparisonLanes(this.config.promotion?.metric ?? 'hr@10', trial.sequence);
-    const description = this.#description('evaluate', cohort.planned, { metrics });
+    const description = describeNext(this.#parts, 'evaluate', cohort.planned, { metrics });
     if (!wouldOverspend(this.#parts, description)) return this.#begin(description, cohort, { trial });
     await settle(this.#parts, { giveUp: true });
     return this.#considerSelection();
   }
 
-  async #begin(
-    description: RoundDescription,
-    cohort: Cohort,
-    { slice, trial }: { slice?: PublishedSlice | undefined; trial?: Trial },
-  ): Promise<void> {
-    const { clock, crypto } = this.ports;
-    const { purpose } = description;
-    this.#lobby.take(cohort.clients);
-    const digest = roundDigest(description, crypto);
-    await this.#log.append({
-      v: JOURNAL_VERSION,
-      type: 'attempt-opened',
-      atMs: clock.now(),
-      round: description.round,
-      attempt: description.attempt,
-      identity: description.identity.level,
-      purpose,
-      digest: toHex(digest),
-    });
-    const selected = new Set(cohort.clients);
-    const { attempt, effects } = openAttempt({
-      description,
-      digest,
-      crypto,
-      checkMember: memberCheck(this.config.identity ?? OPEN, description, { crypto, nowMs: clock.now() }),
-      selected,
-    });
-    const running: Running = {
-      attempt,
-      openedAtMs: clock.now(),
-      trafficBefore: this.ports.traffic(),
-      uploads: new Uploads(description.lanes.length, description.wordBits, this.ports.halfOpenUploads),
-      slice,
-      trial,
-      cancelTimer: () => undefined,
-    };
+  async #begin(description: RoundDescription, cohort: Cohort, subject: Subject): Promise<void> {
+    const { running, effects, selected } = await beginAttempt(this.#parts, description, cohort, subject);
     this.#running = running;
     for (const effect of effects) this.#apply(running, effect);
-    this.#post.describe(attempt, selected);
+    this.#post.describe(running.attempt, selected);
     this.#emitProgress();
-  }
-
-  #description(
-    purpose: Wanted['purpose'],
-    planned: number,
-    { slice, metrics }: { slice?: PublishedSlice | undefined; metrics?: string[] } = {},
-  ): RoundDescription {
-    const { history } = this.#log;
-    return describeAttempt(currentConfig(this.config, history), {
-      purpose,
-      round: purpose === 'train' ? history.round + 1 : Math.max(1, history.round),
-      attempt: history.attempt + 1,
-      previousDigest: history.previousDigest,
-      modelHash: history.modelHash ?? '',
-      layoutHash: this.#parts.layoutHash,
-      catalogueHash: this.#parts.catalogueHash,
-      planned,
-      ...(slice === undefined ? {} : { slice: slice.description }),
-      ...(metrics === undefined ? {} : { metrics }),
-    });
   }
 
   /** Ends an attempt with its sum. A mistake of ours ends it too, by name: nothing hangs. */
