@@ -21,7 +21,7 @@ const MINUTE = 60_000;
 const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
 
 /** Where a test needs one of these and it is missing, the test skips here and fails in CI, which installs them. */
-const CI_MUST_HAVE = /^needs (chromium|redis|postgresql)/i;
+const CI_MUST_HAVE = /^needs (chromium|redis|postgresql|root)/i;
 
 const total = { passed: 0, failed: [], skipped: [] };
 const add = (counts) => {

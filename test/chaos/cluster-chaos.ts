@@ -1,18 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { seededRandom } from '@tutti/base';
-import {
-  coordinatorProcess,
-  roundsOf,
-  TUTTI,
-  type Process,
-  type RoundLine,
-} from '../cluster/coordinators.ts';
+import { coordinatorProcess, TUTTI, type Process, type RoundLine } from '../cluster/coordinators.ts';
 import { filmsTask, startServers, TAKE_OVER_MS, type Servers } from '../cluster/processes.ts';
 import { openBalancer } from './balancer.ts';
+import { clientHost, helper } from './hosts.ts';
+import { doubledIn, Ledger } from './ledger.ts';
 import type { ChaosOptions, ChaosResult } from './chaos.ts';
 
 /**
@@ -20,8 +14,6 @@ import type { ChaosOptions, ChaosResult } from './chaos.ts';
  * or paused for longer than a lease lasts, and started again; at the end it is counted what was lost, doubled or stuck.
  */
 
-/** How long the cluster may take to commit a round when nobody harms it, in milliseconds. */
-const STUCK_MS = 120_000;
 /** Longest time between two kills, in milliseconds. */
 const LONGEST_LIFE_MS = 2_500;
 /** After so many kills everybody is left alone until a round is committed: they must get on. */
@@ -152,100 +144,6 @@ function processVictim(name: string, one: Process): Victim {
     },
   };
 }
-
-/** A process full of clients. */
-function clientHost(folder: string, url: string, first: number, count: number, ledger: Ledger): Helper {
-  const script = fileURLToPath(new URL('client-host.ts', import.meta.url));
-  const source = fileURLToPath(import.meta.resolve('@tutti/base/package.json')).replace(
-    /package\.json$/,
-    'source.js',
-  );
-  return helper(['--import', source, script, url, folder, `${first}`, `${count}`], (line) =>
-    ledger.hear(line),
-  );
-}
-
-/** A process that nobody waits for when it starts. */
-interface Helper {
-  start(): void;
-  kill(): Promise<void>;
-  restart(): Promise<void>;
-}
-
-function helper(args: readonly string[], hear: (line: string) => void): Helper {
-  let child: ChildProcess | undefined;
-  const start = (): void => {
-    child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'ignore'] });
-    let rest = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      const lines = (rest + chunk.toString()).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) hear(line);
-    });
-  };
-  const kill = async (): Promise<void> => {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child?.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
-  };
-  return {
-    ...{ start, kill },
-    async restart() {
-      await kill();
-      start();
-    },
-  };
-}
-
-/** What clients and operators were told. */
-class Ledger {
-  readonly #told = new Map<number, string>();
-  readonly #heard = new Set<number>();
-  #changed = 0;
-
-  /** The newest round that anybody was told of. */
-  get rounds(): number {
-    return Math.max(0, ...this.#told.keys());
-  }
-
-  hear(line: string): void {
-    const { outcome, round } = JSON.parse(line) as { outcome: string; round: number | null };
-    if (outcome === 'committed' && round !== null) this.#heard.add(round);
-  }
-
-  async look(url: string): Promise<void> {
-    for (const { round, modelHash } of await roundsOf(url).catch(() => [])) {
-      if (this.#told.has(round) && this.#told.get(round) !== modelHash) this.#changed++;
-      this.#told.set(round, modelHash);
-    }
-  }
-
-  /** Whether a round is committed in time. */
-  async untilRound(url: string, round: number): Promise<boolean> {
-    const deadline = Date.now() + STUCK_MS;
-    while (Date.now() < deadline) {
-      await this.look(url);
-      if (this.rounds >= round) return true;
-      await sleep(100);
-    }
-    return false;
-  }
-
-  /** Rounds that somebody was told of, and that are gone or others now. */
-  lostIn(final: readonly RoundLine[]): number {
-    const hashes = new Map(final.map(({ round, modelHash }) => [round, modelHash] as const));
-    const gone = [...this.#told].filter(([round, hash]) => hashes.get(round) !== hash).length;
-    return this.#changed + gone + [...this.#heard].filter((round) => !hashes.has(round)).length;
-  }
-}
-
-/** Rounds that stand there twice, or do not build on the one before. */
-const doubledIn = (rounds: readonly RoundLine[]): number =>
-  rounds.filter(
-    ({ round, previousModelHash }, i) =>
-      round !== i + 1 || (i > 0 && previousModelHash !== rounds[i - 1]?.modelHash),
-  ).length;
 
 /** The rounds as PostgreSQL has them. */
 async function journalOf({ postgres }: Servers, store: string): Promise<RoundLine[]> {

@@ -53,7 +53,8 @@ export const ITEMS = 12;
 const DIMENSION = 4;
 
 /** The key of the authority that enrolled everybody. */
-const AUTHORITY_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(
+/** Who vouches for devices of stories. */
+export const AUTHORITY_KEY: KeyPair = nodeCrypto.signKeyPairFromSeed(
   nodeCrypto.digest('story authority', new Uint8Array(0)),
 );
 
@@ -123,6 +124,8 @@ export interface StoryClient {
 export interface Story {
   readonly coordination: Coordination;
   readonly clock: ManualClock;
+  /** How far the coordinator's wall clock is ahead: it may jump, while timers run on. */
+  readonly wall: { aheadMs: number };
   readonly store: Store;
   readonly blobs: Blobs;
   readonly clients: readonly StoryClient[];
@@ -170,22 +173,25 @@ export async function openStory(options: {
   unmasker?: Unmasker;
   sums?: GroupSums;
   upload?: Uploading;
+  openAgainMs?: number;
 }): Promise<Story> {
   const { count, config = taskConfig(), store = memoryStore(), blobs = memoryBlobs(nodeCrypto) } = options;
   const clock = manualClock(1_000_000);
+  const wall = { aheadMs: 0 };
   const queue: { to: number; message: CoordinatorMessage }[] = [];
   const index = new Map<ClientId, number>();
   const coordination = await createCoordination({
     tasks: [config],
     store,
     blobs,
-    clock,
+    clock: { ...clock, now: () => clock.now() + wall.aheadMs },
     random: systemRandom(),
     selection: seededRandom('stories'),
     crypto: nodeCrypto,
     keyPair: COORDINATOR_KEY,
     ...(options.unmasker === undefined ? {} : { unmasker: options.unmasker }),
     ...(options.sums === undefined ? {} : { sums: options.sums }),
+    ...(options.openAgainMs === undefined ? {} : { openAgainMs: options.openAgainMs }),
     outbox: { send: (client, message) => void queue.push({ to: index.get(client) as number, message }) },
   });
   const events: CoordinationEvent[] = [];
@@ -284,6 +290,7 @@ export async function openStory(options: {
   return {
     coordination,
     clock,
+    wall,
     store,
     blobs,
     clients,

@@ -213,6 +213,32 @@ describe('a store that fails', () => {
     expect(await again.untilEnd()).toMatchObject({ type: 'committed', record: { round: 1, attempt: 2 } });
   });
 
+  it('goes on by itself where it is told to, from what the journal holds, once that can be written', async () => {
+    const whole = memoryStore();
+    let full = false;
+    const store: Store = {
+      ...whole,
+      appendJournal: (...entry) =>
+        full ? Promise.reject(new Error('no space left on device')) : whole.appendJournal(...entry),
+    };
+    const story = await openStory({ count: 8, store, openAgainMs: 1_000 });
+    await story.gather();
+    full = true;
+    await expect(story.untilEnd()).rejects.toThrow('cannot be written: no space left');
+    const tried = failures(story.events).length;
+    story.clock.advance(1_000);
+    await story.settle();
+    expect(failures(story.events).length).toBeGreaterThan(tried);
+    full = false;
+    story.clock.advance(1_000);
+    await story.settle();
+    expect(story.events.at(-1)).toMatchObject({ type: 'task-reopened', task: 'films' });
+    const told = story.clients.map(({ heard }) => heard.findLast(({ type }) => type === 'outcome'));
+    for (const outcome of told) expect(outcome).toMatchObject({ reason: 'coordinator-restarted' });
+    await story.gather();
+    expect(await story.untilEnd()).toMatchObject({ type: 'committed', record: { round: 1, attempt: 2 } });
+  });
+
   it('gives up a measurement when the coordinator closes', async () => {
     const story = await openStory({ count: 3, config: taskConfig({ rounds: 0 }) });
     const measured = story.coordination.evaluate('films');

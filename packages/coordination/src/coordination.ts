@@ -47,6 +47,11 @@ export interface CoordinationOptions {
   readonly halfOpenUploads?: number;
   /** For coordinators of several processes: each takes up what another one created. */
   readonly created?: CreatedTasks;
+  /**
+   * A task whose journal cannot be written is opened again after so long, from what the journal holds, and again until that can be; in
+   * milliseconds. When left out it stands still for good: where others take tasks over, one of them does.
+   */
+  readonly openAgainMs?: number;
 }
 
 /** The server engine: tasks, clients, rounds. No sockets, no clock, no disk of its own. */
@@ -99,10 +104,8 @@ export async function createCoordination(options: CoordinationOptions): Promise<
   const runners = new Map<string, TaskRunner>();
   const taskOf = new Map<ClientId, TaskRunner>();
   const emit = (event: CoordinationEvent): void => listeners.forEach((listener) => listener(event));
-  async function addTask(config: TaskConfig, keep?: () => Promise<void>): Promise<void> {
-    checkTaskConfig(config);
-    if (runners.has(config.name)) throw new UsageError(`tasks: two are named ${config.name}`);
-    await keep?.();
+  const later = laterOf(options);
+  async function openTask(config: TaskConfig): Promise<TaskRunner> {
     const ports: RunnerPorts = {
       store: options.store,
       blobs: options.blobs,
@@ -116,14 +119,33 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       traffic: options.traffic ?? (() => ({ upBytes: 0, downBytes: 0 })),
       keyPair,
       halfOpenUploads: options.halfOpenUploads ?? HALF_OPEN_UPLOADS,
-      emit,
+      emit(event) {
+        emit(event);
+        if (event.type === 'failed' && event.fatal) later.once(config.name, () => openAgain(config));
+      },
     };
-    const runner = await openRunner(config, ports, (next, first) => {
-      runners.set(config.name, next);
-      for (const [client, at] of taskOf) if (at === first) taskOf.set(client, next);
-    });
-    runners.set(config.name, runner);
+    return openRunner(config, ports, (next, first) => replace(config, first, next));
+  }
+  function replace({ name }: TaskConfig, before: TaskRunner, next: TaskRunner): void {
+    runners.set(name, next);
+    for (const [client, at] of taskOf) if (at === before) taskOf.set(client, next);
+  }
+  async function addTask(config: TaskConfig, keep?: () => Promise<void>): Promise<void> {
+    checkTaskConfig(config);
+    if (runners.has(config.name)) throw new UsageError(`tasks: two are named ${config.name}`);
+    await keep?.();
+    runners.set(config.name, await openTask(config));
     emit({ type: 'task-opened', task: config.name });
+  }
+  /** Goes on with what the journal of a task holds, once it can be written again. */
+  async function openAgain(config: TaskConfig): Promise<void> {
+    const before = runnerOf(config.name);
+    await before.startAgain(async () => {
+      const next = await openTask(config);
+      replace(config, before, next);
+      return next;
+    });
+    emit({ type: 'task-reopened', task: config.name });
   }
   for (const config of options.tasks) await addTask(config);
   function runnerOf(task: string): TaskRunner {
@@ -165,10 +187,37 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       return () => listeners.delete(listener);
     },
     async drain() {
+      later.close();
       await Promise.all([...runners.values()].map((runner) => runner.drain()));
     },
     async close() {
+      later.close();
       await Promise.all([...runners.values()].map((runner) => runner.close()));
+    },
+  };
+}
+
+/** Work that is done later, once for each name at a time, and again until it succeeds. */
+function laterOf({ clock, openAgainMs }: CoordinationOptions): {
+  once(name: string, work: () => Promise<void>): void;
+  close(): void;
+} {
+  const waiting = new Map<string, () => void>();
+  let closed = openAgainMs === undefined;
+  function once(name: string, work: () => Promise<void>): void {
+    if (closed || waiting.has(name)) return;
+    const cancel = clock.after(openAgainMs ?? 0, () => {
+      waiting.delete(name);
+      work().catch(() => once(name, work));
+    });
+    waiting.set(name, cancel);
+  }
+  return {
+    once,
+    close() {
+      closed = true;
+      for (const cancel of waiting.values()) cancel();
+      waiting.clear();
     },
   };
 }

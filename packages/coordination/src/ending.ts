@@ -105,19 +105,24 @@ export async function abortAttempt(
   running: Running,
   reason: AttemptEndReason,
 ): Promise<Funnel> {
-  running.cancelTimer();
-  running.uploads.clear();
+  forgetSent(parts, running);
   const { attempt } = running;
-  const { attempt: number } = attempt.description;
-  if ('groups' in attempt)
-    attempt.groups.forEach((state, group) => {
-      parts.ports.sums.discard({ attempt: number, group });
-      if (state.phase === 'unmask') wipeReplies(state);
-    });
   const record = funnelNow(parts, running, undefined);
   const release = unmaskable(attempt) === undefined ? null : (parts.log.history.asked ?? null);
   await parts.log.append({ v: JOURNAL_VERSION, type: 'attempt-aborted', reason, record, release });
   return record;
+}
+
+/** Forgets what was sent for an attempt. */
+export function forgetSent({ ports }: TaskParts, { attempt, uploads, cancelTimer }: Running): void {
+  cancelTimer();
+  uploads.clear();
+  const { attempt: number } = attempt.description;
+  if (!('groups' in attempt)) return;
+  attempt.groups.forEach((state, group) => {
+    ports.sums.discard({ attempt: number, group });
+    if (state.phase === 'unmask') wipeReplies(state);
+  });
 }
 
 async function nextModel(

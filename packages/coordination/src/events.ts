@@ -65,6 +65,8 @@ export type CoordinationEvent =
     }
   /** One more task is there. Not told of those that were there at the start. */
   | { readonly type: 'task-opened'; readonly task: string }
+  /** The journal of a task that stood still can be written again: it goes on from what that holds. */
+  | { readonly type: 'task-reopened'; readonly task: string }
   | {
       readonly type: 'model-promoted';
       readonly task: string;
@@ -85,5 +87,5 @@ export type CoordinationEvent =
       readonly task: string;
       readonly reason: 'rounds-done' | 'privacy-budget-spent' | 'stopped';
     }
-  /** `fatal`: the journal cannot be written; the task stands still until the coordinator is started again. */
+  /** `fatal`: the journal cannot be written; the task stands still until it can be, or until the coordinator is started again. */
   | { readonly type: 'failed'; readonly task: string; readonly error: Error; readonly fatal: boolean };

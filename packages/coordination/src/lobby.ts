@@ -20,8 +20,14 @@ export class Lobby {
   readonly #parts = new Map<ClientId, number>();
   #roundMs = FIRST_ROUND_MS;
 
-  /** @param selection draws who is selected: integers are taken from its words without bias. */
-  constructor(private readonly selection: RandomWords) {}
+  /**
+   * @param selection draws who is selected: integers are taken from its words without bias.
+   * @param longestRoundMs no round takes longer, whatever a clock that jumped says.
+   */
+  constructor(
+    private readonly selection: RandomWords,
+    private readonly longestRoundMs = Number.POSITIVE_INFINITY,
+  ) {}
 
   get connected(): number {
     return this.#connected.size;
@@ -127,7 +133,8 @@ export class Lobby {
   }
 
   /** Learns how long rounds take. */
-  observeRound(durationMs: number): void {
+  observeRound(told: number): void {
+    const durationMs = Math.min(told, this.longestRoundMs);
     this.#roundMs = (1 - NEWEST_WEIGHT) * this.#roundMs + NEWEST_WEIGHT * durationMs;
   }
 }

@@ -44,7 +44,7 @@ export function taskParts(config: TaskConfig, ports: RunnerPorts): TaskParts {
       ...(accounting === undefined ? {} : { dpDelta: accounting.dpDelta }),
       ...(participation === undefined ? {} : { participationCap: participation.most }),
     }),
-    lobby: new Lobby(ports.selection),
+    lobby: new Lobby(ports.selection, longestRoundMs(config)),
     post: new Post(ports.outbox, ports.crypto, ports.keyPair),
     noise: new CentralNoise(config.name, { ...ports, words: ports.noise }),
     content,
@@ -53,6 +53,14 @@ export function taskParts(config: TaskConfig, ports: RunnerPorts): TaskParts {
     layoutHash,
     catalogueHash,
   };
+}
+
+/** Taking masks from a sum, and writing down what comes of it, in milliseconds: more than it ever took. */
+const SUMMING_MS = 60_000;
+
+/** All of a round's deadlines, one after another: some phases are gone through twice. */
+function longestRoundMs({ deadlinesMs: { train, shareKeys, maskedInput, unmask } }: TaskConfig): number {
+  return train + 2 * shareKeys + maskedInput + 2 * unmask + SUMMING_MS;
 }
 
 /** Replays the journal; begins the task where there is none; ends what a crash left open. @throws {StaleTaskError} */

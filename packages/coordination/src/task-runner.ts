@@ -13,7 +13,14 @@ import { pruneCheckpoints } from './checkpoints.ts';
 import { registryOf } from './channel-change.ts';
 import { countUnmasking, wouldOverspend } from './budget.ts';
 import { sumAttempt, type Summed } from './commit.ts';
-import { abortAttempt, commitAttempt, compareAttempt, evaluateAttempt, type Running } from './ending.ts';
+import {
+  abortAttempt,
+  commitAttempt,
+  compareAttempt,
+  evaluateAttempt,
+  forgetSent,
+  type Running,
+} from './ending.ts';
 import { JournalWriteError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
@@ -145,6 +152,24 @@ export class TaskRunner {
     this.#successor?.reconsider();
   }
 
+  /**
+   * Gives way to the runner that `open` gives, which goes on with what the journal holds: this one could not write to it. The attempt
+   * that is open ends as it does when a coordinator is started again. @throws what `open` throws; nothing has changed then.
+   */
+  async startAgain(open: () => Promise<TaskRunner>): Promise<void> {
+    await this.handOver(async () => {
+      const next = await open();
+      const running = this.#running;
+      this.#running = undefined;
+      if (running !== undefined) {
+        forgetSent(this.#parts, running);
+        this.#post.aborted(running.attempt, 'coordinator-restarted');
+      }
+      for (const tell of this.#idle.splice(0)) tell();
+      return next;
+    });
+  }
+
   /** Begins what can begin now. */
   reconsider(): void {
     this.#serial.enqueue(async () => this.#considerSelection());
@@ -163,7 +188,11 @@ export class TaskRunner {
 
   /** Counts an input whose words were added to the group's sum elsewhere. */
   inputAdded(client: ClientId, attempt: number): Promise<Reply> {
-    return this.#serial.run(async () => this.#event(attempt, { type: 'input-counted', client }));
+    return this.#serial.run(
+      async () =>
+        this.#successor?.inputAdded(client, attempt) ??
+        this.#event(attempt, { type: 'input-counted', client }),
+    );
   }
 
   /** Measures everybody who is connected, through a secure sum, when the current attempt is over. */

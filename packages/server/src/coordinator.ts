@@ -140,6 +140,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     traffic: sockets.traffic,
     halfOpenUploads: config.limits.halfOpenUploads,
     created: createdTasks(shelf),
+    ...(options.coordinate === undefined ? { openAgainMs: OPEN_AGAIN_MS } : {}),
   });
   const { readiness, become } = lifecycleOf(coordination);
   const metrics = createMetrics({
@@ -243,25 +244,33 @@ async function within(work: Promise<void>, ms: number, clock: Clock): Promise<bo
   return done;
 }
 
+/** How often a task is opened again whose journal cannot be written, in milliseconds. */
+const OPEN_AGAIN_MS = 2_000;
+
 const PROBLEMS = {
   starting: 'it does not listen yet',
   draining: 'it is about to stop, and begins no round',
 } as const;
 
-/** How a coordinator stands: a journal that cannot be written is for good. */
+/** How a coordinator stands: not well while a journal cannot be written. */
 function lifecycleOf(coordination: Coordination): {
   readiness(): Readiness;
   become(state: 'ready' | 'draining'): void;
 } {
   let state: 'starting' | 'ready' | 'draining' = 'starting';
-  let failed: string | undefined;
+  const failed = new Set<string>();
   coordination.subscribe((event) => {
-    if (event.type === 'failed' && event.fatal)
-      failed ??= `the journal of task ${event.task} cannot be written; mend its storage, and start again`;
+    if (event.type === 'failed' && event.fatal) failed.add(event.task);
+    if (event.type === 'task-reopened') failed.delete(event.task);
   });
   return {
     readiness() {
-      if (failed !== undefined) return { status: 'failed', problem: failed };
+      const [task] = failed;
+      if (task !== undefined)
+        return {
+          status: 'failed',
+          problem: `the journal of task ${task} cannot be written; mend its storage: it goes on by itself`,
+        };
       return state === 'ready' ? { status: 'ready' } : { status: state, problem: PROBLEMS[state] };
     },
     become: (next) => void (state = next),

@@ -21,6 +21,7 @@ function logEvent(event: CoordinationEvent, coordination: Coordination, log: Log
     case 'aborted':
       return log.write('attempt-aborted', { task, reason: event.reason, ...event.record });
     case 'task-opened':
+    case 'task-reopened':
       return logTask(coordination, task, log);
     case 'model-promoted': {
       const { channel, step, by, modelHash } = event;

@@ -63,6 +63,8 @@ function openRoot(file: string, readOnly: boolean): RootDatabase {
       maxDbs: 8,
       encoding: 'binary',
       overlappingSync: false,
+      // With it a commit that fails, such as on a full disk, rejects a promise that nobody is given, which ends the process.
+      eventTurnBatching: false,
       noSubdir: true,
       readOnly,
     });

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { EnvironmentError } from '@tutti/base';
 import { ensureFolder, holdFolder } from '@tutti/base/node';
 import {
   blobHash,
@@ -70,28 +71,28 @@ function storeOf({ root, journal, values }: Databases, close: () => Promise<void
       return entries;
     },
     async appendJournal(task, expectedLength, entries) {
-      const found = await root.transaction(() => {
-        const length = lengthOf(task);
-        if (length !== expectedLength) return length;
-        entries.forEach((entry, index) => void journal.put([task, length + index], JSON.stringify(entry)));
-        return length;
-      });
+      const found = await durably(() =>
+        root.transaction(() => {
+          const length = lengthOf(task);
+          if (length !== expectedLength) return length;
+          entries.forEach((entry, index) => journal.putSync([task, length + index], JSON.stringify(entry)));
+          return length;
+        }),
+      );
       if (found !== expectedLength) throw new JournalConflictError(expectedLength, found);
-      await root.flushed;
     },
     async get(key) {
       const value = values.get(key);
       return value === undefined ? undefined : Uint8Array.from(value);
     },
     async put(key, value) {
-      await values.put(key, Buffer.from(value));
-      await root.flushed;
+      await durably(() => values.put(key, Buffer.from(value)));
     },
     close,
   };
 }
 
-function blobsOf({ root, blobs }: Databases, crypto: CryptoSuite): Blobs {
+function blobsOf({ blobs }: Pick<Databases, 'blobs'>, crypto: CryptoSuite): Blobs {
   return {
     async get(hash) {
       const value = blobs.get(hash);
@@ -99,12 +100,32 @@ function blobsOf({ root, blobs }: Databases, crypto: CryptoSuite): Blobs {
     },
     async put(bytes) {
       const hash = blobHash(bytes, crypto);
-      if (!blobs.doesExist(hash)) await blobs.put(hash, Buffer.from(bytes));
-      await root.flushed;
+      if (!blobs.doesExist(hash)) await durably(() => blobs.put(hash, Buffer.from(bytes)));
       return hash;
     },
     async delete(hash) {
-      await blobs.remove(hash);
+      await durably(() => blobs.remove(hash));
     },
   };
+}
+
+/**
+ * A write, which is on the disk when it resolves: without overlapping syncs, a commit is.
+ * @throws {EnvironmentError} with what the system says; nothing was written then, and the next write is tried as ever.
+ */
+async function durably<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    throw await writeError(error);
+  }
+}
+
+async function writeError(error: unknown): Promise<EnvironmentError> {
+  const cause: unknown =
+    error instanceof Error && 'commitError' in error
+      ? await Promise.resolve(error.commitError).catch((reason: unknown) => reason)
+      : error;
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return new EnvironmentError(`the storage cannot be written: ${said}`, { cause });
 }

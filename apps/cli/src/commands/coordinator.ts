@@ -155,7 +155,9 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
       log?.write('failed', { part: 'trackers', ...errorFields(problem) });
       line(`rounds are not kept everywhere: ${problem instanceof Error ? problem.message : String(problem)}`);
     });
-    await untilStopped(server, signal);
+    // A full disk may have room again. Whoever lost a database starts anew, and holds it, or is told who does.
+    const goesOn = config.store.startsWith('lmdb:');
+    await untilStopped(server, signal, goesOn);
     if (!(await server.drain())) line('the round that was going on did not end in time; it is ended');
     await tracked.close();
   } finally {
@@ -198,13 +200,13 @@ function reloadCertificate(server: Coordinator, line: (text: string) => void): v
   }
 }
 
-/** Until a signal comes. @throws what makes it impossible to go on. */
-function untilStopped({ coordination }: Coordinator, signal: AbortSignal): Promise<void> {
+/** Until a signal comes. @param goesOn a journal that cannot be written is no end. @throws what makes it impossible to go on. */
+function untilStopped({ coordination }: Coordinator, signal: AbortSignal, goesOn: boolean): Promise<void> {
   return new Promise((done, fail) => {
     if (signal.aborted) done();
     signal.addEventListener('abort', () => done(), { once: true });
     coordination.subscribe((event) => {
-      if (event.type === 'failed' && event.fatal) fail(event.error);
+      if (event.type === 'failed' && event.fatal && !goesOn) fail(event.error);
     });
   });
 }

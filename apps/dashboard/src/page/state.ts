@@ -85,6 +85,7 @@ export function reduce(state: DashboardState, event: DashboardEvent): DashboardS
     case 'problem':
       return { ...state, problem: event.problem };
     case 'task-opened':
+    case 'task-reopened':
     case 'run-changed':
     case 'model-promoted':
     case 'evaluated':

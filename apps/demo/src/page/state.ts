@@ -121,6 +121,7 @@ export function reduce(state: DemoState, event: DemoEvent): DemoState {
     case 'aborted':
       return { ...state, part: undefined, aborted: [...state.aborted, event.record].slice(-MOST_ABORTED) };
     case 'task-opened':
+    case 'task-reopened':
     case 'run-changed':
     case 'model-promoted':
     case 'evaluated':
