@@ -239,6 +239,24 @@ describe('a store that fails', () => {
     expect(await story.untilEnd()).toMatchObject({ type: 'committed', record: { round: 1, attempt: 2 } });
   });
 
+  it('asks those again who waited for a round that could not be written down', async () => {
+    const whole = memoryStore();
+    let full = false;
+    const store: Store = {
+      ...whole,
+      appendJournal: (...entry) =>
+        full ? Promise.reject(new Error('no space left on device')) : whole.appendJournal(...entry),
+    };
+    const story = await openStory({ count: 8, store, openAgainMs: 1_000 });
+    full = true;
+    await story.gather();
+    await story.settle();
+    expect(failures(story.events)).toEqual([true]);
+    full = false;
+    story.clock.advance(1_000);
+    expect(await story.untilEnd()).toMatchObject({ type: 'committed', record: { round: 1, attempt: 1 } });
+  });
+
   it('gives up a measurement when the coordinator closes', async () => {
     const story = await openStory({ count: 3, config: taskConfig({ rounds: 0 }) });
     const measured = story.coordination.evaluate('films');

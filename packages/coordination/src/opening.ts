@@ -53,12 +53,13 @@ export async function beginAttempt(
 ): Promise<{ running: Running; effects: readonly Effect[]; selected: ReadonlySet<ClientId> }> {
   const { clock, crypto } = ports;
   const { round, attempt, identity, purpose } = description;
-  lobby.take(clients);
   const digest = roundDigest(description, crypto);
   await log.append({
     ...{ v: JOURNAL_VERSION, type: 'attempt-opened', atMs: clock.now(), round, attempt },
     ...{ identity: identity.level, purpose, digest: toHex(digest) },
   });
+  // Where it cannot be written they wait on, for whoever goes on with the task.
+  lobby.take(clients);
   const selected = new Set(clients);
   const nowMs = clock.now();
   const checkMember = memberCheck(config.identity ?? OPEN, description, { crypto, nowMs });

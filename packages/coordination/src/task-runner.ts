@@ -429,7 +429,10 @@ export class TaskRunner {
     this.#running = undefined;
     this.#post.committed(attempt, record);
     this.ports.emit({ type: 'committed', task: this.config.name, record });
-    await pruneCheckpoints(before, this.#log.history, this.config.keepCheckpoints, this.ports.blobs);
+    // The round counts; a checkpoint that cannot be removed only takes room.
+    await pruneCheckpoints(before, this.#log.history, this.config.keepCheckpoints, this.ports.blobs).catch(
+      (error: unknown) => this.#emitFailure(error),
+    );
     this.#trialProgress = await propose(this.#parts, this.#trialProgress);
     await this.#goOn();
   }
