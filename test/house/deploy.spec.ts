@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { memoryBlobs, memoryStore } from '@tutti/coordination';
@@ -68,6 +69,22 @@ it('the unit sets values that there are, runs without rights, and lets it drain'
   ])
     expect(unit.split('\n')).toContain(line);
   expect(Number(/TimeoutStopSec=(\d+)/.exec(unit)?.[1])).toBeGreaterThan(drainMs / 1_000);
+});
+
+it('systemd has no complaint of the unit, and calls what it exposes little', (ctx) => {
+  const unit = fileURLToPath(new URL('../../deploy/tutti.service', import.meta.url));
+  const run = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+  if (run('--version').error !== undefined)
+    return ctx.skip('needs systemd: there is no systemd-analyze here');
+  const { status, stdout, stderr } = run('verify', unit);
+  // Where nothing is installed, that is all there is to say.
+  const complaints = `${stdout}${stderr}`
+    .split('\n')
+    .filter((line) => line !== '' && !line.includes('not executable'));
+  expect([status === 0 || complaints.length === 0, complaints]).toEqual([true, []]);
+  const { stdout: exposed } = run('security', '--offline=true', '--no-pager', unit);
+  const score = Number(/exposure level for tutti\.service: ([\d.]+)/.exec(exposed)?.[1]);
+  expect(score).toBeLessThan(4);
 });
 
 describe('the chart', () => {
