@@ -1,13 +1,8 @@
 import { systemRandom, type SeededRandom } from '@tutti/base';
-import {
-  decodeCoordinatorMessage,
-  decodeReply,
-  encodeMessage,
-  helloDigest,
-  PROTOCOL_VERSION,
-} from '@tutti/protocol';
+import { decodeCoordinatorMessage, decodeReply } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { io } from 'socket.io-client';
+import { greetingFor } from '../wire/greeting.ts';
 import { nextMessage, nextPacket, nextValues } from './messages.ts';
 
 /** Somebody on a socket who says anything. */
@@ -36,12 +31,11 @@ export function openStranger(url: string, greets: boolean): Stranger {
     const message = decodeCoordinatorMessage(bytes);
     if (message.type === 'describe') attempt = message.description.attempt;
     if (message.type !== 'challenge' || !greets) return;
-    const digest = helloDigest(message.nonce, 'films', message.coordinatorKey, nodeCrypto);
-    const hello = encodeMessage({
-      ...{ type: 'hello', protocol: PROTOCOL_VERSION, task: 'films', identityKey: identity.publicKey },
-      signature: nodeCrypto.sign(digest, identity.secretKey),
-    });
-    socket.emit('m', hello, (reply: unknown) => (welcome ||= decodeReply(reply).type === 'welcome'));
+    socket.emit(
+      'm',
+      greetingFor(message, identity),
+      (reply: unknown) => (welcome ||= decodeReply(reply).type === 'welcome'),
+    );
   });
   const connected = async (): Promise<boolean> => {
     if (socket.connected) return true;

@@ -1,13 +1,8 @@
 import { systemRandom } from '@tutti/base';
-import {
-  decodeCoordinatorMessage,
-  decodeReply,
-  encodeMessage,
-  helloDigest,
-  PROTOCOL_VERSION,
-} from '@tutti/protocol';
+import { decodeCoordinatorMessage, decodeReply } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { io, type Socket } from 'socket.io-client';
+import { greetingFor } from '../wire/greeting.ts';
 
 const random = systemRandom();
 
@@ -25,11 +20,7 @@ export async function openStranger(url: string): Promise<Socket> {
   socket.connect();
   const message = decodeCoordinatorMessage(await challenge);
   if (message.type !== 'challenge') throw new Error('no challenge');
-  const digest = helloDigest(message.nonce, 'films', message.coordinatorKey, nodeCrypto);
-  const hello = encodeMessage({
-    ...{ type: 'hello', protocol: PROTOCOL_VERSION, task: 'films', identityKey: identity.publicKey },
-    signature: nodeCrypto.sign(digest, identity.secretKey),
-  });
+  const hello = greetingFor(message, identity);
   const reply = decodeReply(await new Promise((resolve) => socket.emit('m', hello, resolve)));
   if (reply.type !== 'welcome') throw new Error(reply.type);
   return socket;
