@@ -9,10 +9,10 @@ import type { Answer, Delivery, GroupKey } from './thread.ts';
  * Messages handed to a thread in one go: large enough to be cheap, small enough for a moving progress bar. Devices that are
  * told one and the same share it in a batch: it crosses to the thread once.
  */
-const BATCH = 32;
+const BATCH = 128;
 
 /** Batches that a thread has at a time: it works on one while the answers to another are passed on. */
-const IN_FLIGHT = 2;
+const IN_FLIGHT = 4;
 
 /** Carries messages between the coordination engine and the devices in threads, and knows when nothing is on its way. */
 export interface Mailroom {
