@@ -130,7 +130,7 @@ describe('where something is missing or broken', () => {
     const page = await openPage(stage.context, `${stage.site.url}/no-worker`);
     await page.route('**/in-page.js', (route) => route.abort());
     await expect(openInPage(page, asked(stage.federation.url))).rejects.toThrow(
-      /\/sdk\/in-page\.js does not load: it belongs beside the SDK/,
+      /\/sdk\/in-page\.js loads: both belong beside the SDK/,
     );
   });
 

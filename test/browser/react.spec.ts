@@ -43,5 +43,26 @@ describe('a React app', () => {
     await expect.poll(held).toBe(0);
     await page.locator('#toggle').click();
     await expect.poll(() => films.count()).toBe(3);
+
+    // What was forgotten is nowhere on the page any more.
+    await page.locator('#forget').click();
+    await expect.poll(() => films.count()).toBe(0);
+    expect(await page.locator('main main').getAttribute('data-updates')).toBeNull();
+    expect(await status.textContent()).toBe('');
+  });
+
+  it('may give the panel its recommender before the element is defined', async () => {
+    const page = await openPage(stage.context, stage.site.url);
+    const text = await page.evaluate(`(async () => {
+      const panel = document.createElement('tutti-receipts');
+      document.body.append(panel);
+      const text = 'On Monday your device added to a sum.';
+      panel.recommender = { receipts: async () => ({ total: { updates: 1, bytes: 9 }, list: [{ text }] }), on: () => () => {} };
+      (await import('/sdk/shelf.js')).defineReceiptsElement();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return panel.shadowRoot.querySelector('section').textContent;
+    })()`);
+    expect(text).toContain('This device took part once.');
+    expect(text).toContain('On Monday your device added to a sum.');
   });
 });

@@ -4,6 +4,8 @@ import type { RecommenderOptions } from '@tutti/client-browser';
 import { createElement as h, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
+export { defineReceiptsElement };
+
 /** A small app on the hooks: a list, a consent switch, the receipt panel. */
 function Shelf({ options }: { options: RecommenderOptions }) {
   const { tutti, consent, problem } = useRecommender(options);
@@ -23,6 +25,7 @@ function Shelf({ options }: { options: RecommenderOptions }) {
       items.map(({ item }) => h('button', { key: item, className: 'film', onClick: () => like(item) }, item)),
     ),
     h('button', { id: 'join', onClick: () => void tutti?.consent.grant() }, 'Take part'),
+    h('button', { id: 'forget', onClick: () => void tutti?.forget() }, 'Forget me'),
     h('tutti-receipts', { ref: panel }),
   );
 }

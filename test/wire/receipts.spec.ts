@@ -54,4 +54,27 @@ describe('what left a device', () => {
     expect([connections, (await shy.receipts()).total]).toEqual([1, total]);
     expect(await shy.consent.state()).toBe('withdrawn');
   });
+
+  it('is told of a round that was left in the middle as soon as it was left', async () => {
+    federation = await openWireFederation(wireConfig({ rounds: 50 }));
+    const clients = await people(federation, 5);
+    const fickle = await federation.client('fickle', FILMS.slice(0, 9), { consent: 'ask' });
+    await fickle.consent.grant();
+    let withdrawn: Promise<void> | undefined;
+    const withdraw = async (): Promise<void> => {
+      // Not before its update begins to leave.
+      await expect.poll(async () => (await fickle.receipts()).list.length, { interval: 1 }).toBe(1);
+      await fickle.consent.withdraw();
+    };
+    fickle.on('phase', ({ phase }) => {
+      if (phase === 'relay-shares') withdrawn ??= withdraw();
+    });
+    await federation.run([...clients, fickle], () => withdrawn !== undefined);
+    await withdrawn;
+    const { total, list } = await fickle.receipts();
+    expect(total.updates).toBe(1);
+    // Where the others were quick its round had ended by then.
+    expect(list.map(({ outcome }) => outcome).join()).toMatch(/^(left|committed)$/);
+    expect(list[0]?.bytes).toBeGreaterThan(500);
+  });
 });

@@ -90,6 +90,8 @@ export interface BrowserRecommender extends AsyncDisposable {
   /** Stops in every tab, and removes everything that is kept here. It is of no more use then. */
   forget(options?: Waiting): Promise<void>;
   close(): Promise<void>;
+  /** Aborts when it is closed or forgotten here: it is of no more use then. */
+  readonly closed: AbortSignal;
 }
 
 /** A room, and what ends it. */
@@ -148,6 +150,10 @@ class Facade implements BrowserRecommender {
       token && carry(token),
     );
     valueOf(await raced(opening, [signal]));
+  }
+
+  get closed(): AbortSignal {
+    return this.#over.signal;
   }
 
   on: BrowserRecommender['on'] = (type, listener) => this.#listeners.on(type, listener);

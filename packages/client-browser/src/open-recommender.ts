@@ -124,7 +124,10 @@ async function roomInPage(): Promise<Room> {
   try {
     file = (await import(/* webpackIgnore: true */ /* @vite-ignore */ href)) as typeof import('./in-page.ts');
   } catch (cause) {
-    throw new EnvironmentError(`${href} does not load: it belongs beside the SDK`, { cause });
+    throw new EnvironmentError(
+      `neither worker.js nor ${href} loads: both belong beside the SDK, and without a network the browser must have them in a cache`,
+      { cause },
+    );
   }
   const room = file.roomInPage();
   if (room === undefined)

@@ -50,6 +50,13 @@ function elementClass(): CustomElementConstructor {
     }
 
     connectedCallback(): void {
+      // A page may have set it before the element was defined; it stands before the setter then.
+      const early = Object.getOwnPropertyDescriptor(this, 'recommender') as
+        { value?: ReceiptSource } | undefined;
+      if (early !== undefined) {
+        Reflect.deleteProperty(this, 'recommender');
+        this.recommender = early.value;
+      }
       if (this.shadowRoot === null) this.#draw(this.attachShadow({ mode: 'open' }));
       this.#listen();
     }
@@ -82,8 +89,14 @@ function elementClass(): CustomElementConstructor {
 
     async #show(): Promise<void> {
       const receipts = await this.#source?.receipts();
-      const list = receipts?.list.slice(0, MOST_SHOWN) ?? [];
-      const updates = receipts?.total.updates ?? 0;
+      // Of nobody nothing is known.
+      if (receipts === undefined) {
+        this.#summary.textContent = '';
+        this.#list.replaceChildren();
+        return;
+      }
+      const list = receipts.list.slice(0, MOST_SHOWN);
+      const { updates } = receipts.total;
       this.#summary.textContent =
         updates === 0
           ? 'Nothing that you did here has left this device.'

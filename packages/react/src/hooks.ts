@@ -33,6 +33,9 @@ export function useRecommender(options: RecommenderOptions): OpenedRecommender {
     const opening = openRecommender({ ...options, signal: over.signal });
     opening.then(
       async (tutti) => {
+        tutti.closed.addEventListener('abort', () =>
+          setOpened((now) => (now.tutti === tutti ? CLOSED : now)),
+        );
         tutti.on('consent', ({ state }) => setOpened((before) => ({ ...before, consent: state })));
         const consent = await tutti.consent.state().catch(() => undefined);
         if (!over.signal.aborted) setOpened({ tutti, consent, problem: undefined });
@@ -54,41 +57,55 @@ export function useRecommender(options: RecommenderOptions): OpenedRecommender {
 /** A list, and how it is asked for again. */
 export interface Recommendations {
   readonly items: readonly Recommendation[];
+  /** Why there is no newer list, such as a network that is away. */
+  readonly problem: Error | undefined;
   /** After something was recorded. */
   readonly reload: () => void;
 }
 
-/** The best items for the person; asked for again after each round that the device took part in. */
+/**
+ * The best items for the person; asked for again after each round that the device took part in, and where the options say something
+ * else than before.
+ */
 export function useRecommendations(
   tutti: BrowserRecommender | undefined,
-  { k = 10, exclude }: RecommendOptions = {},
+  options: RecommendOptions = {},
 ): Recommendations {
-  const [items, setItems] = useState<readonly Recommendation[]>([]);
+  const [list, setList] = useState<Omit<Recommendations, 'reload'>>({ items: [], problem: undefined });
   const [asked, setAsked] = useState(0);
-  const left = exclude?.join('\n') ?? '';
+  // Options are written in place, so that they are another object at each render.
+  const wanted = JSON.stringify(options);
   useEffect(() => {
-    if (tutti === undefined) return undefined;
+    if (tutti === undefined) {
+      setList({ items: [], problem: undefined });
+      return undefined;
+    }
     const over = new AbortController();
     const ask = (): void =>
-      void tutti
-        .recommend({ k, exclude: left === '' ? [] : left.split('\n'), signal: over.signal })
-        .then(setItems)
-        .catch(() => undefined);
+      void tutti.recommend({ ...(JSON.parse(wanted) as RecommendOptions), signal: over.signal }).then(
+        (items) => setList({ items, problem: undefined }),
+        (problem: Error) => {
+          if (!over.signal.aborted) setList((before) => ({ ...before, problem }));
+        },
+      );
     ask();
     const unlisten = tutti.on('round', ask);
     return () => {
       over.abort();
       unlisten();
     };
-  }, [tutti, k, left, asked]);
-  return { items, reload: useCallback(() => setAsked((times) => times + 1), []) };
+  }, [tutti, wanted, asked]);
+  return { ...list, reload: useCallback(() => setAsked((times) => times + 1), []) };
 }
 
 /** What left the device; undefined until it is known. */
 export function useReceipts(tutti: BrowserRecommender | undefined): Receipts | undefined {
   const [receipts, setReceipts] = useState<Receipts>();
   useEffect(() => {
-    if (tutti === undefined) return undefined;
+    if (tutti === undefined) {
+      setReceipts(undefined);
+      return undefined;
+    }
     const over = new AbortController();
     const read = (): void =>
       void tutti

@@ -3,7 +3,7 @@ import type { RoundDescription } from '@tutti/protocol';
 import type { ClientStore } from '../ports.ts';
 
 /** How an attempt ended that a device sent something to. */
-export type ReceiptOutcome = 'committed' | 'aborted' | 'not-included' | 'left' | 'unknown';
+export type ReceiptOutcome = 'committed' | 'aborted' | 'not-included' | 'left' | 'running' | 'unknown';
 
 /** What left a device in one attempt. */
 export interface Receipt {
@@ -20,7 +20,10 @@ export interface Receipt {
   readonly cohort: number | null;
   /** Fewest people that the sum can be over, which the device checked. */
   readonly atLeast: number;
-  /** `left`: this device ended it, by closing or without consent. `unknown`: it did not see the end. */
+  /**
+   * `not-included`: the sum was made without it. `left`: this device ended it, by closing or without consent. `running`: it goes on.
+   * `unknown`: this device did not see the end.
+   */
   readonly outcome: ReceiptOutcome;
   /** ε of everything that this device sent so far, by its own count; null where no noise bounds it. */
   readonly epsilon: number | null;
@@ -43,6 +46,8 @@ export interface ReceiptBook {
   /** An attempt is over: what its messages came to is kept. @returns its receipt, where an update left. */
   end(attempt: number, ending: Pick<Receipt, 'cohort' | 'outcome' | 'epsilon'>): Promise<Receipt | undefined>;
   all(): Promise<Receipts>;
+  /** Attempts that messages left in and that are not over. */
+  running(): number[];
 }
 
 interface Kept {
@@ -65,6 +70,12 @@ export function openReceiptBook(store: ClientStore): ReceiptBook {
   const ofAttempt = new Map<number, number>();
   let loose = 0;
   const read = async (): Promise<Kept> => decodeReceipts(await store.get(RECEIPTS));
+  const asOfNow = (receipt: Receipt): Receipt => {
+    const bytes = ofAttempt.get(receipt.attempt);
+    return bytes === undefined || receipt.outcome !== 'unknown'
+      ? receipt
+      : { ...receipt, bytes, outcome: 'running' };
+  };
   const keep = (kept: Kept): Promise<void> => store.set(RECEIPTS, utf8(JSON.stringify(kept)));
   return {
     async begin(receipt) {
@@ -93,9 +104,10 @@ export function openReceiptBook(store: ClientStore): ReceiptBook {
       const { updates, bytes, list } = await read();
       return {
         total: { updates, bytes: bytes + loose + [...ofAttempt.values()].reduce((sum, one) => sum + one, 0) },
-        list: list.map((receipt) => ({ ...receipt, text: receiptText(receipt) })),
+        list: list.map(asOfNow).map((receipt) => ({ ...receipt, text: receiptText(receipt) })),
       };
     },
+    running: () => [...ofAttempt.keys()],
   };
 }
 
@@ -125,6 +137,10 @@ export function receiptText(receipt: Receipt): string {
       return `On ${day} your device ${what} a sum over ${people}. ${hidden} ${epsilonText(receipt)}`;
     case 'unknown':
       return `On ${day} your device took part in a sum over ${people}, and did not see how it ended. ${hidden}`;
+    case 'running':
+      return `Your device takes part in a round that goes on now. ${hidden}`;
+    case 'not-included':
+      return `On ${day} your device took part in a round whose sum was made without it. ${hidden}`;
     case 'left':
       return `On ${day} your device left a round that it had begun. ${hidden}`;
     default:

@@ -271,7 +271,13 @@ export class Recommender {
       usualMs: () => options.engine.usualMs(known.task.layoutHash),
       ...given({ backOff, answerEveryMs }),
     });
-    await participation.run({ signal }).finally(() => (this.#device = undefined));
+    try {
+      await participation.run({ signal });
+    } finally {
+      this.#device = undefined;
+      for (const attempt of this.#receipts.running())
+        await this.#closeReceipt(attempt, { outcome: 'left', cohort: null }, device).catch(() => undefined);
+    }
   }
 
   #deviceOf({ identity, id, task, model, catalogue, tables, channels }: Known): Device {
@@ -295,19 +301,22 @@ export class Recommender {
     this.options.onEvent(event);
     // This turn ends, and the next one begins with learning the task anew.
     if (event.type === 'declined' && event.reason === 'wrong-model') this.#known = undefined;
-    if (event.type === 'round' || event.type === 'declined')
-      void this.#closeReceipt(event, device).catch(() => undefined);
+    if (event.type === 'round' || event.type === 'declined') {
+      const ending =
+        event.type === 'round'
+          ? { outcome: event.outcome, cohort: event.survivors }
+          : { outcome: 'left' as const, cohort: null };
+      void this.#closeReceipt(event.attempt, ending, device).catch(() => undefined);
+    }
   }
 
   async #closeReceipt(
-    event: Extract<ParticipationEvent, { type: 'round' | 'declined' }>,
+    attempt: number,
+    ending: Pick<Receipt, 'outcome' | 'cohort'>,
     device: Device,
   ): Promise<void> {
-    const receipt = await this.#receipts.end(event.attempt, {
-      cohort: event.type === 'round' ? event.survivors : null,
-      outcome: event.type === 'round' ? event.outcome : 'left',
-      epsilon: (await device.privacy()).epsilon,
-    });
+    const { epsilon } = await device.privacy();
+    const receipt = await this.#receipts.end(attempt, { ...ending, epsilon });
     if (receipt !== undefined)
       this.options.onEvent({ type: 'receipt', receipt: { ...receipt, text: receiptText(receipt) } });
   }
