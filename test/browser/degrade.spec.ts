@@ -227,8 +227,15 @@ describe('where something is missing or broken', () => {
     await inPage(second, (tutti) => tutti.forget());
     const nothing = { databases: [], locks: 0, caches: [], stored: 0 };
     await expect.poll(() => traces(first), { timeout: 3_000 }).toEqual(nothing);
-    await expect(inPage(first, (tutti) => tutti.recommend())).rejects.toThrow(/forgotten/);
-    await expect(inPage(second, (tutti) => tutti.history())).rejects.toThrow(/closed/);
+    await expect.poll(() => inPage(first, async (tutti) => tutti.closed.aborted)).toBe(true);
+    await expect(inPage(first, (tutti) => tutti.recommend())).rejects.toThrow(
+      'this recommender is forgotten, in another tab; open another one',
+    );
+    await expect(inPage(second, (tutti) => tutti.history())).rejects.toThrow(
+      'this recommender is forgotten; open another one',
+    );
+    await expect.poll(() => first.workers()).toEqual([]);
+    expect(await warningsIn(first)).toEqual([]);
     expect(await traces(second)).toEqual(nothing);
   });
 

@@ -90,7 +90,7 @@ export interface BrowserRecommender extends AsyncDisposable {
   /** Stops in every tab, and removes everything that is kept here. It is of no more use then. */
   forget(options?: Waiting): Promise<void>;
   close(): Promise<void>;
-  /** Aborts when it is closed or forgotten here: it is of no more use then. */
+  /** Aborts when it is closed, or forgotten in any tab: it is of no more use then. */
   readonly closed: AbortSignal;
 }
 
@@ -181,7 +181,7 @@ class Facade implements BrowserRecommender {
 
   async forget(waiting: Waiting = {}): Promise<void> {
     await this.#ask('forget', undefined, waiting);
-    this.#end();
+    this.#end('forgotten');
   }
 
   async close(): Promise<void> {
@@ -194,9 +194,9 @@ class Facade implements BrowserRecommender {
     return this.close();
   }
 
-  #end(): void {
+  #end(how = 'closed'): void {
     this.#unwatch();
-    this.#over.abort(new UsageError('this recommender is closed'));
+    this.#over.abort(new UsageError(`this recommender is ${how}; open another one`));
     this.link.end();
   }
 
@@ -217,6 +217,7 @@ class Facade implements BrowserRecommender {
       else this.options.onWarning(event);
     }
     this.#listeners.emit(event);
+    if (event.type === 'forgotten') this.#end('forgotten, in another tab');
   }
 }
 

@@ -103,7 +103,10 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
   const tabs = openTabs(name, {
     recorded: () => core.history.refresh(),
     consent: (state) => core.consentChanged(state),
-    forgotten: () => void core.forget().catch(() => undefined),
+    forgotten: () =>
+      void forget()
+        .catch(() => undefined)
+        .then(() => parts.hear({ type: 'forgotten' })),
   });
   const takesPart = store !== undefined && tabs !== undefined;
   const turns = takesPart ? partTaking(core, store, tabs, warn) : NOT_HERE;
@@ -113,6 +116,11 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
     tabs?.close();
     engine.close();
     await store?.close();
+  };
+  const forget = async (): Promise<void> => {
+    await turns.stop();
+    await core.forget();
+    await closeAll();
   };
   const open = (): Recommender => {
     if (gone) throw new UsageError('this recommender was forgotten; open another one');
@@ -143,9 +151,7 @@ export async function openHost(settings: Settings, parts: HostParts): Promise<Ho
       stop: () => turns.stop(),
       async forget() {
         tabs?.tell({ type: 'forgotten' });
-        await turns.stop();
-        await core.forget();
-        await closeAll();
+        await forget();
       },
       close: closeAll,
     },

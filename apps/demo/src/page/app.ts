@@ -68,6 +68,11 @@ export async function openApp(
 
   async function begin(): Promise<void> {
     const opened = await open();
+    opened.on('forgotten', () => {
+      tutti = undefined;
+      happen({ type: 'forgotten' });
+      begin().catch(warn);
+    });
     tutti = await opened.refresh().then(
       () => opened,
       (error: unknown) => (isOtherCoordinator(error) ? moved(opened) : opened),

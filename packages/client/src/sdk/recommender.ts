@@ -30,6 +30,8 @@ export type RecommenderEvent =
   | { readonly type: 'consent'; readonly state: ConsentState }
   /** Something left this device, and the attempt it left in is over. */
   | { readonly type: 'receipt'; readonly receipt: Receipt & { readonly text: string } }
+  /** Everything was forgotten, in another tab of a browser: this recommender is of no more use. */
+  | { readonly type: 'forgotten' }
   /** Something is not as it should be, and what is done about it. `code` is stable. */
   | { readonly type: 'warning'; readonly code: string; readonly message: string };
 
