@@ -16,12 +16,6 @@ import { headOf } from './words.ts';
 /** How long a task that could not be opened here is left to others, in milliseconds. */
 const FAILED_MS = 10_000;
 
-/** How long a task that was let go of for another owner is left to it, in milliseconds. */
-const SHARED_MS = 10_000;
-
-/** A task that came back, because the other owner cannot run it, is not let go of again for so long, in milliseconds. */
-const SHARED_AGAIN_MS = 600_000;
-
 /** What runs tasks in a process. */
 export interface Owner {
   /** The tasks that are run here, each with the epoch of its lease. */
@@ -69,9 +63,6 @@ export function openOwner(options: OwnerOptions): Owner {
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let looking: Promise<void> = Promise.resolve();
-  const sharedUntil = new Map<string, number>();
-  /** A task that is being let go of for another owner. */
-  let sharing: Promise<void> | undefined;
 
   answerGateways(bus, tasks);
 
@@ -93,36 +84,11 @@ export function openOwner(options: OwnerOptions): Owner {
     // After a pause of ours nothing is known of what others did meanwhile.
     if (nowMs - lookedAt > timing.leaseMs / 2) watched.clear();
     lookedAt = nowMs;
-    shareOut();
     for (const [name, config] of configs) {
       const view = views.get(name);
       if (tasks.has(name) || closed || (notBefore.get(name) ?? 0) > performance.now()) continue;
       if (view === undefined || view.isFree || hasLapsed(view, nowMs)) await take(config, view);
     }
-  }
-
-  /** Lets one task go, between its attempts, where another owner has two fewer: it finds it free, and takes it. */
-  function shareOut(): void {
-    const others = [...members.alive].filter(
-      ([node, { roles }]) => node !== members.self && roles.includes('owner'),
-    );
-    const fewest = Math.min(...others.map(([, card]) => Object.keys(card.tasks).length));
-    const nowMs = performance.now();
-    const name = [...tasks.keys()].findLast((task) => nowMs >= (sharedUntil.get(task) ?? 0));
-    if (name === undefined || tasks.size < fewest + 2 || sharing !== undefined) return;
-    // In its own time: an attempt that is going on ends first, and leases are renewed meanwhile.
-    notBefore.set(name, Number.POSITIVE_INFINITY);
-    sharedUntil.set(name, nowMs + SHARED_AGAIN_MS);
-    sharing = (async () => {
-      await tasks.get(name)?.drain();
-      await letGo(name);
-      await members.beat();
-    })()
-      .catch((error: unknown) => options.onProblem(name, asError(error)))
-      .finally(() => {
-        notBefore.set(name, performance.now() + SHARED_MS);
-        sharing = undefined;
-      });
   }
 
   function hasLapsed(view: LeaseView, nowMs: number): boolean {
