@@ -5,7 +5,7 @@
  * q·Wq + (p ∘ q)·Wpq = q·M with M = Wq + diag(p)·Wpq. The host lays out the memory and sets the pointers; matrices have whole
  * vectors in each row, padded with zeros that stay zero.
  */
-import { ADD, LAYER, multiply, SET, transpose } from './gemm';
+import { FROM, LAYER, multiply, SET, transpose } from './gemm';
 import { expOfNegative, log1pOfUnit } from './math';
 import { bytesOf, copyRow, getF32, getI32, setF32, subtractRow, sumOf } from './memory';
 
@@ -121,7 +121,7 @@ function prepare(): void {
   const columns = bytesOf(layer(0, PADDED));
   const bias = <usize>layer(0, BIAS);
   memory.copy(bias, w + firstBias, columns);
-  multiply(person + bytesOf(deepFrom), 0, 4, w + personKernel, columns, bias, columns, 1, layer(0, PADDED) >> 2, deepSize, ADD, 0);
+  multiply(person + bytesOf(deepFrom), 0, 4, w + personKernel, columns, bias, columns, 1, layer(0, PADDED) >> 2, deepSize, FROM, bias);
   if (products == 0) return;
   const merged = <usize>layer(0, KERNEL);
   for (let i = 0; i < deepSize; i++) {
