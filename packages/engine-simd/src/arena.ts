@@ -9,7 +9,7 @@ export interface Arena {
   readonly end: Address;
 }
 
-/** Some bytes at the beginning stay free: a place of 0 is a mistake. */
+/** Some bytes at the beginning stay free for the kernel's constants; a place of 0 is a mistake. */
 const FIRST = 64;
 
 /**
