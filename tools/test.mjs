@@ -39,10 +39,11 @@ async function wholeTree(name, command, args) {
     cwd: ROOT,
     env: plainEnvironment(),
     limitMs: 5 * MINUTE,
+    quiet: true,
   });
   return code === 0 && !output.includes('The rule will be skipped')
-    ? { passed: 1, failed: [] }
-    : { passed: 0, failed: [`${name} (exit ${code})`] };
+    ? { passed: 1, failed: [], output }
+    : { passed: 0, failed: [`${name} (exit ${code})`], output };
 }
 
 /** The build of each project that has one is one check. */
@@ -72,12 +73,9 @@ async function tool(file) {
   });
   const lines = output.trimEnd().split('\n');
   try {
-    const counts = JSON.parse(lines.at(-1));
-    process.stdout.write(`${lines.slice(0, -1).join('\n')}\n`);
-    return counts;
+    return { ...JSON.parse(lines.at(-1)), output: lines.slice(0, -1).join('\n') };
   } catch {
-    process.stdout.write(output);
-    return { passed: 0, failed: [`tools/${file} (exit ${code})`] };
+    return { passed: 0, failed: [`tools/${file} (exit ${code})`], output };
   }
 }
 
@@ -93,7 +91,7 @@ async function tests(only) {
       '--reporter=./tools/count-reporter.mjs',
     ];
     const env = plainEnvironment({ TUTTI_COUNTS: file });
-    const { code } = await run(bin('vitest'), [...args, ...only], { cwd: ROOT, env, limitMs: 15 * MINUTE });
+    const { code } = await run(bin('vitest'), [...args, ...only], { cwd: ROOT, env, limitMs: 30 * MINUTE });
     const counts = readCounts(file);
     if (counts.passed + counts.failed.length + counts.skipped.length === 0)
       counts.failed.push('vitest ran no test');
@@ -128,6 +126,7 @@ async function step(name, check) {
   try {
     const counts = await check();
     add(counts);
+    if (counts.output) console.log(counts.output.trimEnd());
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
     console.log(`=== ${name}: ${counts.passed} passed, ${counts.failed.length} failed, ${seconds} s`);
   } catch (error) {
@@ -154,11 +153,13 @@ const at = process.argv.indexOf('--only');
 const only = at === -1 ? [] : process.argv.slice(at + 1);
 if (at === -1) {
   await step('build of every project', builds);
+  // One core is enough for each, and lint takes as long as the others together.
+  const lint = wholeTree('lint', 'eslint', ['.']);
   await step('types', () => wholeTree('types', 'tsc', ['-p', 'tsconfig.json']));
-  await step('lint', () => wholeTree('lint', 'eslint', ['.']));
   await step('documentation', () => tool('check-docs.mjs'));
   await step('public surface', () => tool('check-packages.mjs'));
   await step('format (npx prettier --write .)', () => wholeTree('format', 'prettier', ['--check', '.']));
+  await step('lint', () => lint);
 }
 await step('tests', () => tests(only));
 close();

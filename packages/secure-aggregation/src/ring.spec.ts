@@ -77,7 +77,7 @@ describe('a secure sum whose words travel as 24 bits', () => {
           ),
         );
       }),
-      { numRuns: 15, seed: 24 },
+      { numRuns: 10, seed: 24 },
     );
   }, 120_000);
 });
