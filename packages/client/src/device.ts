@@ -4,7 +4,6 @@ import {
   EnvironmentError,
   fromHex,
   given,
-  keepLocal,
   type LocalOnly,
   wipe,
 } from '@tutti/base';
@@ -20,7 +19,6 @@ import {
   type RoundAbortReason,
 } from '@tutti/protocol';
 import {
-  abandon,
   advertiseKeys,
   answerSigned,
   answerUnmask,
@@ -31,16 +29,16 @@ import {
   signSurvivors,
   smallestGroup,
   type ClientEntered,
-  type ClientPhase,
   type Member,
-  type QuantizedInput,
   type RoundDigest,
 } from '@tutti/secure-aggregation';
 import { contribute, type Trained } from './contribution.ts';
-import { localEpsilon, ownEpsilon, participationsOf } from './own-epsilon.ts';
+import { privacyOf, type DevicePrivacy } from './device-privacy.ts';
+import { DeviceRecord } from './device-record.ts';
 import { budgetReason, declineReason, ownDeltaVariance } from './policy.ts';
 import { openPrivacyLedger, partOf, type PrivacyLedger } from './privacy-ledger.ts';
 import type { DeviceMessage, DeviceOptions } from './ports.ts';
+import { beginRunning, endRunning, remember, type Running } from './running.ts';
 import { Vetting } from './vetting.ts';
 import { readSlice, withinRows, type OpenTable } from './slice.ts';
 
@@ -58,44 +56,6 @@ export interface Device {
   /** What taking part has cost this device so far, by its own count. */
   privacy(): Promise<DevicePrivacy>;
 }
-
-/** What a device has spent of its privacy, as it counts it itself: at its policy's δ, unamplified. */
-export interface DevicePrivacy {
-  /**
-   * ε of everything that it sent inputs to, with the noise of those who were in the sums less the assumed colluders; null where a sum
-   * had no noise on everything, so that nothing bounds it. 0 where it took no part.
-   */
-  readonly epsilon: number | null;
-  /** ε of its own noise alone, were everybody else to tell what they know; null where it added none. */
-  readonly localEpsilon: number | null;
-  readonly dpDelta: number;
-  /** Attempts that it sent an input to, less those that are known to have released nothing. */
-  readonly participations: number;
-  /** What its policy allows; null for no limit. */
-  readonly epsilonBudget: number | null;
-  readonly participationCap: number | null;
-}
-
-/** An attempt that this device takes part in. Its secrets are in memory only, so a restart ends it. */
-interface Running {
-  readonly description: RoundDescription;
-  readonly digest: RoundDigest;
-  /** Undefined in a plain attempt. */
-  keys: ClientPhase | undefined;
-  /** Undefined in a plain attempt. */
-  input: QuantizedInput | undefined;
-  /** Pages of the roster that came, in order. */
-  roster: readonly Uint8Array[];
-  /** Members that the coordinator named as survivors; 0 before. */
-  survivors: number;
-  /** The last answer, for a coordinator that asks again. */
-  answered: { readonly to: CoordinatorMessage['type']; readonly messages: readonly DeviceMessage[] };
-}
-
-/** Keys in the store. */
-const LAST_ATTEMPT = 'last-attempt';
-const UNMASK_ANSWERED = 'unmask-answered';
-const VECTOR = 'vector';
 
 /** Creates the device of one person for one task. */
 export function createDevice(options: DeviceOptions): Device {
@@ -124,10 +84,12 @@ class ClientDevice implements Device {
   #ledger: Promise<PrivacyLedger> | undefined;
   readonly #coordinatorKey: Uint8Array;
   readonly #vetting: Vetting;
+  readonly #record: DeviceRecord;
 
   constructor(private readonly options: DeviceOptions) {
     this.#coordinatorKey = fromHex(options.task.coordinatorKey, 'coordinatorKey', 32);
     this.#vetting = new Vetting(options);
+    this.#record = new DeviceRecord(options.store, options.model.localLength);
   }
 
   async handle(message: CoordinatorMessage): Promise<readonly DeviceMessage[]> {
@@ -146,23 +108,11 @@ class ClientDevice implements Device {
   leave(): void {
     const running = this.#running;
     this.#running = undefined;
-    if (running === undefined) return;
-    if (running.keys !== undefined) abandon(running.keys);
-    if (running.input !== undefined) wipe(running.input);
-    wipeAnswers(running.answered.messages);
+    if (running !== undefined) endRunning(running);
   }
 
   async privacy(): Promise<DevicePrivacy> {
-    const { state } = await this.#openLedger();
-    const { dpDelta, assumedColluders: colluders, epsilonBudget, participationCap } = this.options.policy;
-    return {
-      epsilon: finite(ownEpsilon(state, { dpDelta, colluders })),
-      localEpsilon: finite(localEpsilon(state, dpDelta)),
-      dpDelta,
-      participations: participationsOf(state),
-      epsilonBudget: finite(epsilonBudget),
-      participationCap: finite(participationCap),
-    };
+    return privacyOf((await this.#openLedger()).state, this.options.policy);
   }
 
   #openLedger(): Promise<PrivacyLedger> {
@@ -172,7 +122,7 @@ class ClientDevice implements Device {
   async vector({ loaded, rows }: OpenTable): Promise<LocalOnly<Float32Array>> {
     const seeds = this.options.seeds(0);
     const examples = withinRows(await this.options.data(), rows, seeds);
-    return loaded.personalize(await this.#storedVector(), examples, seeds);
+    return loaded.personalize(await this.#record.vector(), examples, seeds);
   }
 
   async #answer(
@@ -203,27 +153,19 @@ class ClientDevice implements Device {
 
   /** Phase 0 and 1: checks the description, trains, and shows this attempt's keys. */
   async #take(description: RoundDescription, signature: Uint8Array): Promise<readonly DeviceMessage[]> {
-    const { crypto, policy, store, task, random } = this.options;
+    const { crypto, policy, task, random } = this.options;
     const digest = roundDigest(description, crypto);
     this.#checkSignature('describe', digest, [], signature);
     const { state } = await this.#openLedger();
     const refusal =
-      declineReason(policy, task, description, await this.#lastAttempt()) ??
+      declineReason(policy, task, description, await this.#record.lastAttempt()) ??
       budgetReason(policy, description, state);
     if (refusal !== undefined) throw new Declined(refusal);
     this.leave();
-    await store.set(LAST_ATTEMPT, u32(description.attempt));
+    await this.#record.entered(description.attempt);
     const token = await this.#vetting.enter(description);
     const table = await this.#open(description);
-    const running: Running = {
-      description,
-      digest,
-      keys: undefined,
-      input: undefined,
-      roster: [],
-      survivors: 0,
-      answered: { to: 'describe', messages: [] },
-    };
+    const running = beginRunning(description, digest);
     // From here on the attempt owns what it comes to, and wipes it when anything below fails.
     this.#running = running;
     const secure = description.protection === 'secure';
@@ -234,7 +176,7 @@ class ClientDevice implements Device {
       ? advertiseKeys({ roundDigest: digest, identity: this.options.identity, random, crypto, ...shown })
       : undefined;
     running.keys = keys?.state;
-    return this.#remember(running, 'describe', [
+    return remember(running, 'describe', [
       { type: 'advertise-keys', attempt: description.attempt, bundle: keys?.bundle ?? NO_BUNDLE },
     ]);
   }
@@ -242,13 +184,12 @@ class ClientDevice implements Device {
   /** This attempt's integers; the vector that came of them is kept. Nothing where the attempt ended meanwhile. */
   async #train(running: Running, table: OpenTable): Promise<Trained | undefined> {
     const { description } = running;
-    const trained = await contribute(this.options, description, table, await this.#storedVector());
+    const trained = await contribute(this.options, description, table, await this.#record.vector());
     if (this.#running !== running) {
       wipe(trained.input);
       return undefined;
     }
-    if (description.purpose === 'train')
-      await this.options.store.set(VECTOR, new Uint8Array(Float32Array.from(trained.local).buffer));
+    if (description.purpose === 'train') await this.#record.keepVector(trained.local);
     return trained;
   }
 
@@ -280,8 +221,7 @@ class ClientDevice implements Device {
     const { state, nonce } = enterCohort(running.keys, concatBytes(...running.roster), rules);
     running.keys = state;
     running.roster = [];
-    if (nonce !== undefined)
-      return this.#remember(running, 'roster', [{ type: 'reveal-nonce', attempt, nonce }]);
+    if (nonce !== undefined) return remember(running, 'roster', [{ type: 'reveal-nonce', attempt, nonce }]);
     return this.#shareWith(running, state, 'roster');
   }
 
@@ -308,7 +248,7 @@ class ClientDevice implements Device {
     running.keys = state;
     await this.#vetting.vet(description, neighbours);
     if (this.#running !== running) return [];
-    return this.#remember(running, to, [{ type: 'share-keys', attempt: description.attempt, shares }]);
+    return remember(running, to, [{ type: 'share-keys', attempt: description.attempt, shares }]);
   }
 
   /** Phase 3. In a plain attempt the integers go as they are. What leaves is counted before it does. */
@@ -330,7 +270,7 @@ class ClientDevice implements Device {
     const { state, masked } = maskInput(running.keys, message.shares, running.input);
     running.keys = state;
     wipe(running.input);
-    return this.#remember(running, 'relay-shares', [
+    return remember(running, 'relay-shares', [
       { type: 'masked-input', attempt: message.attempt, words: masked, wordBits },
     ]);
   }
@@ -341,7 +281,7 @@ class ClientDevice implements Device {
     const trained = await this.#train(running, await this.#open(running.description));
     if (trained === undefined) return [];
     const { input: words, ranges } = trained;
-    return this.#remember(running, 'relay-shares', [
+    return remember(running, 'relay-shares', [
       { type: 'masked-input', attempt, words, ...given({ ranges }), wordBits },
     ]);
   }
@@ -359,12 +299,12 @@ class ClientDevice implements Device {
     if (running.description.mode === 'active') {
       const { state, signature } = signSurvivors(running.keys, survivors, this.options.identity.secretKey);
       running.keys = state;
-      return this.#remember(running, 'survivors', [{ type: 'sign-survivors', attempt, signature }]);
+      return remember(running, 'survivors', [{ type: 'sign-survivors', attempt, signature }]);
     }
     await this.#answerOnce(attempt);
     const { state, reply } = answerUnmask(running.keys, survivors);
     running.keys = state;
-    const answer = this.#remember(running, 'survivors', [{ type: 'unmask', attempt, shares: reply }]);
+    const answer = remember(running, 'survivors', [{ type: 'unmask', attempt, shares: reply }]);
     await this.#countSurvivors(running);
     return answer;
   }
@@ -379,7 +319,7 @@ class ClientDevice implements Device {
     await this.#answerOnce(message.attempt);
     const { state, reply } = answerSigned(running.keys, message.signatures);
     running.keys = state;
-    const answer = this.#remember(running, 'survivor-signatures', [
+    const answer = remember(running, 'survivor-signatures', [
       { type: 'unmask', attempt: message.attempt, shares: reply },
     ]);
     await this.#countSurvivors(running);
@@ -396,8 +336,8 @@ class ClientDevice implements Device {
 
   /** That it answers is stored before the answer leaves: a second U3 gets nothing, also after a restart. */
   async #answerOnce(attempt: number): Promise<void> {
-    if ((await this.#lastAnswered()) >= attempt) throw new Declined('already-answered');
-    await this.options.store.set(UNMASK_ANSWERED, u32(attempt));
+    if ((await this.#record.lastAnswered()) >= attempt) throw new Declined('already-answered');
+    await this.#record.answered(attempt);
   }
 
   /**
@@ -412,18 +352,7 @@ class ClientDevice implements Device {
     if (message.outcome === 'aborted' && MAY_HAVE_OPENED.has(message.reason)) return;
     // A measurement ends as "not included" for everybody, those in its sum too.
     if (message.outcome === 'not-included' && part.purpose === 'evaluate') return;
-    if ((await this.#lastAnswered()) < message.attempt) await ledger.release(message.attempt);
-  }
-
-  #remember(
-    running: Running,
-    to: CoordinatorMessage['type'],
-    messages: readonly DeviceMessage[],
-  ): readonly DeviceMessage[] {
-    // Nobody asks for the answer before: the phase is over.
-    wipeAnswers(running.answered.messages);
-    running.answered = { to, messages };
-    return messages;
+    if ((await this.#record.lastAnswered()) < message.attempt) await ledger.release(message.attempt);
   }
 
   /** A message of a phase is signed over its group and body. */
@@ -445,26 +374,6 @@ class ClientDevice implements Device {
     if (!crypto.verify(phaseDigest(type, digest, body, crypto), signature, this.#coordinatorKey))
       throw new Declined('bad-signature');
   }
-
-  async #lastAttempt(): Promise<number> {
-    const stored = await this.options.store.get(LAST_ATTEMPT);
-    return stored === undefined ? 0 : readU32(stored);
-  }
-
-  /** The newest attempt of which an unmask request was answered. */
-  async #lastAnswered(): Promise<number> {
-    const stored = await this.options.store.get(UNMASK_ANSWERED);
-    return stored === undefined ? 0 : readU32(stored);
-  }
-
-  async #storedVector(): Promise<LocalOnly<Float32Array> | undefined> {
-    const stored = await this.options.store.get(VECTOR);
-    const { localLength } = this.options.model;
-    if (stored === undefined || stored.length !== 4 * localLength) return undefined;
-    const vector = new Float32Array(stored.slice().buffer);
-    // A vector that is no number would never become one again.
-    return vector.every(Number.isFinite) ? keepLocal(vector) : undefined;
-  }
 }
 
 function reasonOf(error: unknown): DeclineReason {
@@ -473,16 +382,6 @@ function reasonOf(error: unknown): DeclineReason {
   // Such as a store that is full.
   return error instanceof EnvironmentError ? 'environment-failed' : 'training-failed';
 }
-
-/** Wipes answers that opened something of an update: the masked input, and shares. */
-function wipeAnswers(messages: readonly DeviceMessage[]): void {
-  for (const message of messages) {
-    if (message.type === 'masked-input') wipe(message.words);
-    if (message.type === 'unmask') wipe(message.shares);
-  }
-}
-
-const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** Members that a bitmap names. */
 const bitsOf = (bitmap: Uint8Array): number =>
@@ -495,12 +394,3 @@ function checkEnoughForNoise({ noise }: RoundDescription, bitmap: Uint8Array): v
 }
 
 const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >>> 8);
-
-function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
-}
-
-const readU32 = (bytes: Uint8Array): number =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);

@@ -11,7 +11,8 @@
  * ```
  */
 export { createDevice } from './device.ts';
-export type { Device, DevicePrivacy } from './device.ts';
+export type { Device } from './device.ts';
+export type { DevicePrivacy } from './device-privacy.ts';
 export { memoryClientStore } from './memory-store.ts';
 export { createParticipation, leavesAfterMs } from './participation.ts';
 export type { Participation, ParticipationEvent, ParticipationOptions } from './participation.ts';

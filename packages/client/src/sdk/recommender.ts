@@ -1,6 +1,7 @@
 import { given, messageOf, secureWords, seededRandom, systemRandom, toHex, UsageError } from '@tutti/base';
 import { clientIdOf, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
-import { createDevice, type Device, type DevicePrivacy } from '../device.ts';
+import { createDevice, type Device } from '../device.ts';
+import type { DevicePrivacy } from '../device-privacy.ts';
 import { createParticipation, type ParticipationEvent } from '../participation.ts';
 import { resolvePolicy, type Policy } from '../policy.ts';
 import type { ClientClock, ClientStore, Conditions, TokenSource, Transport } from '../ports.ts';
