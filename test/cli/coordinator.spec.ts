@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:http';
@@ -77,6 +77,14 @@ describe('the configuration of a coordinator', () => {
     ])
       expect(stderr).toMatch(line);
     expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('is refused where a name would reach what all objects share, and says which', async () => {
+    const odd = join(folder, 'odd.json');
+    writeFileSync(odd, readFileSync(file, 'utf8').replace('"catalogue"', '"__proto__": {}, "catalogue"'));
+    const { code, stderr } = await tutti('coordinator', '--config', odd, '--print-config');
+    expect(code).toBe(2);
+    expect(stderr).toContain('tasks[0].__proto__: names nothing in the configuration');
   });
 });
 

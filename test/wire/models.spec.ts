@@ -146,6 +146,10 @@ describe('models of a task', () => {
         });
         const metrics = await (await fetch(`${federation.url}/metrics`)).text();
         expect(metrics).toContain('tutti_models_judged_total{task="films",verdict="promote"} 1');
+        expect(metrics).toContain('tutti_models_judged_total{task="films",verdict="rollback"} 0');
+        expect(metrics).toMatch(
+          /tutti_model_judged_difference\{task="films",metric="ndcg@10",bound="low"\} -?[\d.e-]+\n/,
+        );
       } finally {
         await federation.close();
       }

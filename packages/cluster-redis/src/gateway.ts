@@ -21,7 +21,7 @@ const LOOK_MS = 50;
 /** What sockets and HTTP talk to: every task, whoever runs it. */
 export interface Gateway extends Omit<Coordination, 'publicKey' | 'addTask'> {
   /** Serves one more task, which somebody created. */
-  addTask(config: Pick<TaskConfig, 'name'>): void;
+  addTask(config: Pick<TaskConfig, 'name' | 'promotion'>): void;
   /** Clients that are in no attempt are to go to another gateway. */
   turnAway(): void;
   membersChanged(lost: readonly NodeId[]): void;
@@ -47,13 +47,14 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
   const emit = (event: CoordinationEvent): void => listeners.forEach((listener) => listener(event));
   const tasks = new Map<string, GatewayTask>();
   const registries = new Map<string, Registry>();
-  function serve(name: string): void {
+  function serve(config: Pick<TaskConfig, 'name' | 'promotion'>): void {
+    const { name } = config;
     const task = new GatewayTask({ name, bus, outbox, store, bounds, emit });
     tasks.set(name, task);
     const { keyPair } = coordination;
-    if (keyPair !== undefined) registries.set(name, gatewayRegistry(name, task, coordination, keyPair));
+    if (keyPair !== undefined) registries.set(name, gatewayRegistry(config, task, coordination, keyPair));
   }
-  for (const { name } of coordination.tasks) serve(name);
+  for (const config of coordination.tasks) serve(config);
   const taskOf = new Map<ClientId, GatewayTask>();
   answerOwners(bus, tasks, (part, { salt, gateways }) =>
     addPadsInPlace(part, { self: bus.self, gateways, salt, secret, crypto }),
@@ -92,10 +93,10 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
     evaluate: async (name) => named(name).evaluate(),
     registry: (name) => registries.get(name),
     setRun: async (name, run, by) => named(name).setRun(run, by),
-    addTask: ({ name }) => {
-      serve(name);
+    addTask: (config) => {
+      serve(config);
       follow();
-      emit({ type: 'task-opened', task: name });
+      emit({ type: 'task-opened', task: config.name });
     },
     subscribe(listener) {
       listeners.add(listener);

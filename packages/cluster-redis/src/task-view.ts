@@ -13,6 +13,8 @@ import type { TaskInfo } from '@tutti/protocol';
 export class TaskView {
   info: TaskInfo | undefined;
   status: TaskStatus | undefined;
+  /** Looks at candidates that were heard of. */
+  looks = 0;
   #rounds: readonly RoundRecord[] = [];
   #work: Promise<unknown> = Promise.resolve();
 
@@ -39,6 +41,7 @@ export class TaskView {
       else if (this.#rounds.length !== status.round) await this.#read();
       this.info = info;
       this.status = status;
+      if (event?.type === 'compared') this.looks++;
       if (event !== undefined) heard(event);
     });
   }

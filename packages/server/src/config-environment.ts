@@ -1,4 +1,4 @@
-import type { Assignment } from './config-sources.ts';
+import { isForbidden, type Assignment } from './config-sources.ts';
 import type { Path } from './paths.ts';
 
 /**
@@ -104,7 +104,7 @@ function inLoose(variants: readonly Schema[], words: readonly string[]): Found |
   const name = words
     .map((word, at) => (at === 0 ? word.toLowerCase() : word[0] + word.slice(1).toLowerCase()))
     .join('');
-  return /^[a-zA-Z]\w*$/.test(name) ? { path: [name], schemas: [{}] } : undefined;
+  return /^[a-zA-Z]\w*$/.test(name) && !isForbidden(name) ? { path: [name], schemas: [{}] } : undefined;
 }
 
 const variantsOf = (schema: Schema): Schema[] => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { configJsonSchema, inspectConfig } from './config.ts';
 import { readEnvironment, variableOf } from './config-environment.ts';
 import { printedConfig, printedLines, withoutPassword } from './config-print.ts';
-import { assignmentsOf, mergeSources } from './config-sources.ts';
+import { assignmentsOf, forbiddenIn, mergeSources } from './config-sources.ts';
 
 const schema = configJsonSchema();
 const read = (environment: Record<string, string>) => readEnvironment(schema, environment);
@@ -86,6 +86,18 @@ describe('a configuration out of several places', () => {
     ) as unknown;
     expect(mergeSources(assignmentsOf(value, 'file')).value).toEqual({});
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
+  });
+
+  it('tells where such names stand, however deep', () => {
+    const value = JSON.parse(
+      '{"constructor": 1, "tasks": [{}, {"model": {"__proto__": {"a": 1}}, "round": {"prototype": {}}}]}',
+    ) as unknown;
+    expect(forbiddenIn(value)).toEqual([
+      ['constructor'],
+      ['tasks', 1, 'model', '__proto__'],
+      ['tasks', 1, 'round', 'prototype'],
+    ]);
+    expect(read({ TUTTI_TASKS_0_MODEL_CONSTRUCTOR: '1' }).unknown).toHaveLength(1);
   });
 
   it('is printed with the origin of each value, without passwords, long lists by their length', () => {

@@ -17,8 +17,18 @@ export interface Merged {
   originOf(path: Path): string | undefined;
 }
 
-/** Names that would reach what all objects share. */
-const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
+const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Whether a name would reach what all objects share: nothing in a configuration has it. */
+export const isForbidden = (name: string | number): boolean => FORBIDDEN.has(String(name));
+
+/** Where such names stand in what somebody wrote; nothing below them is read. */
+export function forbiddenIn(value: unknown, path: Path = []): Path[] {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  const own = isObject ? Object.keys(value).filter(isForbidden) : [];
+  const below = (partsOf(value) ?? []).flatMap(([name, part]) => forbiddenIn(part, [...path, name]));
+  return [...own.map((name) => [...path, name]), ...below];
+}
 
 /** Every value of `value` by itself; a list of plain values is one value, and so is what has nothing in it. */
 export function assignmentsOf(value: unknown, origin: string, path: Path = []): Assignment[] {
@@ -34,7 +44,7 @@ export function partsOf(value: unknown): (readonly [name: string | number, part:
     return isPlain ? undefined : value.map((part: unknown, index) => [index, part] as const);
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  return Object.entries(value).filter(([name]) => !FORBIDDEN.has(name));
+  return Object.entries(value).filter(([name]) => !isForbidden(name));
 }
 
 /** Puts assignments together, the later ones over the earlier. */

@@ -21,7 +21,7 @@ export type { CoordinatorConfig, CoordinatorConfigInput, Inspected } from './con
 export { readEnvironment, variableOf } from './config-environment.ts';
 export { printedConfig, printedLines } from './config-print.ts';
 export type { PrintedValue } from './config-print.ts';
-export { assignmentsOf, mergeSources } from './config-sources.ts';
+export { assignmentsOf, forbiddenIn, mergeSources } from './config-sources.ts';
 export type { Assignment, Merged } from './config-sources.ts';
 export { createCoordinator } from './coordinator.ts';
 export type { Coordinator, CoordinatorOptions } from './coordinator.ts';

@@ -68,7 +68,7 @@ export const LIMITS = [
 export type Limit = (typeof LIMITS)[number];
 
 /** How a candidate can be judged for good. */
-const VERDICTS = ['promote', 'rollback', 'undecided'] as const;
+export const VERDICTS = ['promote', 'rollback', 'undecided'] as const;
 
 /** Every event that can be logged. */
 const EVENTS = {

@@ -1,5 +1,6 @@
 import type { Coordination, CoordinationEvent, Traffic } from '@tutti/coordination';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { VERDICTS } from './log.ts';
 
 /** What a coordinator measures, for Prometheus. Every figure is about many people or about the machine. */
 export interface Metrics {
@@ -71,6 +72,13 @@ function taskMetrics(registry: Registry, coordination: Coordination): (event: Co
   const judged = new Counter(
     of('models_judged_total', 'candidates on channel canary, by verdict', 'verdict'),
   );
+  const difference = new Gauge(
+    of(
+      'model_judged_difference',
+      'the last candidate that was judged less its incumbent: low and high end of the interval, and mean',
+      ...['metric', 'bound'],
+    ),
+  );
   const reported = new Counter(of('clients_reported_total', 'clients in the sum of a committed round'));
   const seconds = new Histogram({
     ...of('round_seconds', 'from the first question to the new model'),
@@ -80,13 +88,20 @@ function taskMetrics(registry: Registry, coordination: Coordination): (event: Co
   const begin = (task: string): void => {
     committed.inc({ task }, 0);
     failures.inc({ task, fatal: 'true' }, 0);
+    // From the start: what only comes to be with the first verdict shows no increase by it.
+    for (const verdict of VERDICTS) judged.inc({ task, verdict }, 0);
   };
   coordination.taskNames.forEach(begin);
   return (event) => {
     const { task } = event;
     if (event.type === 'task-opened') begin(task);
     if (event.type === 'failed') failures.inc({ task, fatal: String(event.fatal) });
-    if (event.type === 'model-judged') judged.inc({ task, verdict: event.verdict });
+    if (event.type === 'model-judged') {
+      const { metric, verdict, low, high, difference: mean } = event;
+      judged.inc({ task, verdict });
+      for (const [bound, value] of Object.entries({ low, mean, high }))
+        difference.set({ task, metric, bound }, value);
+    }
     if (event.type === 'aborted') aborted.inc({ task, reason: event.reason });
     if (event.type !== 'aborted' && event.type !== 'committed') return;
     for (const { phase, count } of event.record.dropped) dropped.inc({ task, phase }, count);

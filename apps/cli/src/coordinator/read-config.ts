@@ -4,6 +4,7 @@ import {
   assignmentsOf,
   configJsonSchema,
   ConfigError,
+  forbiddenIn,
   inspectConfig,
   mergeSources,
   pathText,
@@ -42,16 +43,23 @@ export interface ReadConfig {
  */
 export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
   const { file, environment, options } = sources;
-  const fromFile = file === undefined ? [] : assignmentsOf(await jsonFile(file), file);
+  const inFile = file === undefined ? {} : await jsonFile(file);
+  const fromFile = file === undefined ? [] : assignmentsOf(inFile, file);
   const variables = readEnvironment(configJsonSchema(), environment);
   const given = [...fromFile, ...variables.assignments, ...options];
   const written = mergeSources([...given, ...forEveryTask(given, sources.everyTask)]);
   if (file === undefined && valueAt(written.value, ['tasks']) === undefined)
     throw new CommandError('Say what is recommended: --catalogue FILE, or --config FILE.');
-  const problems: Problem[] = variables.unknown.map((path) => ({
-    path,
-    problem: 'names nothing in the configuration (the variable of listen.port is TUTTI_LISTEN_PORT)',
-  }));
+  const problems: Problem[] = [
+    ...variables.unknown.map((path) => ({
+      path,
+      problem: 'names nothing in the configuration (the variable of listen.port is TUTTI_LISTEN_PORT)',
+    })),
+    ...forbiddenIn(inFile).map((path) => ({
+      path: pathText(path),
+      problem: 'names nothing in the configuration',
+    })),
+  ];
   const baseOf = (path: Path): string =>
     written.originOf(path) === file && file !== undefined ? dirname(file) : '.';
   const value = withFiles(written.value, baseOf);
