@@ -1,6 +1,6 @@
 import { localEpsilon, ownEpsilon, participationsOf } from './own-epsilon.ts';
+import type { DeviceLedger } from './part.ts';
 import type { Policy } from './policy.ts';
-import type { DeviceLedger } from './privacy-ledger.ts';
 
 /** What a device has spent of its privacy, as it counts it itself: at its policy's δ, unamplified. */
 export interface DevicePrivacy {

@@ -31,6 +31,6 @@ export type {
   TokenSource,
   Transport,
 } from './ports.ts';
-export type { Part } from './privacy-ledger.ts';
+export type { Part } from './part.ts';
 export { itemOf } from './slice.ts';
 export type { OpenTable, RoundSlice } from './slice.ts';

@@ -6,7 +6,7 @@ import {
   type Ledger,
   type Release,
 } from '@tutti/privacy';
-import type { DeviceLedger, Part } from './privacy-ledger.ts';
+import type { DeviceLedger, Part } from './part.ts';
 
 /** How a device's own ε is told. */
 export interface OwnAccount {

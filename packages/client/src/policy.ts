@@ -10,7 +10,7 @@ import {
   type IdentityPolicy,
 } from './identity-policy.ts';
 import { ownEpsilon, participationsOf } from './own-epsilon.ts';
-import { partOf, type DeviceLedger } from './privacy-ledger.ts';
+import { partOf, type DeviceLedger } from './part.ts';
 
 /** What a device asks of a round before it takes part. */
 export interface Policy extends IdentityPolicy {

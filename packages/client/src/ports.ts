@@ -3,7 +3,7 @@ import type { LoadedModel, LocalData, Model } from '@tutti/model';
 import type { ClientMessage, CoordinatorMessage, Reply, RoundDescription, TaskInfo } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair, MaskedInput, QuantizedInput, WordBits } from '@tutti/secure-aggregation';
 import type { Policy } from './policy.ts';
-import type { Part } from './privacy-ledger.ts';
+import type { Part } from './part.ts';
 import type { OpenTable, RoundSlice } from './slice.ts';
 
 /** What a device keeps between rounds and restarts. Sealed at rest by the adapters that write to a disk. */

@@ -11,14 +11,9 @@ import type { RoundDescription } from '@tutti/protocol';
 import { describe, expect, it } from 'vitest';
 import { memoryClientStore } from './memory-store.ts';
 import { localEpsilon, ownEpsilon, participationsOf } from './own-epsilon.ts';
+import { partOf, type DeviceLedger, type Part } from './part.ts';
 import { DEFAULT_POLICY, budgetReason, declineReason, ownDeltaVariance, type Policy } from './policy.ts';
-import {
-  EMPTY_DEVICE_LEDGER,
-  openPrivacyLedger,
-  partOf,
-  type DeviceLedger,
-  type Part,
-} from './privacy-ledger.ts';
+import { EMPTY_DEVICE_LEDGER, openPrivacyLedger } from './privacy-ledger.ts';
 
 const account = { dpDelta: 1e-5, colluders: 0 };
 const scale = { delta: 1_000, weight: 64, metric: 64 };

@@ -1,5 +1,12 @@
 import { DecodeError, given, keepLocal, type LocalOnly, type SeededRandom, UsageError } from '@tutti/base';
-import { decodeSlice, modelOfRows, type LoadedModel, type Model, type WholeTable } from '@tutti/model';
+import {
+  decodeSlice,
+  modelOfRows,
+  type LoadedModel,
+  type LocalData,
+  type Model,
+  type WholeTable,
+} from '@tutti/model';
 import {
   POPULARITY_SHARE,
   sliceRows,
@@ -8,7 +15,6 @@ import {
   type RoundDescription,
 } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
-import type { LocalExamples } from './ports.ts';
 
 /** The device's side of public slices: what it checks, and how it trains and ranks with a part of the catalogue's rows. */
 
@@ -68,10 +74,10 @@ export function readSlice(
  * the slice as it was among others of the catalogue, which are drawn anew; where it is outside, nothing is measured.
  */
 export function withinRows(
-  examples: LocalExamples,
+  examples: LocalData,
   rows: Uint32Array | undefined,
   random: SeededRandom,
-): LocalExamples {
+): LocalData {
   if (rows === undefined) return examples;
   const places = Int32Array.from(examples.positives, (item) => positionOf(rows, item));
   const positives = keepLocal(places.filter(isThere));
@@ -84,11 +90,11 @@ export function withinRows(
 }
 
 function heldOutWithin(
-  { item, candidates, ...given }: NonNullable<LocalExamples['heldOut']>,
+  { item, candidates, ...given }: NonNullable<LocalData['heldOut']>,
   positives: Int32Array,
   rows: Uint32Array,
   random: SeededRandom,
-): LocalExamples['heldOut'] {
+): LocalData['heldOut'] {
   const position = positionOf(rows, item);
   const taken = new Set([...positives, position]);
   if (!isThere(position) || rows.length - taken.size < candidates.length) return undefined;

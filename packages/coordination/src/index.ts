@@ -67,7 +67,6 @@ export type { IdentityConfig } from './identity.ts';
 export { LeaseLostError } from './shared-storage.ts';
 export type { LeaseView, SharedStorage, TaskLease } from './shared-storage.ts';
 export { chooseSlice, LARGEST_WHOLE_TABLE } from './slice.ts';
-export type { SliceSize } from './slice.ts';
 export {
   StorageLockedError,
   StorageMissingError,
@@ -80,6 +79,6 @@ export {
 export type { Storage, StorageItem, StoragePlace, StorageSnapshot } from './storage.ts';
 export { Uploads } from './uploads.ts';
 export type { Taken } from './uploads.ts';
-export type { MechanismConfig, NoiseConfig, TaskConfig } from './task-config.ts';
+export type { MechanismConfig, NoiseConfig, SliceSize, TaskConfig } from './task-config.ts';
 export { problemsOfTask } from './task-problems.ts';
 export type { ConfigProblem } from './task-problems.ts';

@@ -26,12 +26,9 @@ import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { contentUpdateOf, type ContentModel, type SumFacts } from './content-model.ts';
 import type { TaskHistory } from './journal.ts';
 import { fetchBlob, type Blobs } from './ports.ts';
-import type { TaskConfig } from './task-config.ts';
+import type { SliceSize, TaskConfig } from './task-config.ts';
 
 /** The coordinator's side of public slices: what travels in a round of a large catalogue, and what becomes of its sum. */
-
-/** R and H: rows of a slice, and those of them that stay for a whole cycle. */
-export type SliceSize = Omit<SliceShape, 'items'>;
 
 /** Largest catalogue that travels whole (secure-aggregation.md §5). */
 export const LARGEST_WHOLE_TABLE = 16_384;

@@ -1,10 +1,13 @@
 import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { Model } from '@tutti/model';
 import type { AdaptiveClipping, Participation } from '@tutti/privacy';
+import type { SliceShape } from '@tutti/protocol';
 import { LARGEST_COMPLETE_GRAPH, type GraphRules, type Mode, type WordBits } from '@tutti/secure-aggregation';
 import type { IdentityConfig } from './identity.ts';
 import type { PromotionPolicy } from './judge.ts';
-import type { SliceSize } from './slice.ts';
+
+/** R and H: rows of a slice, and those of them that stay for a whole cycle. */
+export type SliceSize = Omit<SliceShape, 'items'>;
 
 /** What a task is run with. Every field is checked at once; see `checkTaskConfig`. */
 export interface TaskConfig {

@@ -1,8 +1,8 @@
 import { correlatedSensitivity } from './correlated.ts';
 import { checkDpDelta } from './checks.ts';
 import { analyticGaussianEpsilon } from './gaussian.ts';
-import type { Ledger, Release } from './ledger.ts';
 import { DEFAULT_ORDERS, gaussianRdp, rdpToEpsilon, skellamRdp, type Rdp } from './rdp.ts';
+import type { Ledger, Release } from './release.ts';
 
 /** Against whom: the coordinator sees the sum of one group, readers that of all groups. */
 export type View = 'coordinator' | 'readers';

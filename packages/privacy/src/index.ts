@@ -24,7 +24,7 @@ export { InvalidUpdateError } from './errors.ts';
 export { analyticGaussianDelta, analyticGaussianEpsilon, analyticGaussianSigma } from './gaussian.ts';
 export { unamplifiedEpsilon } from './composition.ts';
 export { createLedger, EMPTY_LEDGER, recordCorrelated, recordRelease } from './ledger.ts';
-export type { CorrelatedRelease, Ledger, Release } from './ledger.ts';
+export type { CorrelatedRelease, Ledger, Release } from './release.ts';
 export { noiseSequence } from './noise-sequence.ts';
 export type { NoiseSequence, RoundDraw } from './noise-sequence.ts';
 export { normalCdf } from './normal.ts';

@@ -6,9 +6,9 @@ import {
   roundRdp,
   unamplifiedEpsilon,
 } from './composition.ts';
-import type { Ledger } from './ledger.ts';
 import { pldEpsilon } from './pld.ts';
 import { subsampledRdp } from './rdp.ts';
+import type { Ledger } from './release.ts';
 
 /** ε at one δ, from two points of view, always side by side. */
 export interface Spent {

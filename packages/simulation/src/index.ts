@@ -36,6 +36,6 @@ export type {
 export { simulate } from './simulate.ts';
 export { tune, tunedOptions } from './tune.ts';
 export type { Settings, Tried, TuneOptions, Tuning } from './tune.ts';
-export { MECHANISMS } from './privacy.ts';
-export type { Mechanism, SimulationPrivacy } from './privacy.ts';
+export { MECHANISMS } from './privacy-options.ts';
+export type { Mechanism, SimulationPrivacy } from './privacy-options.ts';
 export type { PrivacyResult } from './report.ts';

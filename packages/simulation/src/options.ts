@@ -13,7 +13,7 @@ import {
   type WordBits,
 } from '@tutti/secure-aggregation';
 import type { SimulationHosts } from './remote/hosts.ts';
-import { countsEpsilon, type SimulationPrivacy } from './privacy.ts';
+import { countsEpsilon, type SimulationPrivacy } from './privacy-options.ts';
 import type { RoundReport, SimulationProgress } from './report.ts';
 
 /** Which interactions clients train on: what the files call train (validation item included where they include it), or all but validation and test. */

@@ -6,7 +6,8 @@ import { privateClippingNorm, privateStrategy, recommended, summingStrategy, typ
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { simulatedAuthority } from './identity.ts';
 import type { ResolvedOptions, SimulationOptions } from './options.ts';
-import { countsEpsilon, presentShare, privateTask } from './privacy.ts';
+import { presentShare, privateTask } from './privacy.ts';
+import { countsEpsilon } from './privacy-options.ts';
 
 /** The one task of a simulation. */
 export const TASK = 'simulation';

@@ -1,7 +1,7 @@
 import { STRATEGY_DEFAULTS } from '@tutti/aggregation';
 import { UsageError } from '@tutti/base';
 import type { ModelFamily } from '@tutti/model';
-import { countsEpsilon } from './privacy.ts';
+import { countsEpsilon } from './privacy-options.ts';
 import { DEFAULT_ROUNDS, type SimulationOptions } from './options.ts';
 import { trainAndMeasure, type Measurement } from './simulate.ts';
 
