@@ -1,9 +1,9 @@
 import { toHex } from '@tutti/base';
 import { COORDINATOR_KEY, type Coordination, type CoordinationOptions } from '@tutti/coordination';
 import { localUnmasker } from '@tutti/secure-aggregation';
-import { connectCluster, type ConnectionOptions } from './connection.ts';
+import { connectCluster, type ClusterOptions } from './connection.ts';
 import { openGateway, type Gateway } from './gateway.ts';
-import type { Members, Role } from './members.ts';
+import type { Members } from './members.ts';
 import { openOwner, type Owner } from './owner.ts';
 import type { NodeId } from './sealing.ts';
 import { followCreated } from './created.ts';
@@ -11,13 +11,6 @@ import { unmaskByJobs, type JobsUnmasker } from './unmask-jobs.ts';
 
 /** How long a gateway waits at its start for tasks to have an owner, in milliseconds; it goes on without. */
 const FIRST_OWNER_MS = 15_000;
-
-/** What a process needs to be one of a cluster. */
-export interface ClusterOptions extends ConnectionOptions {
-  readonly roles: readonly Exclude<Role, 'worker'>[];
-  /** Hears what goes wrong with a task in this process; another one may do better. */
-  readonly onProblem?: (task: string, error: Error) => void;
-}
 
 /**
  * Runs tasks as one of many processes: what `createCoordinator` of `@tutti/server` takes as `coordinate`. As a gateway it serves the

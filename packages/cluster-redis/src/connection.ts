@@ -2,7 +2,7 @@ import { toHex, type SecureRandom } from '@tutti/base';
 import type { SharedStorage } from '@tutti/coordination';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { openBus, type Bus } from './bus.ts';
-import { EVERYBODY, openMembers, type Card, type Members } from './members.ts';
+import { EVERYBODY, openMembers, type Card, type Members, type Role } from './members.ts';
 import { connectRedis, untilConnected } from './redis.ts';
 import { clusterName, openSealer, type NodeId } from './sealing.ts';
 import { openStreams, type Streams } from './streams.ts';
@@ -21,6 +21,13 @@ export interface ConnectionOptions {
   readonly storage: SharedStorage;
   /** After so long without a sign of life a process counts as gone, and its tasks are taken over, in milliseconds; default 6000. */
   readonly takeOverMs?: number;
+}
+
+/** What a process needs to be one of a cluster. */
+export interface ClusterOptions extends ConnectionOptions {
+  readonly roles: readonly Exclude<Role, 'worker'>[];
+  /** Hears what goes wrong with a task in this process; another one may do better. */
+  readonly onProblem?: (task: string, error: Error) => void;
 }
 
 /** One process among the others. */

@@ -1,5 +1,5 @@
 import { TaskExistsError, type CoordinationOptions, type TaskConfig } from '@tutti/coordination';
-import type { ClusterOptions } from './cluster.ts';
+import type { ClusterOptions } from './connection.ts';
 import type { Timing } from './timing.ts';
 
 /** Tasks that are created while a cluster runs. */

@@ -16,7 +16,7 @@
  * ```
  */
 export { clusterOf } from './cluster.ts';
-export type { ClusterOptions } from './cluster.ts';
+export type { ClusterOptions } from './connection.ts';
 export { AnsweredNoError, NoAnswerError, RedisUnavailableError } from './errors.ts';
 export { openPeers } from './peers.ts';
 export type { PeersOptions, RedisPeers } from './peers.ts';
