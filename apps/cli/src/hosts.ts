@@ -3,6 +3,7 @@ import { systemRandom } from '@tutti/base';
 import type { RedisPeers } from '@tutti/cluster-redis';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import type { SimulationOptions } from '@tutti/simulation';
+import { Option } from 'commander';
 import { CommandError, EXIT } from './exit-codes.ts';
 import type { Screen } from './ui/screen.ts';
 import { VERSION } from './version.ts';
@@ -23,11 +24,30 @@ export async function openHosts(options: {
   return openPeers({ redis, secret, isHost, crypto: nodeCrypto, random: systemRandom() });
 }
 
-/** The workers that devices of a simulation are to live at, where there are to be some. */
+/** What a command line says of workers. */
+export interface WorkersFlags {
+  readonly workers?: number | string;
+  readonly secretFile?: string;
+}
+
+/** @throws {CommandError} where a secret is given for nothing. */
+export function checkWorkers({ workers, secretFile }: WorkersFlags): void {
+  if (secretFile !== undefined && typeof workers !== 'string')
+    throw new CommandError('--secret-file is for --workers redis://…, which is not given');
+}
+
+/** `--secret-file` of commands whose `--workers` may be a Redis. */
+export const secretOption = (): Option =>
+  new Option('--secret-file <file>', 'with redis://…: what seals what travels; workers are given the same');
+
+/** The workers that devices of a simulation are to live at, or that are to rank for people, where there are to be some. */
 export async function hostsOf(
-  { workers, secretFile }: { readonly workers?: number | string; readonly secretFile?: string },
+  { workers, secretFile }: WorkersFlags,
   screen: Screen,
-): Promise<{ hosts?: Pick<SimulationOptions, 'hosts'>; leave(): Promise<void> }> {
+): Promise<{
+  hosts?: Pick<SimulationOptions, 'hosts'>;
+  leave(): Promise<void>;
+}> {
   if (typeof workers !== 'string') return { leave: async () => undefined };
   const peers = await openHosts({ redis: workers, secretFile, isHost: false });
   const onHost = (line: string): void => screen.line(`workers: ${line}`);

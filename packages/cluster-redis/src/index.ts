@@ -18,6 +18,7 @@
 export { clusterOf } from './cluster.ts';
 export type { ClusterOptions } from './connection.ts';
 export { AnsweredNoError, NoAnswerError, RedisUnavailableError } from './errors.ts';
+export type { Job, Jobs } from './jobs.ts';
 export { openPeers } from './peers.ts';
 export type { PeersOptions, RedisPeers } from './peers.ts';
 export { openWorker } from './worker.ts';

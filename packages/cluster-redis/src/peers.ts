@@ -1,4 +1,5 @@
 import { connectWith, type Primitives } from './connection.ts';
+import { openJobs, type Jobs } from './jobs.ts';
 import type { Packet } from './packet.ts';
 import { nodeIdOf, type NodeId } from './sealing.ts';
 
@@ -16,6 +17,8 @@ export interface PeersOptions extends Primitives {
 
 /** Processes that ask each other over Redis; what `simulate` of `@tutti/simulation` takes as the peers of its hosts. */
 export interface RedisPeers {
+  /** How others name this one. */
+  readonly self: string;
   /** Those that do work for others. */
   hosts(): readonly string[];
   onLost(listener: (lost: readonly string[]) => void): void;
@@ -25,6 +28,8 @@ export interface RedisPeers {
   on(kind: string, answer: (from: string, packet: Packet) => Promise<Packet> | Packet): void;
   /** @throws {NoAnswerError} after some seconds. @throws {AnsweredNoError} */
   ask(to: string, kind: string, packet: Packet): Promise<Packet>;
+  /** Jobs of a kind, which any of them may do. */
+  jobs(kind: string): Jobs;
   close(): Promise<void>;
 }
 
@@ -36,7 +41,7 @@ export async function openPeers(options: PeersOptions): Promise<RedisPeers> {
   const { isHost } = options;
   const card = { roles: isHost ? ['worker' as const] : [], tasks: {}, upBytes: 0, downBytes: 0 };
   const connection = await connectWith(options, options, () => card);
-  const { bus, members, streams, self } = connection;
+  const { bus, members, streams, self, name, timing } = connection;
   let listener: (lost: readonly NodeId[]) => void = () => undefined;
   members.onChange((lost) => {
     for (const node of lost) bus.forget(node);
@@ -45,6 +50,7 @@ export async function openPeers(options: PeersOptions): Promise<RedisPeers> {
   streams.start();
   await members.beat();
   return {
+    self,
     hosts: () =>
       [...members.alive].flatMap(([node, { roles }]) =>
         roles.includes('worker') && node !== self ? [node] : [],
@@ -53,6 +59,8 @@ export async function openPeers(options: PeersOptions): Promise<RedisPeers> {
     awayMs: () => members.awayMs(),
     on: (kind, answer) => bus.on(kind, answer),
     ask: async (to, kind, packet) => bus.ask(nodeIdOf(to), kind, packet),
+    jobs: (kind) =>
+      openJobs({ redis: options.redis, queue: `tutti-${name}-${kind}`, lockMs: timing.leaseMs / 2 }),
     close: () => connection.close(),
   };
 }

@@ -9,14 +9,14 @@ export interface ColdStartPoint extends BothMetrics {
   readonly interactions: number;
 }
 
-/** Interactions of the points of a curve. */
-const COUNTS: readonly number[] = [0, 1, 3, 5, 10, 20];
+/** Interactions of the points of a curve, unless others are asked for. */
+export const COLD_START_COUNTS: readonly number[] = [0, 1, 3, 5, 10, 20];
 
 /** People a curve is measured on at most: a standard error of at most 0.016 in HR. */
 const MOST_PEOPLE = 1_000;
 
-/** What a cold-start curve is made from. */
-export interface ColdStartOptions {
+/** What newcomers are ranked for with. */
+export interface NewcomerOptions {
   /** Scores of every item for somebody who touched the items of `history`, with what was learned before: nothing is trained again. */
   readonly scoreHistory: (history: Int32Array, user: number) => Float32Array | Promise<Float32Array>;
   readonly train: TrainingRows;
@@ -24,10 +24,14 @@ export interface ColdStartOptions {
   /** Which of a person's items are told. */
   readonly random: SeededRandom;
   readonly counts?: readonly number[];
+  readonly k?: number;
+}
+
+/** What a cold-start curve is made from. */
+export interface ColdStartOptions extends NewcomerOptions {
   /** People at most, evenly spread; default 1,000. */
   readonly people?: number;
-  readonly k?: number;
-  /** Called after each point with the share that is done. */
+  /** Called after each person with the share that is done. */
   readonly onProgress?: (share: number) => void | Promise<void>;
 }
 
@@ -36,32 +40,56 @@ export interface ColdStartOptions {
  * holding the shorter ones. Everything that the person trained on stays out of full ranking, told or not, so that points differ in
  * what is known and in nothing else.
  *
- * The same people stand behind every point: those whose training part is as long as the longest draw; where they are fewer than
- * a tenth, everybody, and a point then tells of somebody whatever there is up to `n`. The recommender itself may have learned from all of
- * their interactions: this is a person with a new device, not one whom the catalogue's vectors never met.
+ * The same people stand behind every point: {@link coldStartPeople}. The recommender itself may have learned from all of their
+ * interactions: this is a person with a new device, not one whom the catalogue's vectors never met.
  */
 export async function coldStartCurve(options: ColdStartOptions): Promise<ColdStartPoint[]> {
-  const { scoreHistory, train, test, random, counts = COUNTS, k = 10, onProgress } = options;
-  const users = chosenPeople(options, Math.max(...counts));
-  const orders = users.map((user) => shuffled(historyOf(train, user), random.fork('told', user)));
-  const points: ColdStartPoint[] = [];
-  for (const interactions of counts) {
-    const people: PersonRanking[] = [];
-    for (const [index, user] of users.entries()) {
-      const told = (orders[index] as Int32Array).slice(0, interactions);
-      const scores = await scoreHistory(told, user);
-      const task = { user, scores, history: historyOf(train, user), k };
-      people.push(
-        rankPerson({ ...task, positive: positiveOf(test, user), negatives: negativesOf(test, user) }),
-      );
-    }
-    points.push({ interactions, ...bothMetricsOf(people, k) });
-    await onProgress?.(points.length / counts.length);
+  const users = coldStartPeople(options);
+  const people: PersonRanking[][] = [];
+  for (const user of users) {
+    people.push(await rankNewcomer(options, user));
+    await options.onProgress?.(people.length / users.length);
   }
-  return points;
+  return coldStartPoints(people, options);
 }
 
-function chosenPeople({ train, test, people = MOST_PEOPLE }: ColdStartOptions, longest: number): number[] {
+/** One person's rankings, one for each count of interactions that are told. They depend on nobody else. */
+export async function rankNewcomer(options: NewcomerOptions, user: number): Promise<PersonRanking[]> {
+  const { scoreHistory, train, test, random, counts = COLD_START_COUNTS, k = 10 } = options;
+  const history = historyOf(train, user);
+  const order = shuffled(history, random.fork('told', user));
+  const task = { user, history, positive: positiveOf(test, user), negatives: negativesOf(test, user), k };
+  const rankings: PersonRanking[] = [];
+  for (const interactions of counts)
+    rankings.push(rankPerson({ ...task, scores: await scoreHistory(order.slice(0, interactions), user) }));
+  return rankings;
+}
+
+/** The points of a curve. @param people what {@link rankNewcomer} gave of each, added in this order. */
+export function coldStartPoints(
+  people: readonly (readonly PersonRanking[])[],
+  { counts = COLD_START_COUNTS, k = 10 }: Pick<NewcomerOptions, 'counts' | 'k'> = {},
+): ColdStartPoint[] {
+  return counts.map((interactions, point) => ({
+    interactions,
+    ...bothMetricsOf(
+      people.map((rankings) => rankings[point] as PersonRanking),
+      k,
+    ),
+  }));
+}
+
+/**
+ * Whom a curve is of: those whose training part is as long as the longest draw, evenly spread; where they are fewer than a tenth, of
+ * everybody, and a point then tells of somebody whatever there is up to `n`.
+ */
+export function coldStartPeople(
+  options: Pick<ColdStartOptions, 'train' | 'counts' | 'people'> & {
+    readonly test: Pick<HeldOutItems, 'positives'>;
+  },
+): number[] {
+  const { train, test, counts = COLD_START_COUNTS, people = MOST_PEOPLE } = options;
+  const longest = Math.max(...counts);
   const all = Array.from({ length: train.users }, (_, user) => user).filter(
     (user) => positiveOf(test, user) >= 0,
   );

@@ -15,8 +15,8 @@ export { checkCanaries, memoryScorer } from './check-canaries.ts';
 export type { Canary, CanaryOptions, CanaryReport } from './check-canaries.ts';
 export { bootstrapMean } from './bootstrap.ts';
 export type { BootstrapOptions, Interval } from './bootstrap.ts';
-export { coldStartCurve } from './cold-start.ts';
-export type { ColdStartOptions, ColdStartPoint } from './cold-start.ts';
+export { coldStartCurve, coldStartPeople, coldStartPoints, rankNewcomer } from './cold-start.ts';
+export type { ColdStartOptions, ColdStartPoint, NewcomerOptions } from './cold-start.ts';
 export { evaluateBoth, evaluateFull, evaluateSampled, metricsOfRanks } from './evaluate.ts';
 export type {
   BothMetrics,

@@ -93,7 +93,8 @@ export function bothMetricsOf(people: readonly PersonRanking[], k: number): Both
 }
 
 /** The held-out item of a person, −1 where there is none. */
-export const positiveOf = ({ positives }: HeldOutItems, user: number): number => positives[user] ?? -1;
+export const positiveOf = ({ positives }: Pick<HeldOutItems, 'positives'>, user: number): number =>
+  positives[user] ?? -1;
 
 /** What it is ranked among. */
 export const negativesOf = ({ negatives }: HeldOutItems, user: number): Int32Array =>

@@ -17,9 +17,15 @@
  * ```
  */
 export { HostsFailedError, NoHostsError, OtherRuntimeError } from './remote/errors.ts';
-export type { Peers, SimulationHosts } from './remote/hosts.ts';
+export type { Jobs, Peers, SimulationHosts } from './remote/hosts.ts';
+export { serveEvaluations } from './remote/serve-evaluations.ts';
 export { serveShards } from './remote/serve-shards.ts';
 export type { ServeOptions } from './remote/serve-shards.ts';
+export { localData, openCheckpointScorer } from './evaluation/checkpoint-scorer.ts';
+export type { CheckpointScorer } from './evaluation/checkpoint-scorer.ts';
+export { openEvaluator } from './evaluation/evaluator.ts';
+export type { CheckpointEvaluator, EvaluatorOptions, RankOptions } from './evaluation/evaluator.ts';
+export { coldStartRandom } from './evaluation/measure-people.ts';
 export { FITS } from './options.ts';
 export type { Fit, SimulationOptions } from './options.ts';
 export { partsOf } from './population.ts';

@@ -1,7 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import { EnvironmentError, InternalError } from '@tutti/base';
 import type { DevicePool, FetchBlob } from './device-pool.ts';
-import type { FromThread, ThreadSetup, ToThread } from './thread.ts';
+import type {
+  EvaluationRequest,
+  EvaluationSetup,
+  FromThread,
+  ThreadAnswers,
+  ThreadRequest,
+  ThreadSetup,
+  ToThread,
+} from './thread.ts';
 
 /** One worker thread and the requests it has not answered. */
 interface Thread {
@@ -15,12 +23,39 @@ interface Thread {
 const fromSource = import.meta.url.endsWith('.ts');
 const workerUrl = new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url);
 
-/** Starts `size` threads of this process and waits until each has its backend ready. */
+/** Threads of this process, each with its engine ready. */
+export interface Threads {
+  readonly size: number;
+  readonly backend: string;
+  readonly notes: readonly string[];
+  /** Asks one of them; it answers in order. */
+  ask(thread: number, request: ThreadRequest | EvaluationRequest): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Threads with the devices of a population. */
 export async function openThreadPool(
   size: number,
   setup: ThreadSetup,
   fetchBlob: FetchBlob,
 ): Promise<DevicePool> {
+  const { ask, ...threads } = await openThreads(size, setup, fetchBlob);
+  return {
+    ...threads,
+    // A thread answers each kind of request with that kind of answer.
+    ask: <Kind extends keyof ThreadAnswers>(
+      thread: number,
+      request: Extract<ThreadRequest, { kind: Kind }>,
+    ) => ask(thread, request) as Promise<ThreadAnswers[Kind]>,
+  };
+}
+
+/** Starts `size` threads of this process and waits until each has its backend ready. */
+export async function openThreads(
+  size: number,
+  setup: ThreadSetup | EvaluationSetup,
+  fetchBlob: FetchBlob,
+): Promise<Threads> {
   const execArgv = fromSource ? ['--import', import.meta.resolve('@tutti/base/source')] : [];
   const workers = Array.from({ length: size }, () => new Worker(workerUrl, { workerData: setup, execArgv }));
   const started = await Promise.all(workers.map((worker) => startThread(worker, fetchBlob))).catch(
@@ -39,7 +74,7 @@ export async function openThreadPool(
       if (gone !== undefined) return Promise.reject(gone);
       const id = nextId++;
       return new Promise((resolve, reject) => {
-        pending.set(id, { resolve: resolve as (answer: unknown) => void, reject });
+        pending.set(id, { resolve, reject });
         worker.postMessage({ id, request } satisfies ToThread);
       });
     },

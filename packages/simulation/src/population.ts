@@ -57,6 +57,11 @@ export function partsOf(
   };
 }
 
+/** What people of the population train on, as references take it. */
+export function trainingRows({ users, items, train }: Population): TrainingRows {
+  return { users, items, ...train };
+}
+
 /** Row `user`, a view into shared memory. */
 export function rowOf(rows: SharedRows, user: number): LocalOnly<Int32Array> {
   return keepLocal(rows.values.subarray(rows.offsets[user], rows.offsets[user + 1]));

@@ -1,13 +1,7 @@
-import {
-  itemKnn,
-  popularity,
-  rootMeanSquareError,
-  type PersonRanking,
-  type TrainingRows,
-} from '@tutti/evaluation';
+import { itemKnn, popularity, rootMeanSquareError, type PersonRanking } from '@tutti/evaluation';
 import { predictsRatings, type ModelConfig } from '@tutti/model';
 import type { SimulationOptions } from './options.ts';
-import type { Population } from './population.ts';
+import { trainingRows, type Population } from './population.ts';
 import type { DevicePool } from './device-pool.ts';
 import { qualityOf, rankOne } from './ranking.ts';
 import type { QualityReport, SimulationResult } from './report.ts';
@@ -16,11 +10,6 @@ import type { QualityReport, SimulationResult } from './report.ts';
 const BATCH = 32;
 
 type OnProgress = SimulationOptions['onProgress'];
-
-/** What people of the population train on, as references take it. */
-export function trainingRows({ users, items, train }: Population): TrainingRows {
-  return { users, items, ...train };
-}
 
 /** Ranks everybody's test item on their own device with the model `modelHash`; in the order of people, whatever threads there are. */
 export async function rankEverybody(

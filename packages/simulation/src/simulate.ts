@@ -23,11 +23,11 @@ import {
 } from '@tutti/model';
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
-import { rankEverybody, ratingErrors, referenceQualities, trainingRows } from './quality.ts';
+import { rankEverybody, ratingErrors, referenceQualities } from './quality.ts';
 import { qualityOf } from './ranking.ts';
 import { openMailroom, type Mailroom } from './mailroom.ts';
 import { resolveOptions, type ResolvedOptions, type SimulationOptions } from './options.ts';
-import { meanRatingOf, sharePopulation, type Population } from './population.ts';
+import { meanRatingOf, sharePopulation, trainingRows, type Population } from './population.ts';
 import type { DevicePool, FetchBlob } from './device-pool.ts';
 import { openThreadPool } from './pool.ts';
 import { openRemotePool } from './remote/remote-pool.ts';

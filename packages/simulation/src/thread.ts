@@ -3,6 +3,7 @@ import type { EngineChoice } from '@tutti/engine-simd';
 import type { BackendName, ModelConfig } from '@tutti/model';
 import type { CoordinatorMessage, TaskInfo } from '@tutti/protocol';
 import type { DeviceMessage } from '@tutti/client';
+import type { EvaluationTask } from './evaluation/measure-people.ts';
 import type { Population } from './population.ts';
 
 /** What a worker thread is started with. */
@@ -20,6 +21,22 @@ export interface ThreadSetup {
   readonly backend: BackendName | 'auto';
   /** Where its devices may have to be moved to another host, whole. */
   readonly movable?: Movable;
+}
+
+/** What a thread is started with that ranks for people with checkpoints. */
+export interface EvaluationSetup {
+  readonly model: ModelConfig;
+  readonly items: number;
+  readonly engine: EngineChoice;
+  readonly backend: BackendName | 'auto';
+}
+
+/** What such a thread is asked. */
+export interface EvaluationRequest extends EvaluationTask {
+  readonly kind: 'evaluate';
+  /** The content address of `checkpoint`: one that it had last is not loaded again. */
+  readonly hash: string;
+  readonly checkpoint: Uint8Array;
 }
 
 /** What devices are made of again elsewhere, beside what they are told. */
@@ -70,7 +87,7 @@ export interface ThreadAnswers {
 
 /** Messages on the port between the main thread and a worker. */
 export type ToThread =
-  | { readonly id: number; readonly request: ThreadRequest }
+  | { readonly id: number; readonly request: ThreadRequest | EvaluationRequest }
   | { readonly blob: string; readonly bytes: Uint8Array | undefined };
 export type FromThread =
   | { readonly ready: true; readonly backend: string; readonly notes: readonly string[] }

@@ -1,9 +1,20 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InternalError } from '@tutti/base';
-import { openDeviceHost } from './device-host.ts';
-import type { FromThread, ThreadRequest, ThreadSetup, ToThread } from './thread.ts';
+import { openDeviceHost, type DeviceHost } from './device-host.ts';
+import { openEvaluationHost } from './evaluation/evaluation-host.ts';
+import type {
+  EvaluationRequest,
+  EvaluationSetup,
+  FromThread,
+  ThreadRequest,
+  ThreadSetup,
+  ToThread,
+} from './thread.ts';
 
-/** Entry of a simulation thread: hosts the devices of its users and answers the main thread's requests in order. */
+/**
+ * Entry of a simulation thread: hosts the devices of its users, or ranks for people with checkpoints, and answers the main thread's requests
+ * in order.
+ */
 const port = parentPort;
 if (port === null) throw new InternalError('worker.ts runs in a worker thread only');
 const send = (message: FromThread): void => port.postMessage(message, given(message));
@@ -24,9 +35,23 @@ const fetchBlob = (hash: string): Promise<Uint8Array | undefined> =>
     send({ fetch: hash });
   });
 
-const host = await openDeviceHost(workerData as ThreadSetup, fetchBlob);
+const { backend, notes, answer } = await openHost(workerData as ThreadSetup | EvaluationSetup);
 
-async function answer(request: ThreadRequest): Promise<unknown> {
+/** What this thread is, and how it answers. */
+async function openHost(setup: ThreadSetup | EvaluationSetup) {
+  if (!('population' in setup)) {
+    const { backend: opened, evaluate } = await openEvaluationHost(setup);
+    return {
+      backend: opened,
+      notes: [],
+      answer: (request: unknown) => evaluate(request as EvaluationRequest),
+    };
+  }
+  const host = await openDeviceHost(setup, fetchBlob);
+  return { ...host, answer: (request: unknown) => answerDevices(host, request as ThreadRequest) };
+}
+
+async function answerDevices(host: DeviceHost, request: ThreadRequest): Promise<unknown> {
   switch (request.kind) {
     case 'deliver':
       return host.deliver(request.deliveries, request.turn);
@@ -56,4 +81,4 @@ port.on('message', (message: ToThread) => {
     }
   });
 });
-send({ ready: true, backend: host.backend, notes: host.notes });
+send({ ready: true, backend, notes });

@@ -5,14 +5,15 @@ import { FITS, partsOf, type RoundReport } from '@tutti/simulation';
 import { describeData, openData } from '../data.ts';
 import { engineOptions } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
-import { cohortSize, wholeNumber } from '../parse.ts';
+import { checkWorkers, hostsOf, secretOption, type WorkersFlags } from '../hosts.ts';
+import { cohortSize, threadsOrRedis, wholeNumber } from '../parse.ts';
 import { itemsOption, peopleOption } from '../built-in-options.ts';
 import { addModelOptions } from '../model-options.ts';
 import { canaryLines, runCanaries } from '../quality/canaries.ts';
 import { benchColdItems } from '../quality/cold-items.ts';
 import type { ChosenRound } from '../quality/choose-round.ts';
 import { compareReferences, type Comparison } from '../quality/compare.ts';
-import { benchFederation, openFamily, type FamilyFlags } from '../quality/federation.ts';
+import { benchFederation, openFamily, type FamilyFlags, type HostsOption } from '../quality/federation.ts';
 import { fitNote, type Bench, type MethodReport } from '../quality/measure.ts';
 import { qualityOptions } from '../quality/options.ts';
 import { breather } from '../quality/progress.ts';
@@ -24,7 +25,7 @@ import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { coldItemsTable, methodsLines, tableLines } from '../ui/quality.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
 
-interface BenchFlags extends FamilyFlags {
+interface BenchFlags extends FamilyFlags, WorkersFlags {
   readonly dataset?: string;
   readonly users?: number;
   readonly items?: number;
@@ -42,7 +43,9 @@ Examples:
   tutti bench-quality --dataset ml-1m --model mf --rounds 150 --seeds 3 --report quality.html
   tutti bench-quality --dataset ml-100k --tune --json                popularity, item-kNN, EASE and iALS alone
   tutti bench-quality --dataset ml-100k --model mlp --against popularity,ials
-  tutti bench-quality --dataset ml-100k --model content              and how it ranks items that nobody has touched`;
+  tutti bench-quality --dataset ml-100k --model content              and how it ranks items that nobody has touched
+  tutti bench-quality --dataset ml-1m --model mf --workers redis://10.0.0.1:6379
+      on the hosts where \`tutti worker --redis redis://10.0.0.1:6379\` runs; the same figures to the last bit`;
 
 export function benchQualityCommand(): Command {
   return addModelOptions(new Command('bench-quality'))
@@ -66,7 +69,12 @@ export function benchQualityCommand(): Command {
     .addOption(new Option('--fit <name>', 'what is trained on').choices([...FITS]).default('files'))
     .option('--seeds <n>', 'seeds that figures are means of', wholeNumber(1, 100), 3)
     .option('--seed <n>', 'the first seed, and that of the built-in data', wholeNumber(0), 1)
-    .option('--workers <n>', 'threads; figures do not depend on it', wholeNumber(1, 256))
+    .option(
+      '--workers <n|address>',
+      'threads here (default: as many as cores), or redis://…: those of every `tutti worker` there; figures do not depend on it',
+      threadsOrRedis,
+    )
+    .addOption(secretOption())
     .addOption(qualityOptions()[0])
     .option('--tune', 'choose the settings of EASE and iALS on validation items')
     .addOption(engineOptions()[0])
@@ -75,10 +83,15 @@ export function benchQualityCommand(): Command {
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: BenchFlags) => {
+      checkFlags(flags);
       const signal = abortOnSignals();
       const screen = openScreen(process.stderr);
-      const result = await unlessAborted(signal, runBench(flags, screen, signal)).finally(() =>
-        screen.finish(),
+      const { hosts = {}, leave } = await hostsOf(flags, screen);
+      const result = await unlessAborted(signal, runBench(flags, { screen, signal, hosts })).finally(
+        async () => {
+          screen.finish();
+          await leave();
+        },
       );
       if (flags.report !== undefined) await writeFile(flags.report, benchPage(flags, result));
       const lines = canaryLines(result.canaries);
@@ -91,7 +104,16 @@ export function benchQualityCommand(): Command {
 
 type BenchResult = Awaited<ReturnType<typeof runBench>>;
 
-async function runBench(flags: BenchFlags, screen: Screen, signal: AbortSignal) {
+function checkFlags(flags: BenchFlags): void {
+  checkWorkers(flags);
+  if (typeof flags.workers === 'string' && flags.model === undefined)
+    throw new CommandError('--workers redis://… is for --model; references are fitted and ranked with here');
+}
+
+async function runBench(
+  flags: BenchFlags,
+  { screen, signal, hosts }: { screen: Screen; signal: AbortSignal; hosts: HostsOption },
+) {
   const started = performance.now();
   const data = await openData(flags);
   screen.line(`data: ${describeData(data, flags)}`);
@@ -101,7 +123,7 @@ async function runBench(flags: BenchFlags, screen: Screen, signal: AbortSignal) 
   const chosen = flags.tune === true ? await tuned(flags, bench, screen) : {};
   const settings = settingsOf(flags.against, train, chosen);
   const seeds = Array.from({ length: flags.seeds }, (_, n) => flags.seed + n);
-  const family = flags.model === undefined ? undefined : await openFamily(flags, bench);
+  const family = flags.model === undefined ? undefined : await openFamily(flags, bench, { hosts, signal });
   const names = flags.against.filter((name) => name !== 'central' || family !== undefined);
   const comparison: Comparison = {
     bench,
@@ -114,12 +136,13 @@ async function runBench(flags: BenchFlags, screen: Screen, signal: AbortSignal) 
   const federation =
     family === undefined
       ? undefined
-      : await benchFederation(family, comparison, { flags, validation, signal });
+      : await benchFederation(family, comparison, { flags, validation, hosts, signal });
   const cold =
     family === undefined || flags.model !== 'content'
       ? undefined
-      : await benchColdItems(family, comparison, { flags, signal });
+      : await benchColdItems(family, comparison, { flags, hosts, signal });
   const { reports, skipped } = await compareReferences(comparison);
+  await family?.central.evaluator.close();
   const methods: Record<string, MethodReport> = {
     ...(federation === undefined ? {} : { federated: federation.report }),
     ...reports,

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { DecodeError } from '@tutti/base';
-import { historyOf } from '@tutti/evaluation';
+import type { PersonRanking } from '@tutti/evaluation';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
   createModel,
@@ -11,20 +11,25 @@ import {
   type ModelFamily,
   type ModelInput,
   type SharedLayout,
-  type TrainingEngine,
 } from '@tutti/model';
-import { ratingErrors, type SimulationResult } from '@tutti/simulation';
+import {
+  openEvaluator,
+  ratingErrors,
+  type CheckpointEvaluator,
+  type SimulationResult,
+} from '@tutti/simulation';
 import { describeData, openData, type DataChoice } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { addModelOptions, modelInputOf, type ModelFlags } from '../model-options.ts';
-import { wholeNumber } from '../parse.ts';
+import { checkWorkers, hostsOf, secretOption, type WorkersFlags } from '../hosts.ts';
+import { redisAddress, wholeNumber } from '../parse.ts';
 import { itemsOption, peopleOption } from '../built-in-options.ts';
 import { canaryLines, runCanaries } from '../quality/canaries.ts';
 import { factsOf } from '../quality/central.ts';
-import { openCheckpointScorer } from '../quality/checkpoint-scorer.ts';
-import { compareReferences, reportOver, type Measured } from '../quality/compare.ts';
-import { fitNote, rankAll, type Bench, type MethodReport } from '../quality/measure.ts';
+import { compareReferences, reportOver } from '../quality/compare.ts';
+import type { HostsOption } from '../quality/federation.ts';
+import { fitNote, type Bench, type MethodReport } from '../quality/measure.ts';
 import { qualityOptions } from '../quality/options.ts';
 import { breather } from '../quality/progress.ts';
 import type { ReferenceName } from '../quality/references.ts';
@@ -34,7 +39,7 @@ import { methodsLines } from '../ui/quality.ts';
 import { ratingLines } from '../ui/simulation.ts';
 import { openScreen, type Screen } from '../ui/screen.ts';
 
-interface EvaluateFlags extends EngineFlags, ModelFlags {
+interface EvaluateFlags extends EngineFlags, ModelFlags, WorkersFlags {
   checkpoint: string;
   dataset?: string;
   model: ModelFamily;
@@ -51,7 +56,9 @@ const EXAMPLES = `
 Examples:
   tutti evaluate --checkpoint runs/a/checkpoints/round-00050.safetensors --config runs/a/config.json
   tutti evaluate --checkpoint model.safetensors --dataset ml-100k --model mf --dimension 64 --json
-  tutti evaluate --checkpoint model.safetensors --dataset ml-100k --model mf --against popularity,ials --report quality.html`;
+  tutti evaluate --checkpoint model.safetensors --dataset ml-100k --model mf --against popularity,ials --report quality.html
+  tutti evaluate --checkpoint model.safetensors --dataset ml-1m --model mf --workers redis://10.0.0.1:6379
+      people are ranked for where \`tutti worker --redis redis://10.0.0.1:6379\` runs; the same figures to the last bit`;
 
 export function evaluateCommand(): Command {
   return addModelOptions(new Command('evaluate'), 'config')
@@ -80,17 +87,27 @@ export function evaluateCommand(): Command {
     .addOption(engineOptions()[1])
     .addOption(qualityOptions()[0])
     .addOption(qualityOptions()[1])
+    .option(
+      '--workers <address>',
+      'rank for people on every `tutti worker` at this redis://…; figures do not depend on it',
+      redisAddress,
+    )
+    .addOption(secretOption())
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: EvaluateFlags) => runEvaluate(flags));
 }
 
 async function runEvaluate(flags: EvaluateFlags): Promise<void> {
+  checkWorkers(flags);
   const signal = abortOnSignals();
   const screen = openScreen(process.stderr);
-  const result = await unlessAborted(signal, measureCheckpoint(flags, screen, signal)).finally(() =>
-    screen.finish(),
-  );
+  const { hosts = {}, leave } = await hostsOf(flags, screen);
+  const measuring = measureCheckpoint(flags, { screen, signal, hosts });
+  const result = await unlessAborted(signal, measuring).finally(async () => {
+    screen.finish();
+    await leave();
+  });
   const methods = { checkpoint: result.final, ...result.baselines };
   if (flags.report !== undefined) await writeFile(flags.report, evaluationPage(flags, result, methods));
   const lines = canaryLines(result.canaries);
@@ -105,7 +122,10 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
 
 type EvaluateResult = Awaited<ReturnType<typeof measureCheckpoint>>;
 
-async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: AbortSignal) {
+async function measureCheckpoint(
+  flags: EvaluateFlags,
+  { screen, signal, hosts }: { screen: Screen; signal: AbortSignal; hosts: HostsOption },
+) {
   const { choice, model: input } = await whatToMeasure(flags);
   const data = await openData(choice);
   screen.line(`data: ${describeData(data, choice)}`);
@@ -121,6 +141,10 @@ async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: A
   });
   const { shared, metadata } = checkpointOf(flags.checkpoint, new Uint8Array(bytes), model.layout);
   const { engine } = await openNodeEngine({ model, engine: flags.engine, backend: flags.backend });
+  const evaluator = await openEvaluator({
+    ...{ dataset: data, fit: 'files', engine, choice: { engine: flags.engine, backend: flags.backend } },
+    ...{ breathe: bench.breathe, signal, ...hosts },
+  });
   const canaries = await runCanaries(bench, screen);
   const seeds = [flags.seed];
   const comparison = {
@@ -129,15 +153,19 @@ async function measureCheckpoint(flags: EvaluateFlags, screen: Screen, signal: A
     seeds,
     settings: {},
     screen,
-    central: { engine, steps: Number(metadata['round'] ?? 0) || CENTRAL_STEPS, parts: CENTRAL_PARTS },
+    central: {
+      ...{ engine, evaluator, parts: CENTRAL_PARTS },
+      steps: Number(metadata['round'] ?? 0) || CENTRAL_STEPS,
+    },
   };
   let ratings: Pick<SimulationResult, 'rmse'> = {};
   const final = await reportOver(seeds, comparison, async (seed) => {
-    const ranked = await rankCheckpoint(bench, { engine, shared, seed }, screen);
-    ratings = ratingErrors(ranked.people, data, model.config);
-    return ranked;
+    const people = await rankCheckpoint(evaluator, shared, screen);
+    ratings = ratingErrors(people, data, model.config);
+    return { seed, people, newcomers: () => evaluator.newcomers(shared) };
   });
   const { reports: baselines, skipped } = await compareReferences(comparison);
+  await evaluator.close();
   const { name, users, items, interactions } = data;
   return {
     checkpoint: flags.checkpoint,
@@ -175,20 +203,14 @@ function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], un
   };
 }
 
-async function rankCheckpoint(
-  bench: Bench,
-  { engine, shared, seed }: { engine: TrainingEngine; shared: Float32Array; seed: number },
+function rankCheckpoint(
+  evaluator: CheckpointEvaluator,
+  shared: Float32Array,
   screen: Screen,
-): Promise<Measured> {
+): Promise<PersonRanking[]> {
   const doing = 'ranking with the checkpoint';
   screen.step(doing);
-  const scorer = await openCheckpointScorer(engine, shared, bench.train);
-  const people = await rankAll(
-    bench,
-    (user) => scorer.scoreHistory(historyOf(bench.train, user), user),
-    (share) => screen.progress(share, 1, doing),
-  );
-  return { seed, people, scoreHistory: scorer.scoreHistory, dispose: scorer.dispose };
+  return evaluator.rank(shared, { part: 'test', onProgress: (share) => screen.progress(share, 1, doing) });
 }
 
 function evaluationPage(

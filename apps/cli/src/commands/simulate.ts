@@ -12,7 +12,7 @@ import {
   type SimulationOptions,
   type SimulationResult,
 } from '@tutti/simulation';
-import { hostsOf } from '../hosts.ts';
+import { checkWorkers, hostsOf, secretOption } from '../hosts.ts';
 import { describeData, openData } from '../data.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
@@ -210,7 +210,7 @@ export function simulateCommand(): Command {
       'threads here (default: as many as cores), or redis://…: those of every `tutti worker` there; figures do not depend on it',
       threadsOrRedis,
     )
-    .option('--secret-file <file>', 'with redis://…: what seals what travels; workers are given the same')
+    .addOption(secretOption())
     .addOption(engineOptions()[0])
     .addOption(engineOptions()[1])
     .addOption(tuningOptions()[0])
@@ -247,8 +247,7 @@ function dataOptions(command: Command): Command {
 async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simulated> {
   if (flags.checkpointEvery !== undefined && flags.out === undefined)
     throw new CommandError('--checkpoint-every keeps checkpoints in the folder of --out, which is not given');
-  if (flags.secretFile !== undefined && typeof flags.workers !== 'string')
-    throw new CommandError('--secret-file is for --workers redis://…, which is not given');
+  checkWorkers(flags);
   if (flags.tuneRounds !== undefined && flags.tune !== true)
     throw new CommandError('--tune-rounds is for --tune, which is not given');
   const signal = abortOnSignals();

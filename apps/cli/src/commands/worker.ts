@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { systemRandom } from '@tutti/base';
 import { nodeCrypto, openUnmaskPool } from '@tutti/secure-aggregation/node';
-import { serveShards } from '@tutti/simulation';
+import { serveEvaluations, serveShards } from '@tutti/simulation';
 import { readConfig } from '../coordinator/read-config.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { openHosts } from '../hosts.ts';
@@ -27,21 +27,28 @@ Examples:
   tutti worker --config tutti.config.json              with the same file as the coordinators of the cluster
   tutti worker --config tutti.config.json --threads 32
 
-  tutti worker --redis redis://10.0.0.1:6379 --secret-file shared.key    for \`tutti simulate --workers redis://10.0.0.1:6379\`
+  tutti worker --redis redis://10.0.0.1:6379 --secret-file shared.key    for \`tutti simulate --workers redis://10.0.0.1:6379\`,
+                                                       \`tutti bench-quality\` and \`tutti evaluate\`
 
 For a cluster it takes masks from sums for the owners of tasks, and is never needed: where there is none, owners do it themselves: docs/cluster.md.
-For simulations it hosts devices, each part of a population in a thread of its own: docs/cluster.md, at its end`;
+For simulations it hosts devices, each part of a population in a thread of its own, and for evaluations it ranks for parts of the people: docs/cluster.md, at its end`;
 
 export function workerCommand(): Command {
   return new Command('worker')
-    .description('help the coordinators of a cluster, or host devices of simulations')
+    .description('help the coordinators of a cluster, or host devices of simulations and rank for people')
     .option('--config <file>', 'configuration of a cluster (JSON)')
     .addOption(
-      new Option('--redis <address>', 'host devices of simulations that are at this Redis')
+      new Option(
+        '--redis <address>',
+        'host devices of simulations that are at this Redis, and rank for people of evaluations',
+      )
         .argParser(redisAddress)
         .conflicts('config'),
     )
-    .option('--secret-file <file>', 'with --redis: what seals what travels; simulations are given the same')
+    .option(
+      '--secret-file <file>',
+      'with --redis: what seals what travels; those at the other end are given the same',
+    )
     .option(
       '--threads <n>',
       'threads; by default as many as cores, for a cluster at most 8',
@@ -72,16 +79,16 @@ async function runHost({ threads, secretFile, json }: WorkerFlags, redis: string
   const signal = abortOnSignals();
   const screen = openScreen(process.stderr);
   const peers = await openHosts({ redis, secretFile, isHost: true });
-  const hosting = serveShards({
-    ...{ peers, version: VERSION, threads: threads ?? availableParallelism() },
-    onShard(line) {
-      if (json === true) process.stdout.write(`${JSON.stringify({ type: 'devices', line })}\n`);
-      else screen.line(`devices ${line}`);
-    },
-  });
-  screen.line('Tutti worker for simulations; Ctrl-C stops it');
+  const say = (type: 'devices' | 'evaluation') => (line: string) => {
+    if (json === true) process.stdout.write(`${JSON.stringify({ type, line })}\n`);
+    else screen.line(`${type} ${line}`);
+  };
+  const engine = { peers, version: VERSION, threads: threads ?? availableParallelism() };
+  const hosting = serveShards({ ...engine, onShard: say('devices') });
+  const evaluating = serveEvaluations({ ...engine, onShard: say('evaluation') });
+  screen.line('Tutti worker for simulations and evaluations; Ctrl-C stops it');
   await untilAborted(signal);
-  await hosting.close();
+  await Promise.all([hosting.close(), evaluating.close()]);
   await peers.close();
 }
 

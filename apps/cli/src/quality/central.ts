@@ -11,7 +11,7 @@ import {
   type TrainingEngine,
   wholeDelta,
 } from '@tutti/model';
-import { localData } from './checkpoint-scorer.ts';
+import { localData } from '@tutti/simulation';
 
 /** What central training takes. */
 export interface CentralOptions {

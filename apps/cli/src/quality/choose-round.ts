@@ -1,13 +1,13 @@
 import type { HeldOut } from '@tutti/datasets';
-import { bothMetricsOf, rankPeople, historyOf, type RankingMetrics } from '@tutti/evaluation';
-import { decodeCheckpoint, type TrainingEngine } from '@tutti/model';
-import type { QualityPair } from '@tutti/simulation';
-import { qualityOfMetrics } from '@tutti/simulation';
-import { openCheckpointScorer } from './checkpoint-scorer.ts';
-import type { Bench } from './measure.ts';
+import { bothMetricsOf, type RankingMetrics } from '@tutti/evaluation';
+import { decodeCheckpoint, type SharedLayout } from '@tutti/model';
+import { qualityOfMetrics, type CheckpointEvaluator, type QualityPair } from '@tutti/simulation';
 
 /** People whose validation items decide at most: enough to order rounds. */
 const MOST_PEOPLE = 1_000;
+
+/** Length of the lists. */
+const K = 10;
 
 /** The round that ranks validation items best, and how it ranks test items. */
 export interface ChosenRound extends QualityPair {
@@ -26,42 +26,25 @@ export interface RoundChooser {
 
 /** @param validation items outside the training part, if there are any. */
 export function roundChooser(
-  bench: Bench,
-  engine: TrainingEngine,
+  evaluator: CheckpointEvaluator,
+  layout: SharedLayout,
   validation: HeldOut | undefined,
 ): RoundChooser {
   let last = new Float32Array(0);
   let best: { round: number; shared: Float32Array; metrics: RankingMetrics } | undefined;
-  const users = (heldOut: HeldOut, most: number): Int32Array => {
-    const all = Int32Array.from(heldOut.positives.keys()).filter(
-      (user) => (heldOut.positives[user] ?? -1) >= 0,
-    );
-    const count = Math.min(most, all.length);
-    return Int32Array.from({ length: count }, (_, n) => all[Math.floor((n * all.length) / count)] as number);
-  };
-  const rank = async (shared: Float32Array, test: HeldOut, most: number) => {
-    const scorer = await openCheckpointScorer(engine, shared, bench.train);
-    const people = await rankPeople({
-      scorer: (user) => scorer.scoreHistory(historyOf(bench.train, user), user),
-      train: bench.train,
-      test,
-      users: users(test, most),
-      onPerson: bench.breathe,
-    });
-    scorer.dispose();
-    return bothMetricsOf(people, 10);
-  };
+  const judges = validation === undefined ? [] : evenlySpread(validation);
   return {
     async offer(round, checkpoint) {
-      last = Float32Array.from(decodeCheckpoint(checkpoint, engine.model.layout).shared);
+      last = Float32Array.from(decodeCheckpoint(checkpoint, layout).shared);
       if (validation === undefined) return;
-      const metrics = (await rank(last, validation, MOST_PEOPLE)).sampled;
+      const people = await evaluator.rank(last, { part: 'validation', users: judges });
+      const metrics = bothMetricsOf(people, K).sampled;
       if (best === undefined || metrics.ndcg > best.metrics.ndcg) best = { round, shared: last, metrics };
     },
     last: () => last,
     async chosen() {
       if (best === undefined) return undefined;
-      const { sampled, full } = await rank(best.shared, bench.test, Infinity);
+      const { sampled, full } = bothMetricsOf(await evaluator.rank(best.shared, { part: 'test' }), K);
       const { hr, ndcg, users: people } = best.metrics;
       return {
         round: best.round,
@@ -71,4 +54,11 @@ export function roundChooser(
       };
     },
   };
+}
+
+/** Some of those who have a validation item. */
+function evenlySpread({ positives }: HeldOut): number[] {
+  const all = Array.from(positives.keys()).filter((user) => (positives[user] ?? -1) >= 0);
+  const count = Math.min(MOST_PEOPLE, all.length);
+  return Array.from({ length: count }, (_, n) => all[Math.floor((n * all.length) / count)] as number);
 }

@@ -20,13 +20,14 @@ export interface ColdItemsReport {
 export async function benchColdItems(
   family: Family,
   { bench, seeds, screen }: Comparison,
-  { flags, signal }: Omit<FederationRun, 'validation'>,
+  { flags, hosts, signal }: Omit<FederationRun, 'validation'>,
 ): Promise<ColdItemsReport> {
   const data = coldItems(bench.data);
   const doing = 'federation without a tenth of the items';
   screen.step(doing);
   const { final } = await simulate({
     ...simulationOptions(flags, family, data),
+    ...hosts,
     seed: seeds[0] ?? 1,
     signal,
     onProgress: ({ done, total, within, phase }) =>

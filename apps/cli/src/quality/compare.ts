@@ -1,8 +1,16 @@
 import type { TrainingEngine } from '@tutti/model';
+import type { CheckpointEvaluator } from '@tutti/simulation';
 import type { Screen } from '../ui/screen.ts';
 import { trainCentrally } from './central.ts';
-import { openCheckpointScorer } from './checkpoint-scorer.ts';
-import { methodReport, rankAll, seedReport, type Bench, type MethodReport, type Ranked } from './measure.ts';
+import {
+  methodReport,
+  newcomersOf,
+  rankAll,
+  seedReport,
+  type Bench,
+  type MethodReport,
+  type Ranked,
+} from './measure.ts';
 import {
   fitReference,
   isSeeded,
@@ -22,6 +30,8 @@ export interface Skipped {
 /** How the family is trained centrally: as many visits to people as the federation made. */
 export interface CentralPlan {
   readonly engine: TrainingEngine;
+  /** Measures its checkpoints. */
+  readonly evaluator: CheckpointEvaluator;
   readonly steps: number;
   readonly parts: number;
 }
@@ -66,21 +76,17 @@ async function referenceReport(comparison: Comparison, name: ReferenceName): Pro
   );
 }
 
-/** A method with one seed, and how to let go of what it holds. */
-export type Measured = Ranked & { readonly dispose?: () => void };
-
 /** Runs a method with one seed after the other, and reports the means. */
 export async function reportOver(
   seeds: readonly number[],
   { bench }: Pick<Comparison, 'bench'>,
-  run: (seed: number) => Promise<Measured>,
+  run: (seed: number) => Promise<Ranked>,
 ): Promise<MethodReport> {
   const ranked: Ranked[] = [];
   const reports = [];
   for (const seed of seeds) {
     const one = await run(seed);
     reports.push(await seedReport(bench, one));
-    one.dispose?.();
     ranked.push(one);
   }
   return methodReport(ranked, reports);
@@ -90,7 +96,7 @@ async function rankReference(
   { bench, settings, screen }: Comparison,
   name: PlainReference,
   seed: number,
-): Promise<Measured> {
+): Promise<Ranked> {
   const fitting = `fitting ${name}`;
   screen.step(fitting);
   const recommender = await fitReference(name, {
@@ -105,11 +111,11 @@ async function rankReference(
   const people = await rankAll(bench, recommender.score, (share) =>
     screen.progress(share, 1, `ranking with ${name}`),
   );
-  return { seed, people, scoreHistory: recommender.scoreHistory };
+  return { seed, people, newcomers: newcomersOf(bench, recommender) };
 }
 
-async function rankCentral({ bench, central, screen }: Comparison, seed: number): Promise<Measured> {
-  const { engine, steps, parts } = central as CentralPlan;
+async function rankCentral({ bench, central, screen }: Comparison, seed: number): Promise<Ranked> {
+  const { engine, evaluator, steps, parts } = central as CentralPlan;
   const doing = 'training the same family centrally';
   screen.step(doing);
   const model = await trainCentrally({
@@ -129,7 +135,6 @@ async function rankCentral({ bench, central, screen }: Comparison, seed: number)
     (user) => model.score(user),
     (share) => screen.progress(share, 1, 'ranking with the central model'),
   );
-  const newcomers = await openCheckpointScorer(engine, model.shared, bench.train);
   model.dispose();
-  return { seed, people, scoreHistory: newcomers.scoreHistory, dispose: () => newcomers.dispose() };
+  return { seed, people, newcomers: () => evaluator.newcomers(model.shared) };
 }

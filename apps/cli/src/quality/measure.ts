@@ -8,12 +8,14 @@ import {
   ndcg,
   rankPeople,
   type BothMetrics,
+  type ColdStartPoint,
+  type HistoryRecommender,
   type Interval,
   type PersonRanking,
   type Scorer,
   type TrainingRows,
 } from '@tutti/evaluation';
-import { qualityOf, type Fit, type QualityReport } from '@tutti/simulation';
+import { coldStartRandom, qualityOf, type Fit, type QualityReport } from '@tutti/simulation';
 
 /** Length of the lists that everything is measured on. */
 const K = 10;
@@ -63,7 +65,8 @@ export interface MethodReport extends SeedReport {
 export interface Ranked {
   readonly seed: number;
   readonly people: readonly PersonRanking[];
-  readonly scoreHistory: (history: Int32Array, user: number) => Float32Array | Promise<Float32Array>;
+  /** How newcomers are served. */
+  readonly newcomers: () => Promise<readonly ColdStartPoint[]>;
 }
 
 /** Ranks everybody who has a held-out item. */
@@ -79,23 +82,20 @@ export async function rankAll(
   return rankPeople({ scorer, train, test, k: K, onPerson });
 }
 
+/** How a reference serves newcomers. */
+export function newcomersOf({ train, test, breathe }: Bench, { scoreHistory }: HistoryRecommender) {
+  const random = coldStartRandom();
+  return (): Promise<readonly ColdStartPoint[]> =>
+    coldStartCurve({ scoreHistory, train, test, random, k: K, onProgress: breathe });
+}
+
 /** All figures of a method with one seed. */
-export async function seedReport(bench: Bench, { people, scoreHistory }: Ranked): Promise<SeedReport> {
-  const { train, test, breathe } = bench;
-  const curve = await coldStartCurve({
-    scoreHistory: async (history, user) => {
-      await breathe();
-      return scoreHistory(history, user);
-    },
-    train,
-    test,
-    random: seededRandom('cold start'),
-    k: K,
-  });
+export async function seedReport({ train, data }: Bench, { people, newcomers }: Ranked): Promise<SeedReport> {
+  const curve = await newcomers();
   return {
     ...qualityOf(people, train),
     coldStart: curve.map((point) => ({ interactions: point.interactions, ...partOf(point) })),
-    fairness: fairnessOf(bench.data, people),
+    fairness: fairnessOf(data, people),
   };
 }
 

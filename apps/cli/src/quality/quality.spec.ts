@@ -2,7 +2,7 @@ import { seededRandom } from '@tutti/base';
 import { generateFilmShelf } from '@tutti/datasets';
 import { describe, expect, it } from 'vitest';
 import { renderReport } from '../report/html.ts';
-import { methodReport, meanOf, seedReport, type Bench } from './measure.ts';
+import { methodReport, meanOf, newcomersOf, seedReport, type Bench } from './measure.ts';
 import { fitReference, settingsOf, whySkipped } from './references.ts';
 import { trainingSampler } from './sampler.ts';
 import { tuneReferences } from './tune.ts';
@@ -20,7 +20,7 @@ describe('means over seeds', () => {
   });
 
   it('lie inside the interval, and keep what each seed gave', async () => {
-    const { scoreHistory } = await fitReference('item-knn', { train, seed: 1, onProgress });
+    const newcomers = newcomersOf(bench, await fitReference('item-knn', { train, seed: 1, onProgress }));
     const list = Int32Array.of(1, 2);
     const ranked = [1, 2].map((seed) => ({
       seed,
@@ -31,7 +31,7 @@ describe('means over seeds', () => {
         list,
         score: 0,
       })),
-      scoreHistory,
+      newcomers,
     }));
     const reports = [];
     for (const one of ranked) reports.push(await seedReport(bench, one));

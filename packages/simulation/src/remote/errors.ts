@@ -1,6 +1,6 @@
 import { FederatedError } from '@tutti/base';
 
-/** Nobody is there to host simulated devices, or nobody any more. */
+/** Nobody is there to host simulated devices or to rank for people, or nobody any more. */
 export class NoHostsError extends FederatedError {
   override readonly name = 'NoHostsError';
   readonly code = 'simulation/no-hosts';
@@ -30,7 +30,7 @@ export class OtherRuntimeError extends FederatedError {
   }
 }
 
-/** Devices that no host could serve to the end. */
+/** Devices that no host could serve to the end, or people that none could rank for. */
 export class HostsFailedError extends FederatedError {
   override readonly name = 'HostsFailedError';
   readonly code = 'simulation/hosts-failed';
@@ -38,7 +38,8 @@ export class HostsFailedError extends FederatedError {
   constructor(
     readonly moves: number,
     readonly reason: string,
+    what = 'simulated devices',
   ) {
-    super(`simulated devices were moved ${moves} times, and nobody served them to the end: ${reason}`);
+    super(`${what} were moved ${moves} times, and nobody served them to the end: ${reason}`);
   }
 }

@@ -1,3 +1,5 @@
+import { concatBytes } from '@tutti/base';
+
 /** What one process says to another: JSON, and bytes beside it. */
 export interface Packet {
   readonly head: unknown;
@@ -12,6 +14,8 @@ export type Answering = (from: string, packet: Packet) => Promise<Packet> | Pack
  * `@tutti/cluster-redis` gives them over Redis.
  */
 export interface Peers {
+  /** How others name this one. */
+  readonly self: string;
   /** Those that host devices. */
   hosts(): readonly string[];
   /** Hears of processes that are gone. */
@@ -22,9 +26,22 @@ export interface Peers {
   on(kind: string, answer: Answering): void;
   /** Asks, again and again, for some seconds. @throws where there is no answer, or one that says no. */
   ask(to: string, kind: string, packet: Packet): Promise<Packet>;
+  /** Jobs of a kind, which any of them may do. */
+  jobs(kind: string): Jobs;
 }
 
-/** Where devices of a simulation live that has hosts. */
+/** Jobs that processes share. What stands in one is ids; what it is about is asked of who added it. */
+export interface Jobs {
+  /** Those whose id is there already are not added again. @throws where nobody can be reached. */
+  add(jobs: readonly { readonly id: string; readonly data: unknown }[]): Promise<void>;
+  /** Takes back what nobody has begun; never throws. */
+  remove(ids: readonly string[]): Promise<void>;
+  /** Does jobs, so many at a time, until it is closed. Each may be done more than once. */
+  work(options: { readonly atOnce: number; readonly onJob: (data: unknown) => Promise<void> }): void;
+  close(): Promise<void>;
+}
+
+/** Where devices of a simulation live that has hosts, or who ranks for people with a checkpoint. */
 export interface SimulationHosts {
   readonly peers: Peers;
   /** The version of the program: hosts must be of the same. */
@@ -53,9 +70,32 @@ export const KINDS = {
   part: 'simulation-part',
   blob: 'simulation-blob',
   done: 'simulation-done',
+  // A host asks whoever has a checkpoint evaluated.
+  people: 'evaluation-people',
+  peoplePart: 'evaluation-part',
+  checkpoint: 'evaluation-checkpoint',
+  ranked: 'evaluation-ranked',
 } as const;
 
+/** Jobs of evaluating checkpoints. */
+export const EVALUATION_JOBS = 'evaluation';
+
 export const NOTHING: Packet = { head: null, parts: [] };
+
+/** What `bytes` bytes are put together of that are asked for a piece at a time. */
+export async function inPieces(bytes: number, ask: (from: number) => Promise<Packet>): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for (let from = 0; from < bytes; from += PIECE_BYTES) {
+    const [piece] = (await ask(from)).parts;
+    if (piece?.length !== Math.min(PIECE_BYTES, bytes - from))
+      throw new Error('a piece has the wrong length');
+    pieces.push(piece);
+  }
+  return concatBytes(...pieces);
+}
+
+export const problemOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 /** Whether the other side answered that it could not: asking again would change nothing. */
 export const saysNo = (error: unknown): boolean =>

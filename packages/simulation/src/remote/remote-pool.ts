@@ -4,29 +4,18 @@ import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import type { DevicePool, FetchBlob } from '../device-pool.ts';
 import type { ThreadAnswers, ThreadRequest, ThreadSetup } from '../thread.ts';
 import { HostsFailedError, NoHostsError, OtherRuntimeError } from './errors.ts';
-import { KINDS, NOTHING, PIECE_BYTES, runtimeOf, type Packet, type SimulationHosts } from './hosts.ts';
+import { KINDS, PIECE_BYTES, type Packet, type SimulationHosts } from './hosts.ts';
+import { LOOK_MS, MetHosts, type Host } from './met-hosts.ts';
 import { populationParts } from './population-parts.ts';
 import { RemoteShard } from './remote-shard.ts';
 import * as words from './words.ts';
 
-/** How long to wait where there is no host, in milliseconds. */
-const WAIT_MS = 60_000;
-/** Hosts that start about together are all there after so long, in milliseconds. */
-const GATHER_MS = 1_000;
-/** How often hosts are looked at, in milliseconds. */
-const LOOK_MS = 100;
 /** A host that answers a request after longer counts as one that failed, in milliseconds. */
 const ANSWER_MS = 600_000;
 /** A shard is moved so often at most: it may be what its hosts fail of. */
 const MOST_MOVES = 16;
 /** Most shards. */
 const MOST_SHARDS = 256;
-
-/** A host, and the threads that it has for this simulation. */
-interface Host {
-  readonly id: string;
-  readonly threads: number;
-}
 
 /**
  * Devices on the hosts that there are: as many shards as those have threads, each with its part of the population's data. A shard whose host
@@ -53,7 +42,7 @@ export async function openRemotePool(
 class RemotePool implements DevicePool {
   readonly #secret = systemRandom().bytes(32);
   readonly #session = toHex(systemRandom().bytes(16));
-  readonly #hosts = new Map<string, Host>();
+  readonly #met: MetHosts;
   readonly #shards = new Map<string, RemoteShard>();
   readonly #data = new Map<string, readonly Uint8Array[]>();
   readonly #moves = new Map<RemoteShard, number>();
@@ -69,6 +58,7 @@ class RemotePool implements DevicePool {
     private readonly fetchBlob: FetchBlob,
   ) {
     const { peers } = options;
+    this.#met = new MetHosts(options, `${setup.population.users} devices`);
     peers.on(KINDS.part, (_from, packet) => this.#part(packet));
     peers.on(KINDS.blob, (_from, packet) => this.#blob(packet));
     peers.on(KINDS.done, (_from, packet) => this.#done(packet));
@@ -83,11 +73,8 @@ class RemotePool implements DevicePool {
   }
 
   async open(): Promise<void> {
-    await this.#untilHosts();
-    await sleep(GATHER_MS);
-    await this.#meet();
-    const threads = [...this.#hosts.values()].reduce((sum, host) => sum + host.threads, 0);
-    const count = Math.min(MOST_SHARDS, threads, this.setup.population.users);
+    await this.#met.gather();
+    const count = Math.min(MOST_SHARDS, this.#met.threads, this.setup.population.users);
     for (let shard = 0; shard < count; shard++) {
       const name = `${this.#session}-${shard}`;
       const made: RemoteShard = new RemoteShard(
@@ -113,6 +100,7 @@ class RemotePool implements DevicePool {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#met.close();
     clearInterval(this.#watch);
     this.#secret.fill(0);
     const drops = [...this.#shards.values()].map(async (shard) => {
@@ -126,30 +114,6 @@ class RemotePool implements DevicePool {
 
   #say(line: string): void {
     this.options.onHost?.(line);
-  }
-
-  /** Waits until there is somebody. @throws {NoHostsError} */
-  async #untilHosts(): Promise<void> {
-    const { peers, waitMs = WAIT_MS } = this.options;
-    const deadline = performance.now() + waitMs;
-    while (peers.hosts().length === 0 && !this.#closed) {
-      if (performance.now() > deadline)
-        throw new NoHostsError(waitMs, `${this.setup.population.users} devices`);
-      await sleep(LOOK_MS);
-    }
-  }
-
-  /** Asks those that are new what they are. @throws {OtherRuntimeError} */
-  async #meet(): Promise<void> {
-    const { peers, version } = this.options;
-    for (const id of peers.hosts()) {
-      if (this.#hosts.has(id)) continue;
-      const answer = await peers.ask(id, KINDS.hello, NOTHING).catch(() => undefined);
-      if (answer === undefined) continue;
-      const { threads, runtime } = words.helloAnswer.parse(answer.head);
-      if (runtime !== runtimeOf(version)) throw new OtherRuntimeError(runtime, runtimeOf(version));
-      this.#hosts.set(id, { id, threads });
-    }
   }
 
   /** Finds a host for a shard and has it take it; tries on until one does. */
@@ -174,13 +138,10 @@ class RemotePool implements DevicePool {
   }
 
   async #leastBusy(shard: RemoteShard): Promise<Host> {
-    await this.#untilHosts();
-    await this.#meet();
-    const alive = new Set(this.options.peers.hosts());
-    for (const id of this.#hosts.keys()) if (!alive.has(id)) this.#hosts.delete(id);
+    const hosts = await this.#met.here();
     const load = (host: Host): number =>
       [...this.#placed.values()].filter((id) => id === host.id).length / host.threads;
-    const [first, ...others] = [...this.#hosts.values()];
+    const [first, ...others] = hosts;
     if (first === undefined) throw new NoHostsError(0, 'devices');
     const chosen = others.reduce((a, b) => (load(b) < load(a) ? b : a), first);
     // At once: others look for a host too.
@@ -262,8 +223,8 @@ class RemotePool implements DevicePool {
   /** Moves the shards of hosts that are gone, or that answer nothing. */
   #look(): void {
     const alive = new Set(this.options.peers.hosts());
-    const { waitMs = WAIT_MS } = this.options;
-    if (this.options.peers.awayMs() > waitMs) this.#fail(new NoHostsError(waitMs, 'devices: Redis is away'));
+    const away = this.#met.redisAway();
+    if (away !== undefined) this.#fail(away);
     for (const [shard, host] of this.#placed) {
       if (alive.has(host) && shard.waitsMs() < ANSWER_MS) continue;
       this.#ready.get(shard)?.reject(new Error('its host is gone'));

@@ -1,8 +1,7 @@
-import { concatBytes } from '@tutti/base';
 import type { DevicePool, FetchBlob } from '../device-pool.ts';
 import { openThreadPool } from '../pool.ts';
 import type { ThreadSetup } from '../thread.ts';
-import { KINDS, NOTHING, PIECE_BYTES, runtimeOf, saysNo, type Packet, type Peers } from './hosts.ts';
+import { inPieces, KINDS, NOTHING, problemOf, runtimeOf, saysNo, type Packet, type Peers } from './hosts.ts';
 import { populationOf } from './population-parts.ts';
 import * as words from './words.ts';
 
@@ -150,28 +149,15 @@ class HostedShard {
   }
 
   #fetchPart(part: number, bytes: number): Promise<Uint8Array> {
-    return this.#inPieces(bytes, (from) => this.#ask(KINDS.part, { part, from }));
+    return inPieces(bytes, (from) => this.#ask(KINDS.part, { part, from }));
   }
 
   readonly #fetchBlob: FetchBlob = async (hash) => {
     const first = await this.#ask(KINDS.blob, { hash, from: 0 });
     const { bytes } = words.blobAnswer.parse(first.head);
     if (bytes === null) return undefined;
-    return this.#inPieces(bytes, async (from) =>
-      from === 0 ? first : this.#ask(KINDS.blob, { hash, from }),
-    );
+    return inPieces(bytes, async (from) => (from === 0 ? first : this.#ask(KINDS.blob, { hash, from })));
   };
-
-  async #inPieces(bytes: number, ask: (from: number) => Promise<Packet>): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = [];
-    for (let from = 0; from < bytes; from += PIECE_BYTES) {
-      const [piece] = (await ask(from)).parts;
-      if (piece?.length !== Math.min(PIECE_BYTES, bytes - from))
-        throw new Error('a piece has the wrong length');
-      pieces.push(piece);
-    }
-    return concatBytes(...pieces);
-  }
 
   async #tell(number: number, { head, parts }: Packet, problem?: string): Promise<void> {
     const said = problem === undefined ? { answer: head } : { problem };
@@ -203,6 +189,3 @@ async function answerOf(pool: DevicePool, packet: Packet, number: number): Promi
   const { encode } = words.ANSWERS[request.kind] as { encode(answer: unknown): Packet };
   return encode(answer);
 }
-
-const problemOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);

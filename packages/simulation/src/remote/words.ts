@@ -15,8 +15,8 @@ import type { Packet } from './hosts.ts';
 
 /** What simulations and their hosts say to each other. Everything is decoded from `unknown`. */
 
-const count = z.number().check(z.int(), z.gte(0));
-const id = z.string().check(z.maxLength(64));
+export const count = z.number().check(z.int(), z.gte(0));
+export const id = z.string().check(z.maxLength(64));
 
 /** One shard as it is hosted for the `generation`-th time. */
 const shardAt = { shard: id, generation: count };

@@ -1,6 +1,6 @@
 import { keepLocal, seededRandom } from '@tutti/base';
 import { ratingsOf, type TrainingRows } from '@tutti/evaluation';
-import type { LocalData, TrainingEngine } from '@tutti/model';
+import type { LoadedModel, LocalData, TrainingEngine } from '@tutti/model';
 
 /** A trained model that answers for anybody: it fits a vector to their items, as a device does that starts anew. */
 export interface CheckpointScorer {
@@ -14,6 +14,21 @@ export function localData(train: TrainingRows, user: number, history: Int32Array
   return { positives: keepLocal(history), ...(ratings === undefined ? {} : { ratings: keepLocal(ratings) }) };
 }
 
+/** Answers with a model that is loaded already. @param train who rated what, for models of ratings. */
+export const checkpointScorer = (
+  loaded: LoadedModel,
+  train: TrainingRows,
+): Pick<CheckpointScorer, 'scoreHistory'> => ({
+  scoreHistory: async (history, user) =>
+    loaded.score(
+      await loaded.personalize(
+        undefined,
+        localData(train, user, history),
+        seededRandom('evaluate').fork(user),
+      ),
+    ),
+});
+
 /**
  * Loads the shared weights once, for many people.
  * @param train who rated what, for models of ratings.
@@ -24,15 +39,5 @@ export async function openCheckpointScorer(
   train: TrainingRows,
 ): Promise<CheckpointScorer> {
   const loaded = await engine.load(shared);
-  return {
-    scoreHistory: async (history, user) =>
-      loaded.score(
-        await loaded.personalize(
-          undefined,
-          localData(train, user, history),
-          seededRandom('evaluate').fork(user),
-        ),
-      ),
-    dispose: () => loaded.dispose(),
-  };
+  return { ...checkpointScorer(loaded, train), dispose: () => loaded.dispose() };
 }
