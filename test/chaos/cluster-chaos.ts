@@ -2,11 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@tutti/base';
-import { coordinatorProcess, TUTTI, type Process, type RoundLine } from '../cluster/coordinators.ts';
-import { filmsTask, startServers, TAKE_OVER_MS, type Servers } from '../cluster/processes.ts';
-import { openBalancer } from './balancer.ts';
-import { clientHost, helper } from './hosts.ts';
-import { doubledIn, Ledger } from './ledger.ts';
+import type { Process } from '../cluster/coordinators.ts';
+import { startServers, TAKE_OVER_MS, type Servers } from '../cluster/processes.ts';
+import { journalOf, PROCESS_NAMES, startParts, type ClusterParts } from './cluster-parts.ts';
+import { doubledIn } from './ledger.ts';
 import type { ChaosOptions, ChaosResult } from './chaos.ts';
 
 /**
@@ -30,8 +29,10 @@ export async function runClusterChaos(
   const folder = mkdtempSync(join(tmpdir(), 'tutti-cluster-chaos-'));
   const random = seededRandom(options.seed).fork('chaos');
   const clients = options.clients ?? 10;
-  const parts = await startParts(folder, servers, clients);
-  const { ledger, victims, balancer } = parts;
+  const store = await servers.postgres.newDatabase();
+  const parts = await startParts(folder, { redis: servers.redis.url, store, clients });
+  const { ledger, balancer } = parts;
+  const victims = victimsOf(parts, servers);
   let kills = 0;
   let stuck = 0;
   try {
@@ -49,7 +50,7 @@ export async function runClusterChaos(
     }
     if (!(await ledger.untilRound(balancer.url, ledger.rounds + 1))) stuck++;
     if (stuck > 0) process.stderr.write(parts.said());
-    const final = await journalOf(servers, parts.store);
+    const final = await journalOf(servers.postgres, parts.store);
     return {
       ...{ kills, rounds: final.length, stuck, lost: ledger.lostIn(final), doubled: doubledIn(final) },
       ...{ seed: options.seed, seconds: (Date.now() - started) / 1_000 },
@@ -68,60 +69,19 @@ interface Victim {
   harm(gently: boolean): Promise<void>;
 }
 
-interface Parts {
-  readonly store: string;
-  readonly balancer: Awaited<ReturnType<typeof openBalancer>>;
-  readonly ledger: Ledger;
-  readonly victims: readonly Victim[];
-  said(): string;
-  close(): Promise<void>;
-}
-
-async function startParts(folder: string, servers: Servers, clients: number): Promise<Parts> {
-  const { redis, postgres } = servers;
-  const store = await postgres.newDatabase();
-  const processOf = (name: string, role: 'gateway' | 'owner'): Promise<Process> =>
-    coordinatorProcess(folder, name, {
-      ...{ store, cluster: { redis: redis.url, roles: [role], takeOverMs: TAKE_OVER_MS } },
-      tasks: [filmsTask(Math.max(4, clients - 4))],
-    });
-  const names = ['owner 1', 'owner 2', 'gateway 1', 'gateway 2'] as const;
-  const processes = await Promise.all(
-    names.map((name) => processOf(name, name.startsWith('owner') ? 'owner' : 'gateway')),
-  );
-  const ledger = new Ledger();
-  const balancer = await openBalancer(processes.slice(2).map(({ url }) => url));
-  const half = Math.ceil(clients / 2);
-  const hosts = [0, 1].map((host) => clientHost(folder, balancer.url, host * half, half, ledger));
-  const worker = helper([TUTTI, 'worker', '--config', processes[0]?.file ?? ''], () => undefined);
-  await Promise.all(processes.map((one) => one.start()));
-  for (const one of [worker, ...hosts]) one.start();
-  return {
-    ...{ store, balancer, ledger },
-    victims: [
-      ...processes.map((one, i) => processVictim(names[i] ?? '', one)),
-      ...hosts.map((host, i) => ({ name: `clients ${i + 1}`, harm: () => host.restart() })),
-      { name: 'worker', harm: () => worker.restart() },
-      { name: 'redis', harm: () => restart(servers.redis) },
-      {
-        name: 'postgres',
-        async harm(gently) {
-          await postgres.stop(gently ? 'fast' : 'crash');
-          await postgres.start();
-        },
-      },
-    ],
-    said: () => processes.map((one, i) => `--- ${names[i] ?? ''}\n${one.output()}`).join('\n'),
-    async close() {
-      await Promise.all([worker, ...hosts].map((one) => one.kill()));
-      for (const one of processes) {
-        one.signal('SIGKILL');
-        await one.ended();
-      }
-      await balancer.close();
+const victimsOf = ({ processes, hosts, worker }: ClusterParts, { redis, postgres }: Servers): Victim[] => [
+  ...processes.map((one, i) => processVictim(PROCESS_NAMES[i] ?? '', one)),
+  ...hosts.map((host, i) => ({ name: `clients ${i + 1}`, harm: () => host.restart() })),
+  { name: 'worker', harm: () => worker.restart() },
+  { name: 'redis', harm: () => restart(redis) },
+  {
+    name: 'postgres',
+    async harm(gently) {
+      await postgres.stop(gently ? 'fast' : 'crash');
+      await postgres.start();
     },
-  };
-}
+  },
+];
 
 async function restart(redis: Servers['redis']): Promise<void> {
   await redis.stop();
@@ -143,16 +103,6 @@ function processVictim(name: string, one: Process): Victim {
       await one.start();
     },
   };
-}
-
-/** The rounds as PostgreSQL has them. */
-async function journalOf({ postgres }: Servers, store: string): Promise<RoundLine[]> {
-  const rows = await postgres.query(
-    store,
-    `select entry->'record' as record from tutti.journal
-     where task = 'films' and entry->>'type' = 'round-committed' order by position`,
-  );
-  return rows.map(({ record }) => record as RoundLine);
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,4 +1,4 @@
-import { roundsOf } from '../cluster/coordinators.ts';
+import { roundsOf, type RoundLine } from '../cluster/coordinators.ts';
 import { doubledIn, type Ledger } from './ledger.ts';
 
 /** What one harm did to a coordinator, or to a cluster. */
@@ -7,7 +7,7 @@ export interface HarmResult {
   readonly rounds: number;
   /** Rounds that somebody was told of and that are gone, or others now. */
   readonly lost: number;
-  /** Rounds that stand twice, or do not build on the one before. */
+  /** Rounds that stand twice, or do not build on the one before; leases that two owners had. */
   readonly doubled: number;
   /** 1 where no round was committed in time once the harm was over. */
   readonly stuck: number;
@@ -18,22 +18,37 @@ export interface HarmResult {
   readonly seconds: number;
 }
 
+/** How often a harm is done, and who hears of each time. */
+export interface HarmOptions {
+  readonly times?: number;
+  readonly onHarm?: (told: string) => void;
+}
+
+/** What was seen of a harm. */
+type Seen = Pick<HarmResult, 'stuck' | 'notes' | 'reasons'> & {
+  readonly started: number;
+  readonly ledger: Ledger;
+};
+
 export async function resultOf(
   harm: string,
-  seen: Pick<HarmResult, 'stuck' | 'notes' | 'reasons'> & {
-    readonly started: number;
-    readonly url: string;
-    readonly ledger: Ledger;
-  },
+  { url, ...seen }: Seen & { readonly url: string },
 ): Promise<HarmResult> {
-  const { started, url, ledger, ...rest } = seen;
-  const final = await roundsOf(url);
+  return resultFrom(harm, { ...seen, final: await roundsOf(url), twice: 0 });
+}
+
+/** @param seen `final`: the rounds in the end; `twice`: numbers that two owners had. */
+export function resultFrom(
+  harm: string,
+  seen: Seen & { readonly final: readonly RoundLine[]; readonly twice: number },
+): HarmResult {
+  const { started, ledger, final, twice, ...rest } = seen;
   const seconds = (Date.now() - started) / 1_000;
   return {
     harm,
     rounds: final.length,
     lost: ledger.lostIn(final),
-    doubled: doubledIn(final),
+    doubled: doubledIn(final) + twice,
     ...rest,
     seconds,
   };

@@ -2,9 +2,11 @@ import { parseArgs } from 'node:util';
 import { runChaos } from './chaos.ts';
 import { runClusterChaos } from './cluster-chaos.ts';
 import { openChaosDatabase } from './database.ts';
+import { runFlush } from './flush.ts';
 import { runFullDisk } from './full-disk.ts';
+import type { HarmOptions, HarmResult } from './harm.ts';
 
-/** `npm run chaos -- --kills 50 [--postgres | --cluster] --json`, or `--harm full-disk`: see chaos.ts, cluster-chaos.ts and full-disk.ts. Exit code 1 when anything was lost, doubled or stuck. */
+/** `npm run chaos -- --kills 50 [--postgres | --cluster] --json`, or `--harm NAME`: see chaos.ts, cluster-chaos.ts, full-disk.ts and flush.ts. Exit code 1 when anything was lost, doubled or stuck. */
 const HELP = `npm run chaos -- [options]
 
   --kills <n>        kills, under load (default: 50)
@@ -12,11 +14,22 @@ const HELP = `npm run chaos -- [options]
   --clients <n>      devices (default: 10)
   --postgres         a coordinator on PostgreSQL, which is killed and restarted too
   --cluster          gateways, owners, a worker, Redis and PostgreSQL, any of which is killed or paused
-  --harm full-disk   instead of kills: a small disk that is full for a while (needs root)
+  --harm <name>      instead of kills, one of
+                       full-disk  a small disk that is full for a while (needs root)
+                       flush      a cluster whose Redis loses its memory at every instant of a round
+  --times <n>        how often a harm is done
   --json             one JSON object on stdout
 
-Exit code 1 where anything was lost, doubled or stuck.
+Exit code 1 where anything was lost, doubled or stuck; 3 where this machine cannot do the harm.
 `;
+
+/** The exit code of a harm that this machine cannot do. */
+const SKIPPED = 3;
+
+const HARMS = new Map<string, (options: HarmOptions) => Promise<HarmResult | string>>([
+  ['full-disk', () => runFullDisk()],
+  ['flush', runFlush],
+]);
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +39,7 @@ const { values } = parseArgs({
     postgres: { type: 'boolean', default: false },
     cluster: { type: 'boolean', default: false },
     harm: { type: 'string' },
+    times: { type: 'string' },
     help: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -53,9 +67,17 @@ process.exit(result.lost + result.doubled + result.stuck === 0 ? 0 : 1);
 
 /** One harm. @returns the exit code. */
 async function harm(name: string): Promise<number> {
-  if (name !== 'full-disk') throw new Error(`--harm: full-disk is expected, not ${name}`);
-  const done = await runFullDisk();
-  if (typeof done === 'string') throw new Error(done);
+  const run = HARMS.get(name);
+  if (run === undefined)
+    throw new Error(`--harm: one of ${[...HARMS.keys()].join(', ')} is expected, not ${name}`);
+  const done = await run({
+    ...(values.times === undefined ? {} : { times: Number(values.times) }),
+    onHarm: (told) => void process.stderr.write(`${told}\n`),
+  });
+  if (typeof done === 'string') {
+    process.stderr.write(`SKIPPED, nothing was tried: ${done}\n`);
+    return SKIPPED;
+  }
   process.stdout.write(`${JSON.stringify(done)}\n`);
   return done.lost + done.doubled + done.stuck === 0 ? 0 : 1;
 }

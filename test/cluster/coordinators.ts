@@ -19,6 +19,8 @@ export interface Process {
   /** Its configuration's. */
   readonly file: string;
   readonly output: () => string;
+  /** While it runs. */
+  readonly pid: () => number | undefined;
   /** Starts it, unless it runs. */
   start(): Promise<void>;
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void;
@@ -47,6 +49,7 @@ export async function coordinatorProcess(
     url,
     file,
     output: () => output,
+    pid: () => (runs() ? child?.pid : undefined),
     async start() {
       if (runs()) return;
       child = spawn(process.execPath, [TUTTI, 'coordinator', '--config', file], {
