@@ -2,10 +2,12 @@ import type { Servers } from '../cluster/processes.ts';
 
 /** Every owner that a task ever had, written down by PostgreSQL itself at the moment in which its lease is taken. */
 export interface Fences {
-  /** Numbers of leases so far. */
-  count(): Promise<number>;
+  /** Reads what is written down so far: a server that loses its last commits takes back what stands there, not what was read. */
+  read(): Promise<void>;
+  /** Numbers of leases that were read. */
+  readonly count: number;
   /** Numbers that more than one owner had: two of them could write. */
-  twice(): Promise<number>;
+  readonly twice: number;
 }
 
 type Query = Pick<Servers['postgres'], 'query'>;
@@ -21,12 +23,20 @@ export async function watchFences({ query }: Query, store: string): Promise<Fenc
        for each row when (new.scope like 'task:%') execute function public.note_fence();
      insert into public.fences (scope, epoch, holder) select scope, epoch, holder from tutti.leases where scope like 'task:%'`,
   );
-  const numberOf = async (text: string): Promise<number> => Number((await query(store, text))[0]?.['n'] ?? 0);
+  const takenAt = new Map<string, Set<string>>();
   return {
-    count: () => numberOf('select count(distinct (scope, epoch)) as n from public.fences'),
-    twice: () =>
-      numberOf(
-        'select count(*) as n from (select from public.fences group by scope, epoch having count(*) > 1) as two',
-      ),
+    async read() {
+      for (const { name, at } of await query(
+        store,
+        `select scope || ' ' || epoch as name, holder || ' ' || at as at from public.fences`,
+      ))
+        takenAt.set(String(name), (takenAt.get(String(name)) ?? new Set()).add(String(at)));
+    },
+    get count() {
+      return takenAt.size;
+    },
+    get twice() {
+      return [...takenAt.values()].filter(({ size }) => size > 1).length;
+    },
   };
 }

@@ -27,6 +27,14 @@ export class Ledger {
     if (outcome === 'committed' && round !== null) this.#heard.add(round);
   }
 
+  /** Rounds after this one are gone by a harm that takes them: they do not count as lost. @returns how many. */
+  forgetAfter(round: number): number {
+    const gone = [...this.#told.keys()].filter((told) => told > round);
+    for (const one of gone) this.#told.delete(one);
+    for (const one of this.#heard) if (one > round) this.#heard.delete(one);
+    return gone.length;
+  }
+
   async look(url: string): Promise<void> {
     for (const { round, modelHash } of await roundsOf(url).catch(() => [])) {
       if (this.#told.has(round) && this.#told.get(round) !== modelHash) this.#changed++;

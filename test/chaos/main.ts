@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { runChaos } from './chaos.ts';
 import { runClusterChaos } from './cluster-chaos.ts';
 import { openChaosDatabase } from './database.ts';
+import { runFailover } from './failover.ts';
 import { runFlush } from './flush.ts';
 import { runFullDisk } from './full-disk.ts';
 import type { HarmOptions, HarmResult } from './harm.ts';
@@ -17,6 +18,8 @@ const HELP = `npm run chaos -- [options]
   --harm <name>      instead of kills, one of
                        full-disk  a small disk that is full for a while (needs root)
                        flush      a cluster whose Redis loses its memory at every instant of a round
+                       failover   a cluster whose PostgreSQL dies again and again, and a standby takes over
+                       failover-asynchronous  the same with a standby that lacks the last commits
   --times <n>        how often a harm is done
   --json             one JSON object on stdout
 
@@ -29,6 +32,8 @@ const SKIPPED = 3;
 const HARMS = new Map<string, (options: HarmOptions) => Promise<HarmResult | string>>([
   ['full-disk', () => runFullDisk()],
   ['flush', runFlush],
+  ['failover', runFailover],
+  ['failover-asynchronous', (options) => runFailover({ ...options, synchronous: false })],
 ]);
 
 const { values } = parseArgs({

@@ -9,9 +9,9 @@ export interface PostgresOptions {
   readonly unavailableMs?: number;
   /** Longest wait for another process to let go, in milliseconds; default 3,000: a killed one's connection may live a moment longer. */
   readonly lockWaitMs?: number;
-  /** Longest time of one statement, in milliseconds; default 20,000. */
+  /** Longest time of one statement, in milliseconds; default 20,000, where processes share a storage 10,000. */
   readonly statementMs?: number;
-  /** How much longer than that we wait for an answer: the server gives one unless the network is cut, in milliseconds; default 5,000. */
+  /** How much longer than that we wait for an answer: the server gives one unless the network is cut, in milliseconds; default 5,000, or 3,000. */
   readonly answerMs?: number;
   /**
    * How long a transaction of ours may do nothing before the server ends it, in milliseconds; default 600,000, for a backup may write to a
@@ -42,8 +42,12 @@ const DEFAULTS: Required<PostgresOptions> = {
 
 /** How long a connection may take to be made, in milliseconds. */
 const CONNECT_MS = 5_000;
-/** When the server asks an idle connection whether it lives, how often, and how many silent times it bears. */
-const KEEPALIVE = '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3';
+/**
+ * When the server asks an idle connection whether it lives, how often, and how many silent times it bears; and for how long it waits where
+ * it said something that nobody takes.
+ */
+const KEEPALIVE =
+  '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=25000';
 
 /**
  * Takes an address apart: `postgres://user:password@host:port/database`, with `?schema=` (default `tutti`) and what libpq knows

@@ -3,7 +3,7 @@ import { sql, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { PostgresAddress } from './address.ts';
 import { pause, whileAway } from './judge.ts';
-import { openPool } from './pool.ts';
+import { endedWithin, openPool } from './pool.ts';
 import { CLUSTER, WHOLE, type Tables } from './tables.ts';
 
 /**
@@ -27,6 +27,11 @@ const LOOK_MS = 100;
 /** Between two tries to get the lock back after its connection broke, in milliseconds. */
 const BACK_MS = 500;
 
+/** How often the connection that holds the lock is asked whether it lives, in milliseconds. */
+const ASK_MS = 10_000;
+/** How long it may take to say good-bye, in milliseconds. */
+const GOODBYE_MS = 2_000;
+
 /** Whether a process has the storage alone, or shares it with others like it. */
 export type Sharing = 'alone' | 'together';
 
@@ -42,7 +47,7 @@ export async function takeOwnership(
   const stop = new AbortController();
   const limits = { limitMs: address.options.unavailableMs, signal: stop.signal };
   let held = await whileAway(address.name, limits, () => lock(address, sharing));
-  const closeHolder = (): Promise<void> => held.client.end().catch(() => undefined);
+  const closeHolder = (): Promise<void> => endedWithin(held.client.end(), GOODBYE_MS);
   let epoch: number;
   try {
     await prepare();
@@ -57,7 +62,7 @@ export async function takeOwnership(
   /** Keeps the lock for as long as the storage is open: gets it back when its connection breaks. Whether that fails, `check` says. */
   async function keep(): Promise<void> {
     while (!stop.signal.aborted) {
-      await Promise.race([held.broken, stopped]);
+      await Promise.race([isGone(held, stop.signal), stopped]);
       while (!stop.signal.aborted) {
         try {
           held = await lock(address, sharing, 0);
@@ -95,6 +100,22 @@ interface Held {
   readonly broken: Promise<void>;
 }
 
+/** Resolves when the connection that holds the lock is gone, also where nobody says so: then another server may have its address. */
+async function isGone({ client, broken }: Held, signal: AbortSignal): Promise<void> {
+  let isBroken = false;
+  void broken.then(() => (isBroken = true));
+  while (!isBroken && !signal.aborted) {
+    await Promise.race([broken, pause(ASK_MS, signal)]);
+    if (isBroken || signal.aborted) return;
+    try {
+      await client.query('select 1');
+    } catch {
+      void endedWithin(client.end(), GOODBYE_MS);
+      return;
+    }
+  }
+}
+
 /** Takes the lock. @throws {StorageLockedError} when another one still holds it after `waitMs`. */
 async function lock(
   address: PostgresAddress,
@@ -119,7 +140,7 @@ async function lock(
       await pause(LOOK_MS);
     }
   } catch (error) {
-    await client.end().catch(() => undefined);
+    await endedWithin(client.end(), GOODBYE_MS);
     throw error;
   }
 }

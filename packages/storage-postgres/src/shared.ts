@@ -7,8 +7,11 @@ import { openEngine, type Engine, type Work } from './engine.ts';
 import { blobsOf, cachedBlobs, storeOf } from './storage.ts';
 import { FREE, taskScope, type Tables } from './tables.ts';
 
-/** How long a transaction may do nothing: what it locks, nobody can take over. */
-const IDLE_MS = 5_000;
+/**
+ * Where others can take over, nobody waits for long: neither for what a process that is paused has locked, nor for a statement, nor for a
+ * server that fell silent.
+ */
+const IMPATIENT = { idleMs: 5_000, statementMs: 10_000, answerMs: 3_000 };
 
 /**
  * Opens the storage for one of several processes that share it: each task is written by whoever holds its lease. A process that wants
@@ -20,7 +23,7 @@ export async function openSharedPostgresStorage(
   crypto: CryptoSuite,
   options: PostgresOptions = {},
 ): Promise<SharedStorage> {
-  const engine = await openEngine(url, { idleMs: IDLE_MS, ...options }, 'together');
+  const engine = await openEngine(url, { ...IMPATIENT, ...options }, 'together');
   const cache = cachedBlobs(engine.read);
   return {
     store: storeOf(engine),
