@@ -88,3 +88,14 @@ export async function journalOf(
   );
   return rows.map(({ record }) => record as RoundLine);
 }
+
+/** The process that has the task's lease. */
+export async function ownerAmong(
+  processes: readonly Process[],
+  postgres: Pick<Servers['postgres'], 'query'>,
+  store: string,
+): Promise<Process | undefined> {
+  const [row] = await postgres.query(store, `select holder from tutti.leases where scope = 'task:films'`);
+  const pid = Number(/process (\d+)/.exec(String(row?.['holder']))?.[1]);
+  return processes.find((one) => one.pid() === pid);
+}

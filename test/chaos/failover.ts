@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTestRedis } from '@tutti/cluster-redis/testing';
 import { startTestPair, type TestPair } from '@tutti/storage-postgres/testing';
-import { journalOf, startParts, type ClusterParts } from './cluster-parts.ts';
-import { watchFences, type Fences } from './fences.ts';
+import type { Process } from '../cluster/coordinators.ts';
+import { journalOf, ownerAmong, startParts, type ClusterParts } from './cluster-parts.ts';
+import { watchFences } from './fences.ts';
 import { endsOf, resultFrom, type HarmOptions, type HarmResult } from './harm.ts';
 import { watchPhases, type Phases } from './phases.ts';
 
@@ -73,15 +74,18 @@ async function failAgainAndAgain(
   for (let time = 0; time < times && stuck === 0; time++) {
     const instant = INSTANTS[time % INSTANTS.length] ?? 'train';
     const how = time % 2 === 0 ? 'reset' : 'silent';
-    if (!synchronous) await fallBehind(scene);
+    const owner = synchronous ? undefined : await fallBehind(scene, time % 3 === 0);
     const hit = await phases.until(instant);
     await ledger.look(balancer.url);
     await fences.read();
     await pair.failOver(how);
-    if (!synchronous) gone += await goneRounds(scene, fences);
     const before = (await journalOf(pair, store)).length;
     const begun = Date.now();
-    if (!(await untilWritten(scene, before + 2))) stuck++;
+    const isOn = await untilWritten(scene, before + 2);
+    // What an asynchronous standby lacks is gone, as it must be; how much that is is told.
+    if (!synchronous) gone += ledger.forgetAfter(before);
+    if (!isOn || !(await ledger.untilRound(balancer.url, before + 2))) stuck++;
+    await owner?.start();
     longestMs = Math.max(longestMs, Date.now() - begun);
     onHarm?.(
       `${time + 1}/${times} ${how}, ${hit ? 'in' : 'after'} ${instant}: ${before} rounds, two more after ${Date.now() - begun} ms`,
@@ -103,29 +107,25 @@ async function failAgainAndAgain(
   });
 }
 
-/** The standby hears no more, while rounds go on; every other time another owner takes the task meanwhile. */
-async function fallBehind({ pair, parts, store }: Scene): Promise<void> {
-  const { ledger, balancer } = parts;
-  await ledger.look(balancer.url);
-  pair.cutStandby();
+/** The standby hears no more, while rounds go on. @returns the owner that was killed meanwhile, so that another one took its task. */
+async function fallBehind(
+  { pair, parts, store }: Scene,
+  isOwnerKilled: boolean,
+): Promise<Process | undefined> {
+  const { ledger, balancer, processes } = parts;
   const from = (await journalOf(pair, store)).length;
+  pair.cutStandby();
+  const owner = isOwnerKilled ? await ownerAmong(processes, pair, store) : undefined;
+  owner?.signal('SIGKILL');
   await ledger.untilRound(balancer.url, from + BEHIND);
+  return owner;
 }
 
-/** What the new primary lacks is gone, as it must be; it is told how much that is. */
-async function goneRounds({ pair, parts, store }: Scene, fences: Fences): Promise<number> {
-  const kept = await journalOf(pair, store);
-  // Clients tell a moment later what they heard.
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  void fences;
-  return parts.ledger.forgetAfter(kept.length);
-}
-
-async function untilWritten({ pair, parts, store }: Scene, rounds: number): Promise<boolean> {
+async function untilWritten({ pair, store }: Scene, rounds: number): Promise<boolean> {
   const deadline = Date.now() + AGAIN_MS;
   while (Date.now() < deadline) {
     const written = await journalOf(pair, store).catch(() => []);
-    if (written.length >= rounds) return parts.ledger.untilRound(parts.balancer.url, rounds);
+    if (written.length >= rounds) return true;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return false;

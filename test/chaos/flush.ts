@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import type { TaskStatus } from '@tutti/coordination';
 import { startServers, TAKE_OVER_MS, type Servers } from '../cluster/processes.ts';
-import { journalOf, startParts, type ClusterParts } from './cluster-parts.ts';
+import { journalOf, ownerAmong, startParts, type ClusterParts } from './cluster-parts.ts';
 import { watchFences } from './fences.ts';
 import { endsOf, resultFrom, type HarmOptions, type HarmResult } from './harm.ts';
 import { watchPhases, type Phases } from './phases.ts';
@@ -105,12 +105,7 @@ async function epochOf({ servers, store }: Scene): Promise<unknown> {
 /** The dangerous one: an owner sleeps while the memory is lost, another takes its task, and it wakes up. */
 async function flushWhilePaused(instant: Instant, scene: Scene): Promise<boolean> {
   const { servers, parts, phases, store } = scene;
-  const [row] = await servers.postgres.query(
-    store,
-    `select holder from tutti.leases where scope = 'task:films'`,
-  );
-  const pid = Number(/process (\d+)/.exec(String(row?.['holder']))?.[1]);
-  const owner = parts.processes.find((one) => one.pid() === pid);
+  const owner = await ownerAmong(parts.processes, servers.postgres, store);
   const hit = await phases.until(instant);
   owner?.signal('SIGSTOP');
   const connection = new Redis(servers.redis.url);

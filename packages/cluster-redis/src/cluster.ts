@@ -32,6 +32,7 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
   const connection = await connectCluster(options, engine, () => ({
     roles: [...roles],
     tasks: Object.fromEntries([...(parts.owner?.tasks ?? [])].map(([task, { epoch }]) => [task, epoch])),
+    follows: parts.gateway?.follows() ?? {},
     ...traffic.own(),
   }));
   const { bus, members, streams, timing, secret } = connection;

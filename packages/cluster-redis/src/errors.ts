@@ -38,3 +38,15 @@ export class AnsweredNoError extends FederatedError {
     super(`${question}: ${problem}`);
   }
 }
+
+/** Gateways follow an owner with a lease as new: the database lost its last commits, and gave a number again. A greater one is taken. */
+export class OutrunError extends FederatedError {
+  override readonly name = 'OutrunError';
+  readonly code = 'cluster/outrun';
+  readonly fault = 'environment' as const;
+  constructor(readonly task: string) {
+    super(
+      `gateways follow another owner of task ${task}, with a lease that is as new; it is taken anew. If nobody was paused, PostgreSQL lost commits: see that its standby is synchronous`,
+    );
+  }
+}

@@ -85,6 +85,11 @@ export class GatewayTask {
     this.inputs = new GatewayInputs(owner, options.bounds);
   }
 
+  /** Who runs the task, as far as this gateway has heard. */
+  get owner(): OwnerOf | undefined {
+    return this.#owner;
+  }
+
   emit(event: CoordinationEvent): void {
     this.#options.emit(event);
   }
@@ -190,6 +195,7 @@ export class GatewayTask {
     this.#owner = owner;
     if (before !== undefined) this.#options.bus.forget(before.node);
     this.inputs.dropBefore();
+    this.view.doubt();
     for (const [client, present] of this.#clients) {
       const { attempt } = present;
       present.attempt = undefined;

@@ -11,7 +11,7 @@ import type { ClientId } from '@tutti/secure-aggregation';
 import type { Bus } from './bus.ts';
 import { gatewayRegistry } from './gateway-registry.ts';
 import { answerOwners, GatewayTask } from './gateway-task.ts';
-import type { Members } from './members.ts';
+import type { Card, Members } from './members.ts';
 import { addPadsInPlace } from './pads.ts';
 import type { NodeId } from './sealing.ts';
 
@@ -22,6 +22,8 @@ const LOOK_MS = 50;
 export interface Gateway extends Omit<Coordination, 'publicKey' | 'addTask'> {
   /** Serves one more task, which somebody created. */
   addTask(config: Pick<TaskConfig, 'name' | 'promotion'>): void;
+  /** The process that runs each task, as far as this gateway has heard. */
+  follows(): Card['follows'];
   /** Clients that are in no attempt are to go to another gateway. */
   turnAway(): void;
   membersChanged(lost: readonly NodeId[]): void;
@@ -102,6 +104,10 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    follows: () =>
+      Object.fromEntries(
+        [...tasks].flatMap(([name, { owner }]) => (owner === undefined ? [] : [[name, owner]])),
+      ),
     turnAway() {
       for (const task of tasks.values()) task.turnAway();
     },

@@ -12,6 +12,8 @@ const card = z.strictObject({
   roles: z.array(z.enum(ROLES)),
   /** The tasks that it runs, each with the epoch of its lease. */
   tasks: z.record(z.string(), z.number()),
+  /** Whom it follows as a gateway: for each task the process that runs it, and the epoch of its lease. */
+  follows: z.record(z.string(), z.strictObject({ node: z.string(), epoch: z.number() })),
   /** Bytes of clients that crossed it since it started. */
   upBytes: z.number(),
   downBytes: z.number(),

@@ -6,7 +6,8 @@ import type {
   TaskLease,
 } from '@tutti/coordination';
 import type { Bus } from './bus.ts';
-import type { Members } from './members.ts';
+import { OutrunError } from './errors.ts';
+import type { Card, Members } from './members.ts';
 import { OwnedTask } from './owned-task.ts';
 import type { Packet } from './packet.ts';
 import type { NodeId } from './sealing.ts';
@@ -99,7 +100,7 @@ export function openOwner(options: OwnerOptions): Owner {
   }
 
   async function take(config: TaskConfig, view: LeaseView | undefined): Promise<void> {
-    const lease = await storage.take(config.name, view);
+    const lease = await storage.take(config.name, view, followed(members, config.name)?.epoch);
     if (lease === undefined) return;
     const task = ownedTask(config, lease);
     tasks.set(config.name, task);
@@ -120,11 +121,17 @@ export function openOwner(options: OwnerOptions): Owner {
     return task;
   }
 
+  /** Whether gateways follow somebody whose lease's number is no smaller: they do not hear what is said with this one. */
+  function isOutrun(name: string, { epoch }: OwnedTask): boolean {
+    const other = followed(members, name);
+    return other !== undefined && other.node !== members.self && other.epoch >= epoch;
+  }
+
   /** Lets go of a task that cannot be run here. Whether its lease can be given back says the storage. */
-  function failed(name: string, task: OwnedTask, error: Error): void {
+  function failed(name: string, task: OwnedTask, error: Error, leaveMs = FAILED_MS): void {
     if (tasks.get(name) !== task) return;
     tasks.delete(name);
-    notBefore.set(name, performance.now() + FAILED_MS);
+    notBefore.set(name, performance.now() + leaveMs);
     void task.abandon();
     options.onProblem(name, error);
   }
@@ -140,9 +147,10 @@ export function openOwner(options: OwnerOptions): Owner {
     tasks,
     addTask: (config) => void configs.set(config.name, config),
     membersChanged(lost) {
-      for (const task of tasks.values()) {
+      for (const [name, task] of tasks) {
         for (const node of lost) task.gatewayLost(node);
         task.tellNew();
+        if (isOutrun(name, task)) failed(name, task, new OutrunError(name), 0);
       }
     },
     missed(from) {
@@ -167,6 +175,15 @@ export function openOwner(options: OwnerOptions): Owner {
     },
   };
 }
+
+/** The owner with the newest lease of a task that any gateway follows. */
+const followed = ({ alive }: Members, task: string): Card['follows'][string] | undefined =>
+  [...alive.values()]
+    .flatMap(({ follows }) => follows[task] ?? [])
+    .reduce<Card['follows'][string] | undefined>(
+      (newest, one) => (newest === undefined || one.epoch > newest.epoch ? one : newest),
+      undefined,
+    );
 
 const gatewaysOf = ({ alive }: Members): NodeId[] =>
   [...alive].flatMap(([node, { roles }]) => (roles.includes('gateway') ? [node] : []));

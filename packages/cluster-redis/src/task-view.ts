@@ -17,6 +17,7 @@ export class TaskView {
   looks = 0;
   #rounds: readonly RoundRecord[] = [];
   #work: Promise<unknown> = Promise.resolve();
+  #isDoubted = false;
 
   constructor(
     private readonly task: string,
@@ -25,6 +26,11 @@ export class TaskView {
 
   get rounds(): readonly RoundRecord[] {
     return this.#rounds;
+  }
+
+  /** Another owner runs the task: its journal is read again, since a database that lost its last commits has other rounds. */
+  doubt(): void {
+    this.#isDoubted = true;
   }
 
   /**
@@ -37,7 +43,8 @@ export class TaskView {
   ): void {
     const { info, status, event } = told;
     this.#work = this.#work.then(async () => {
-      if (event?.type === 'committed') await this.#commit(event.record);
+      if (this.#isDoubted) await this.#read();
+      else if (event?.type === 'committed') await this.#commit(event.record);
       else if (this.#rounds.length !== status.round) await this.#read();
       this.info = info;
       this.status = status;
@@ -53,10 +60,12 @@ export class TaskView {
 
   async #read(): Promise<void> {
     try {
+      this.#isDoubted = false;
       const entries = await this.store.readJournal(this.task);
       this.#rounds = entries.map(decodeJournalEntry).reduce(applyEntry, EMPTY_HISTORY).rounds;
     } catch {
       // The next word of its owner is another occasion.
+      this.#isDoubted = true;
     }
   }
 }

@@ -29,7 +29,7 @@ export interface ClusterWorker {
  */
 export async function openWorker(options: WorkerOptions): Promise<ClusterWorker> {
   const { unmasker, redis } = options;
-  const card = { roles: ['worker' as const], tasks: {}, upBytes: 0, downBytes: 0 };
+  const card = { roles: ['worker' as const], tasks: {}, follows: {}, upBytes: 0, downBytes: 0 };
   const connection = await connectCluster(options, options, () => card);
   const { bus, members, streams, name } = connection;
   members.onChange((lost) => {

@@ -35,9 +35,10 @@ export interface SharedStorage extends Storage {
   look(): Promise<readonly LeaseView[]>;
   /**
    * Takes a task's lease, if it stands as it was `seen` (undefined: nobody ever had it).
+   * @param above its number is greater than this one, too: that of a lease which a database had that lost its last commits.
    * @returns undefined where somebody else was quicker, or its holder lives.
    */
-  take(task: string, seen: LeaseView | undefined): Promise<TaskLease | undefined>;
+  take(task: string, seen: LeaseView | undefined, above?: number): Promise<TaskLease | undefined>;
   /** A value that all processes share: the one that is there, or that which the first of them makes. */
   shared(key: string, make: () => Uint8Array): Promise<Uint8Array>;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { LeaseLostError, type LeaseView, type SharedStorage, type TaskLease } from '@tutti/coordination';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { sql, type Transaction } from 'kysely';
@@ -31,9 +32,10 @@ export async function openSharedPostgresStorage(
     close: () => engine.close(),
     shared: (key, make) => sharedValue(engine, key, make),
     look: () => lookAt(engine),
-    async take(task, seen) {
-      const epoch = await takeLease(engine, task, seen);
-      return epoch === undefined ? undefined : leaseOf({ engine, task, epoch, crypto, cache });
+    async take(task, seen, above = 0) {
+      const taken = { epoch: Math.max(seen?.epoch ?? 0, above) + 1, holder: newHolder(engine) };
+      if (!(await takeLease(engine, task, seen, taken))) return undefined;
+      return leaseOf({ engine, task, taken, crypto, cache });
     },
   };
 }
@@ -67,48 +69,64 @@ async function lookAt({ read }: Engine): Promise<LeaseView[]> {
   }));
 }
 
-/** Takes a lease that stands as it was seen. @returns its epoch; undefined where somebody else was quicker, or its holder lives. */
+/** What a lease is known by. */
+interface Taken {
+  readonly epoch: number;
+  readonly holder: string;
+}
+
+/**
+ * This process, as nobody was ever called who took a lease: a database that lost its last commits may give an epoch again, and who had it
+ * before must not write with it.
+ */
+function newHolder({ address }: Engine): string {
+  const process = (address.client.application_name ?? '').replace(/^tutti /, '');
+  return `${process}, ${randomUUID().slice(0, 13)}`;
+}
+
+/** Takes a lease that stands as it was seen. @returns false where somebody else was quicker, or its holder lives. */
 async function takeLease(
-  { write, address }: Engine,
+  { write }: Engine,
   task: string,
   seen: LeaseView | undefined,
-): Promise<number | undefined> {
+  { epoch, holder }: Taken,
+): Promise<boolean> {
   const scope = taskScope(task);
-  const holder = (address.client.application_name ?? '').replace(/^tutti /, '');
   const taken = await write((db) =>
     seen === undefined
       ? db
           .insertInto('leases')
-          .values({ scope, epoch: 1, holder, beats: 0 })
+          .values({ scope, epoch, holder, beats: 0 })
           .onConflict((conflict) => conflict.doNothing())
           .returning('epoch')
           .executeTakeFirst()
       : db
           .updateTable('leases')
-          .set({ epoch: seen.epoch + 1, holder, beats: 0, taken_at: sql<Date>`now()` })
+          .set({ epoch, holder, beats: 0, taken_at: sql<Date>`now()` })
           .where('scope', '=', scope)
           .where('epoch', '=', seen.epoch)
           .where('beats', '=', seen.beats)
           .returning('epoch')
           .executeTakeFirst(),
   );
-  return taken?.epoch;
+  return taken !== undefined;
 }
 
 function leaseOf(held: {
   engine: Engine;
   task: string;
-  epoch: number;
+  taken: Taken;
   crypto: CryptoSuite;
   cache: BlobCache;
 }): TaskLease {
-  const { engine, task, epoch, crypto, cache } = held;
+  const { engine, task, taken, crypto, cache } = held;
+  const { epoch, holder } = taken;
   const scope = taskScope(task);
   const fenced = {
     read: engine.read,
     write: <T>(work: Work<T>): Promise<T> =>
       engine.write(async (db, tries) => {
-        await checkLease(db, task, epoch);
+        await checkLease(db, task, taken);
         return work(db, tries);
       }),
     close: async () => undefined,
@@ -120,6 +138,7 @@ function leaseOf(held: {
         .set({ beats: next })
         .where('scope', '=', scope)
         .where('epoch', '=', epoch)
+        .where('holder', '=', holder)
         .where('beats', '<>', FREE)
         .executeTakeFirst(),
     );
@@ -136,13 +155,13 @@ function leaseOf(held: {
 }
 
 /** Sees to it, until the transaction ends, that the lease is held, and taken by nobody meanwhile. */
-async function checkLease(db: Transaction<Tables>, task: string, epoch: number): Promise<void> {
+async function checkLease(db: Transaction<Tables>, task: string, taken: Taken): Promise<void> {
   const found = await db
     .selectFrom('leases')
     .select(['epoch', 'holder', 'beats'])
     .where('scope', '=', taskScope(task))
     .forShare()
     .executeTakeFirst();
-  if (found?.epoch !== epoch || found.beats === FREE)
-    throw new LeaseLostError(task, found?.holder ?? 'nobody');
+  const isOurs = found?.epoch === taken.epoch && found.holder === taken.holder;
+  if (!isOurs || found.beats === FREE) throw new LeaseLostError(task, found?.holder ?? 'nobody');
 }
