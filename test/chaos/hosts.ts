@@ -9,15 +9,15 @@ export function clientHost(
   first: number,
   count: number,
   ledger: Ledger,
+  on: readonly string[] = [],
 ): Helper {
   const script = fileURLToPath(new URL('client-host.ts', import.meta.url));
   const source = fileURLToPath(import.meta.resolve('@tutti/base/package.json')).replace(
     /package\.json$/,
     'source.js',
   );
-  return helper(['--import', source, script, url, folder, `${first}`, `${count}`], (line) =>
-    ledger.hear(line),
-  );
+  const args = ['--import', source, script, url, folder, `${first}`, `${count}`];
+  return helper(args, (line) => ledger.hear(line), on);
 }
 
 /** A process that nobody waits for when it starts. */
@@ -27,10 +27,16 @@ export interface Helper {
   restart(): Promise<void>;
 }
 
-export function helper(args: readonly string[], hear: (line: string) => void): Helper {
+/** @param on what its command line begins with. */
+export function helper(
+  args: readonly string[],
+  hear: (line: string) => void,
+  on: readonly string[] = [],
+): Helper {
   let child: ChildProcess | undefined;
   const start = (): void => {
-    child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [program = '', ...words] = [...on, process.execPath, ...args];
+    child = spawn(program, words, { stdio: ['ignore', 'pipe', 'ignore'] });
     let rest = '';
     child.stdout?.on('data', (chunk: Buffer) => {
       const lines = (rest + chunk.toString()).split('\n');

@@ -5,6 +5,7 @@ import { openChaosDatabase } from './database.ts';
 import { runFailover } from './failover.ts';
 import { runFlush } from './flush.ts';
 import { runFullDisk } from './full-disk.ts';
+import { runPartition } from './partition.ts';
 import type { HarmOptions, HarmResult } from './harm.ts';
 
 /** `npm run chaos -- --kills 50 [--postgres | --cluster] --json`, or `--harm NAME`: see chaos.ts, cluster-chaos.ts, full-disk.ts and flush.ts. Exit code 1 when anything was lost, doubled or stuck. */
@@ -20,6 +21,7 @@ const HELP = `npm run chaos -- [options]
                        flush      a cluster whose Redis loses its memory at every instant of a round
                        failover   a cluster whose PostgreSQL dies again and again, and a standby takes over
                        failover-asynchronous  the same with a standby that lacks the last commits
+                       partition  a cluster on network namespaces, whose links are cut and heal (needs root)
   --times <n>        how often a harm is done
   --json             one JSON object on stdout
 
@@ -34,6 +36,7 @@ const HARMS = new Map<string, (options: HarmOptions) => Promise<HarmResult | str
   ['flush', runFlush],
   ['failover', runFailover],
   ['failover-asynchronous', (options) => runFailover({ ...options, synchronous: false })],
+  ['partition', runPartition],
 ]);
 
 const { values } = parseArgs({

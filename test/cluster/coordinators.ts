@@ -28,6 +28,16 @@ export interface Process {
   ended(): Promise<void>;
 }
 
+/** Where a process runs. */
+export interface Place {
+  readonly address: string;
+  /** What its command line begins with. */
+  readonly on: readonly string[];
+}
+
+/** On this machine, as it is. */
+export const HERE: Place = { address: '127.0.0.1', on: [] };
+
 /** How long one may take to start, in milliseconds: a machine with much else to do takes its time. */
 const START_MS = 180_000;
 /** What is kept of what it says. */
@@ -37,11 +47,12 @@ export async function coordinatorProcess(
   folder: string,
   name: string,
   config: Omit<CoordinatorConfigInput, 'listen'>,
+  { address, on }: Place = HERE,
 ): Promise<Process> {
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://${address}:${port}`;
   const file = join(folder, `${name}.json`);
-  writeFileSync(file, JSON.stringify({ ...config, listen: { port } }));
+  writeFileSync(file, JSON.stringify({ ...config, listen: { host: address, port } }));
   let child: ChildProcess | undefined;
   let output = '';
   const runs = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -52,7 +63,8 @@ export async function coordinatorProcess(
     pid: () => (runs() ? child?.pid : undefined),
     async start() {
       if (runs()) return;
-      child = spawn(process.execPath, [TUTTI, 'coordinator', '--config', file], {
+      const [program, ...args] = [...on, process.execPath];
+      child = spawn(program ?? '', [...args, TUTTI, 'coordinator', '--config', file], {
         stdio: ['ignore', 'ignore', 'pipe'],
       });
       child.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-MOST_OUTPUT)));

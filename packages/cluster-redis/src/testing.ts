@@ -14,22 +14,32 @@ export interface TestRedis {
   destroy(): Promise<void>;
 }
 
+/** Where it runs; on this machine, as it is, without it. */
+export interface TestPlace {
+  readonly address?: string;
+  /** What its command line begins with. */
+  readonly on?: readonly string[];
+}
+
 /** How long it may take to start, in milliseconds. */
 const LIMIT_MS = 10_000;
 
 /** Starts one. @returns in words what is missing on this machine, where it cannot be. */
-export async function startTestRedis(): Promise<TestRedis | string> {
+export async function startTestRedis({ address = '127.0.0.1', on = [] }: TestPlace = {}): Promise<
+  TestRedis | string
+> {
   const found = (process.env['PATH'] ?? '')
     .split(':')
     .some((folder) => existsSync(join(folder, 'redis-server')));
   if (!found) return 'needs redis: there is no redis-server on this machine';
   const folder = mkdtempSync(join(tmpdir(), 'tutti-redis-'));
   const port = await freePort();
-  const url = `redis://127.0.0.1:${port}`;
+  const url = `redis://${address}:${port}`;
   let server: ChildProcess | undefined;
   async function start(): Promise<void> {
-    const flags = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-    server = spawn('redis-server', [...flags, '--dir', folder], { stdio: 'ignore' });
+    const flags = ['--port', `${port}`, '--bind', address, '--protected-mode', 'no', '--save', ''];
+    const line = [...on, 'redis-server', ...flags, '--appendonly', 'no', '--dir', folder];
+    server = spawn(line[0] ?? '', line.slice(1), { stdio: 'ignore' });
     const deadline = Date.now() + LIMIT_MS;
     while (!(await answers(url))) {
       if (Date.now() > deadline) throw new Error('redis-server did not start');

@@ -26,8 +26,8 @@ export interface Ground {
   remove(): void;
 }
 
-/** @returns in words what is missing on this machine. */
-export function newGround(): Ground | string {
+/** @param namespace of the network in which servers run. @returns in words what is missing on this machine. */
+export function newGround(namespace?: string): Ground | string {
   const bin = programs();
   if (bin === undefined) return 'needs postgresql: there is no initdb on this machine';
   let as: ReturnType<typeof account>;
@@ -47,7 +47,13 @@ export function newGround(): Ground | string {
       if (as.uid !== undefined && as.gid !== undefined) chownSync(path, as.uid, as.gid);
     },
     run: (program, args) => void execFileSync(join(bin, program), args, quiet),
-    spawn: (program, args) => spawn(join(bin, program), args, { ...quiet, detached: true }),
+    spawn(program, args) {
+      const { uid, gid, ...rest } = { uid: undefined, gid: undefined, ...quiet };
+      if (namespace === undefined) return spawn(join(bin, program), args, { ...quiet, detached: true });
+      // Into the namespace comes root alone.
+      const enter = [`--net=${namespace}`, '-S', `${uid ?? 0}`, '-G', `${gid ?? 0}`, '--'];
+      return spawn('nsenter', [...enter, join(bin, program), ...args], { ...rest, detached: true });
+    },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }

@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { initialize, newGround, query, serverOf } from './testing-server.ts';
 
@@ -16,13 +17,21 @@ export interface TestServer {
   destroy(): Promise<void>;
 }
 
+/** A network of its own, in which it listens as well. */
+export interface TestNetwork {
+  readonly namespace: string;
+  readonly address: string;
+}
+
 /** Starts one. @returns in words what is missing on this machine, where it cannot be. */
-export async function startTestServer(): Promise<TestServer | string> {
-  const ground = newGround();
+export async function startTestServer(on?: TestNetwork): Promise<TestServer | string> {
+  const ground = newGround(on?.namespace);
   if (typeof ground === 'string') return ground;
   const data = join(ground.folder, 'data');
   initialize(ground, data);
-  const { addressOf, start, stop } = serverOf(ground, { data, socket: ground.folder });
+  if (on !== undefined) appendFileSync(join(data, 'pg_hba.conf'), 'host all all samenet trust\n');
+  const more = on === undefined ? {} : { listen_addresses: on.address };
+  const { addressOf, start, stop } = serverOf(ground, { data, socket: ground.folder, more });
   let made = 0;
   await start();
   return {
