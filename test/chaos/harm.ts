@@ -21,6 +21,8 @@ export interface HarmResult {
 /** How often a harm is done, and who hears of each time. */
 export interface HarmOptions {
   readonly times?: number;
+  /** Of a harm of many kinds, those with this in their name. */
+  readonly only?: string;
   readonly onHarm?: (told: string) => void;
 }
 

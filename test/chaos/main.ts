@@ -23,6 +23,7 @@ const HELP = `npm run chaos -- [options]
                        failover-asynchronous  the same with a standby that lacks the last commits
                        partition  a cluster on network namespaces, whose links are cut and heal (needs root)
   --times <n>        how often a harm is done
+  --only <text>      of partition, the cuts with this in their name
   --json             one JSON object on stdout
 
 Exit code 1 where anything was lost, doubled or stuck; 3 where this machine cannot do the harm.
@@ -48,6 +49,7 @@ const { values } = parseArgs({
     cluster: { type: 'boolean', default: false },
     harm: { type: 'string' },
     times: { type: 'string' },
+    only: { type: 'string' },
     help: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -80,6 +82,7 @@ async function harm(name: string): Promise<number> {
     throw new Error(`--harm: one of ${[...HARMS.keys()].join(', ')} is expected, not ${name}`);
   const done = await run({
     ...(values.times === undefined ? {} : { times: Number(values.times) }),
+    ...(values.only === undefined ? {} : { only: values.only }),
     onHarm: (told) => void process.stderr.write(`${told}\n`),
   });
   if (typeof done === 'string') {

@@ -162,15 +162,14 @@ async function startScene(on: {
   };
 }
 
-async function cutAndHeal(
-  scene: Scene,
-  { times = CUTS.length * CUTS_MS.length, onHarm }: HarmOptions,
-): Promise<HarmResult> {
+async function cutAndHeal(scene: Scene, { only = '', onHarm, ...options }: HarmOptions): Promise<HarmResult> {
   const started = Date.now();
   const { network, postgres, store, ledger, processes } = scene;
-  if (!(await ledger.untilRound(processes.gate.url, 1)) || !(await untilAllAreThere(scene)))
+  if (!(await ledger.untilRound(processes.gate.url, 1)) || (await untilAllAreThere(scene)) !== '')
     throw new Error(`no first round with everybody: ${scene.said()}`);
   const fences = await watchFences(postgres, store);
+  const cuts = CUTS.filter(({ name }) => name.includes(only));
+  const { times = cuts.length * CUTS_MS.length } = options;
   const notes: string[] = [];
   let stuck = 0;
   async function during(name: string, ms: number): Promise<void> {
@@ -181,20 +180,20 @@ async function cutAndHeal(
     const healed = Date.now();
     const isOn = await untilWritten(scene, before + meanwhile + 2);
     const onMs = Date.now() - healed;
-    const isWhole = isOn && (await untilAllAreThere(scene));
-    if (!isWhole) stuck++;
+    const missing = isOn ? await untilAllAreThere(scene) : 'no round is made';
+    if (missing !== '') stuck++;
     await fences.read();
     const told = `${name}, ${ms / 1_000} s: ${meanwhile} rounds meanwhile, two more ${seconds(onMs)} after, everybody there ${seconds(Date.now() - healed)} after`;
     notes.push(told);
-    onHarm?.(isWhole ? told : `STUCK ${told}`);
+    onHarm?.(missing === '' ? told : `STUCK (${missing}) ${told}`);
   }
   for (let time = 0; time < times && stuck === 0; time++) {
-    const cut = CUTS[time % CUTS.length] as Cut;
+    const cut = cuts[time % cuts.length] as Cut;
     const owner = await ownerOf(scene);
     for (const [from, to] of cut.links(owner)) network.cut(from, to);
-    await during(cut.name, CUTS_MS[Math.floor(time / CUTS.length) % CUTS_MS.length] ?? CUTS_MS[0]);
+    await during(cut.name, CUTS_MS[Math.floor(time / cuts.length) % CUTS_MS.length] ?? CUTS_MS[0]);
   }
-  if (stuck === 0) await during(`everybody slow (${network.slow()})`, SLOW_MS);
+  if (stuck === 0 && only === '') await during(`everybody slow (${network.slow()})`, SLOW_MS);
   if (stuck > 0) process.stderr.write(scene.said());
   await look(scene);
   return resultFrom('partition', {
@@ -235,16 +234,23 @@ async function untilWritten(scene: Scene, rounds: number): Promise<boolean> {
   return false;
 }
 
-/** Whether every client is connected, as each gateway tells it, without anybody doing something for it. */
-async function untilAllAreThere({ processes }: Scene): Promise<boolean> {
-  const isThere = async ({ url }: Process): Promise<boolean> => {
+/** Waits until every client is connected, as each gateway tells it, without anybody doing something for it. @returns who is not, in the end. */
+async function untilAllAreThere({ processes }: Scene): Promise<string> {
+  const connectedAt = async ({ url }: Process): Promise<number> => {
     const answer = await fetch(`${url}/api/v1/tasks/films`, { signal: AbortSignal.timeout(3_000) });
-    return ((await answer.json()) as { connected?: number }).connected === 3 * CLIENTS_EACH;
+    return ((await answer.json()) as { connected?: number }).connected ?? 0;
   };
+  let missing = '';
   for (const end = Date.now() + STUCK_MS; Date.now() < end;) {
-    const there = await Promise.all(Object.values(processes).map((one) => isThere(one).catch(() => false)));
-    if (there.every(Boolean)) return true;
+    const told = await Promise.all(
+      Object.entries(processes).map(async ([name, one]) => {
+        const connected = await connectedAt(one).catch(() => 0);
+        return connected === 3 * CLIENTS_EACH ? [] : [`${name} tells of ${connected} clients`];
+      }),
+    );
+    missing = told.flat().join(', ');
+    if (missing === '') return '';
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return false;
+  return missing;
 }

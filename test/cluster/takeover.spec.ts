@@ -1,9 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { coordinatorProcess, roundsOf, type Process, type RoundLine } from './coordinators.ts';
-import { filmsTask, openPeople, startServers, TAKE_OVER_MS, type Servers } from './processes.ts';
+import {
+  filmsTask,
+  openNode,
+  openPeople,
+  startServers,
+  TAKE_OVER_MS,
+  until,
+  type Servers,
+} from './processes.ts';
 
 /** Two equal processes, as an operator starts them. */
 
@@ -29,6 +38,15 @@ async function untilRound(url: string, round: number, limitMs = 30_000): Promise
     if (Date.now() > deadline) throw new Error(`${url} is at round ${rounds.length}, not ${round}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+async function journalOf({ postgres }: Pick<Servers, 'postgres'>, store: string): Promise<RoundLine[]> {
+  const rows = await postgres.query(
+    store,
+    `select entry->'record' as record from tutti.journal
+     where task = 'films' and entry->>'type' = 'round-committed' order by position`,
+  );
+  return rows.map(({ record }) => record as RoundLine);
 }
 
 describe('an owner that is paused', () => {
@@ -71,6 +89,62 @@ describe('an owner that is paused', () => {
     } finally {
       await people.close();
       for (const one of processes) one.signal('SIGKILL');
+    }
+  }, 90_000);
+});
+
+describe('what a cluster stands on', () => {
+  it('may lose what it had: Redis all of it in the middle of inputs, PostgreSQL its last commits, a lease among them', async (ctx) => {
+    if (typeof started === 'string') return ctx.skip(started);
+    const { redis, postgres } = started;
+    const store = await postgres.newDatabase();
+    const shared = { redis: redis.url, store, tasks: [filmsTask(6)], roles: ['gateway', 'owner'] as const };
+    const nodes = [await openNode(shared), await openNode(shared)] as const;
+    const people = await openPeople(
+      join(folder, 'lost'),
+      nodes.map(({ url }) => url),
+      8,
+    );
+    const roundsAt = (i: 0 | 1): readonly RoundLine[] => nodes[i].coordinator.coordination.rounds('films');
+    const isAt = (round: number) => (): boolean => roundsAt(0).length >= round && roundsAt(1).length >= round;
+    const connection = new Redis(redis.url);
+    let flushed: Promise<unknown> | undefined;
+    try {
+      await until('a round', isAt(1));
+      // A standby that lacks the last commits has what they deleted.
+      await postgres.query(store, 'create rule keep as on delete to tutti.blobs do instead nothing');
+      nodes[0].coordinator.coordination.subscribe((event) => {
+        if (event.type === 'progress' && event.status.phase === 'masked-input')
+          flushed ??= connection.flushall();
+      });
+      await until('a loss of memory', () => flushed !== undefined);
+      await flushed;
+      const then = roundsAt(0).length;
+      await until('rounds after it', isAt(then + 2));
+
+      // As on a standby that takes over and lacks the last commits: the newest round is gone, and nobody ever had the lease.
+      await postgres.query(
+        store,
+        `update tutti.leases set epoch = 0, beats = -1, holder = 'nobody' where scope = 'task:films';
+         delete from tutti.journal where task = 'films' and position >= (select max(position) from tutti.journal
+           where task = 'films' and entry->>'type' = 'round-committed')`,
+      );
+      const left = (await journalOf(started, store)).length;
+      await until('rounds on what is left', isAt(left + 2));
+      const written = await journalOf(started, store);
+      expect(written.length).toBeGreaterThanOrEqual(left + 2);
+      expect(isChain(written)).toBe(true);
+      const hashes = (rounds: readonly RoundLine[]): string[] =>
+        rounds.slice(0, left + 2).map(({ modelHash }) => modelHash);
+      for (const at of [0, 1] as const)
+        await until('the same', () => hashes(roundsAt(at)).join() === hashes(written).join());
+      // Gateways followed the lease with number 1: the next one is greater, whatever PostgreSQL knows.
+      const [row] = await postgres.query(store, `select epoch from tutti.leases where scope = 'task:films'`);
+      expect(row?.['epoch']).toBeGreaterThan(1);
+    } finally {
+      connection.disconnect();
+      await people.close();
+      for (const node of nodes) await node.close();
     }
   }, 90_000);
 });

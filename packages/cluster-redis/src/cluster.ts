@@ -1,7 +1,7 @@
 import { toHex } from '@tutti/base';
 import { COORDINATOR_KEY, type Coordination, type CoordinationOptions } from '@tutti/coordination';
 import { localUnmasker } from '@tutti/secure-aggregation';
-import { connectCluster, type ClusterOptions } from './connection.ts';
+import { connectCluster, type ClusterOptions, type Connection } from './connection.ts';
 import { openGateway, type Gateway } from './gateway.ts';
 import type { Members } from './members.ts';
 import { openOwner, type Owner } from './owner.ts';
@@ -29,10 +29,13 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
   const salt = (): string => toHex(random.bytes(16));
   const parts: { owner?: Owner; gateway?: Gateway; jobs?: JobsUnmasker } = {};
   const traffic = trafficOf(engine);
-  const connection = await connectCluster(options, engine, () => ({
+  const connection: Connection = await connectCluster(options, engine, () => ({
     roles: [...roles],
     tasks: Object.fromEntries([...(parts.owner?.tasks ?? [])].map(([task, { epoch }]) => [task, epoch])),
     follows: parts.gateway?.follows() ?? {},
+    sent: Object.fromEntries(
+      Object.entries(streams.sent()).filter(([node]) => members.alive.has(node as NodeId)),
+    ),
     ...traffic.own(),
   }));
   const { bus, members, streams, timing, secret } = connection;
@@ -57,6 +60,8 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
     for (const node of lost) bus.forget(node);
     parts.owner?.membersChanged(lost);
     parts.gateway?.membersChanged(lost);
+    for (const [node, { sent }] of members.alive)
+      streams.expect(node, sent[members.self] ?? 0, timing.lostMs);
   });
   streams.onGap((from) => {
     parts.owner?.missed(from);

@@ -14,6 +14,8 @@ const card = z.strictObject({
   tasks: z.record(z.string(), z.number()),
   /** Whom it follows as a gateway: for each task the process that runs it, and the epoch of its lease. */
   follows: z.record(z.string(), z.strictObject({ node: z.string(), epoch: z.number() })),
+  /** How many messages it has sent to each process: what got lost on the way is noticed by it. */
+  sent: z.record(z.string(), z.number()),
   /** Bytes of clients that crossed it since it started. */
   upBytes: z.number(),
   downBytes: z.number(),

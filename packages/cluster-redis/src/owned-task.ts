@@ -94,7 +94,8 @@ export class OwnedTask {
   tellNew(): void {
     if (this.#coordination === undefined || this.#stopped) return;
     const gateways = this.#options.gateways();
-    for (const gateway of gateways) if (!this.#told.has(gateway)) this.#tellNews([gateway]);
+    // One that seemed gone may be back: its clients were forgotten here, and it does not know that.
+    for (const gateway of gateways) if (!this.#told.has(gateway)) this.sync(gateway);
     this.#told.clear();
     for (const gateway of gateways) this.#told.add(gateway);
   }

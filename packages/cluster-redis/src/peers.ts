@@ -39,7 +39,14 @@ export interface RedisPeers {
  */
 export async function openPeers(options: PeersOptions): Promise<RedisPeers> {
   const { isHost } = options;
-  const card = { roles: isHost ? ['worker' as const] : [], tasks: {}, follows: {}, upBytes: 0, downBytes: 0 };
+  const card = {
+    roles: isHost ? ['worker' as const] : [],
+    tasks: {},
+    follows: {},
+    sent: {},
+    upBytes: 0,
+    downBytes: 0,
+  };
   const connection = await connectWith(options, options, () => card);
   const { bus, members, streams, self, name, timing } = connection;
   let listener: (lost: readonly NodeId[]) => void = () => undefined;

@@ -9,6 +9,9 @@ const SILENT_MS = 6_000;
 /** Longest pause between two tries to connect, in milliseconds. */
 const MOST_PAUSE_MS = 500;
 
+/** By when a connection that was cut without a word is noticed. */
+export const PATIENCE = { connectTimeout: CONNECT_MS, socketTimeout: SILENT_MS, keepAlive: 10_000 };
+
 /** Connects. Nothing waits for a Redis that is away: what is sent then is lost, and who sent it hears so. */
 export function connectRedis(url: string): Redis {
   if (!/^rediss?:\/\/./.test(url))
@@ -19,9 +22,7 @@ export function connectRedis(url: string): Redis {
     autoResendUnfulfilledCommands: false,
     // What was under way when a connection broke fails at once.
     maxRetriesPerRequest: 0,
-    connectTimeout: CONNECT_MS,
-    socketTimeout: SILENT_MS,
-    keepAlive: 10_000,
+    ...PATIENCE,
     retryStrategy: (times) => Math.min(MOST_PAUSE_MS, 20 * times),
   });
   // Each command says for itself that it failed.

@@ -110,4 +110,32 @@ describe('streams', () => {
     expect(g.gaps).toContain(node('f'));
     await Promise.all([f.close(), g.close()]);
   });
+
+  it('notice that the last message is lost, from what its sender says of their number, and tell of it once', async (ctx) => {
+    const { url } = server((reason) => ctx.skip(reason));
+    const [h, i] = [await open(url, node('1')), await open(url, node('2'))];
+    const redis = new Redis(url);
+    say(h.streams, node('2'), 'one');
+    say(h.streams, node('2'), 'two');
+    const inbox = `tutti:test:inbox:${node('2')}`;
+    await until(() => true);
+    while ((await redis.xlen(inbox)) < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    const [, last] = (await redis.xrange(inbox, '-', '+')) as [string, string[]][];
+    await redis.xdel(inbox, last?.[0] ?? '');
+    const sent = h.streams.sent()[node('2')] ?? 0;
+    expect(sent).toBe(2);
+    i.streams.expect(node('1'), sent, 60_000);
+    i.streams.start();
+    await until(() => i.heard.length === 1);
+    i.streams.expect(node('1'), sent, 60_000);
+    expect(i.gaps).toEqual([]);
+    for (let times = 0; times < 5; times++) i.streams.expect(node('1'), sent, 0);
+    expect(i.gaps).toEqual([node('1')]);
+    say(h.streams, node('2'), 'three');
+    await until(() => i.heard.length === 2);
+    for (let times = 0; times < 5; times++) i.streams.expect(node('1'), sent + 1, 0);
+    expect(i.gaps).toEqual([node('1'), node('1')]);
+    redis.disconnect();
+    await Promise.all([h.close(), i.close()]);
+  });
 });

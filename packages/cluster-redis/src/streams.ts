@@ -10,6 +10,13 @@ export interface Streams {
   onMessage(listener: (from: NodeId, plain: Uint8Array) => void): void;
   /** Hears that messages of a process did not come, or (undefined) that any may not have. */
   onGap(listener: (from: NodeId | undefined) => void): void;
+  /** How many messages were sent to each process so far, for them to know by another way. */
+  sent(): Readonly<Record<string, number>>;
+  /**
+   * A process has sent so many to us. Where they have not come within `graceMs`, that is a gap, too: the last message of a process that
+   * says nothing more would be missed by nobody.
+   */
+  expect(from: NodeId, number: number, graceMs: number): void;
   /** Sends; where Redis is away or behind, the message is lost. */
   send(to: NodeId, plain: Uint8Array): void;
   start(): void;
@@ -47,6 +54,8 @@ export function openStreams(options: {
   // Kept for good: a process that seemed gone may come back, and no number is used twice.
   const sent = new Map<NodeId, number>();
   const got = new Map<NodeId, number>();
+  const toldMissing = new Map<NodeId, number>();
+  const expected = new Map<NodeId, { readonly number: number; readonly sinceMs: number }>();
   let onMessage: (from: NodeId, plain: Uint8Array) => void = () => undefined;
   let onGap: (from: NodeId | undefined) => void = () => undefined;
   let bytesOut = 0;
@@ -99,6 +108,19 @@ export function openStreams(options: {
     self,
     onMessage: (listener) => void (onMessage = listener),
     onGap: (listener) => void (onGap = listener),
+    sent: () => Object.fromEntries(sent),
+    expect(from, number, graceMs) {
+      const have = Math.max(got.get(from) ?? 0, toldMissing.get(from) ?? 0);
+      const known = expected.get(from);
+      const nowMs = performance.now();
+      if (number <= have) return void expected.delete(from);
+      if (known === undefined || known.number <= have)
+        return void expected.set(from, { number, sinceMs: nowMs });
+      if (nowMs - known.sinceMs < graceMs) return;
+      toldMissing.set(from, known.number);
+      expected.delete(from);
+      onGap(from);
+    },
     send(to, plain) {
       const number = (sent.get(to) ?? 0) + 1;
       sent.set(to, number);

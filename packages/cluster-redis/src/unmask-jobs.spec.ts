@@ -59,7 +59,14 @@ function expected(seed: number): Uint32Array {
   return sum;
 }
 
-const card = (role: Role) => () => ({ roles: [role], tasks: {}, follows: {}, upBytes: 0, downBytes: 0 });
+const card = (role: Role) => () => ({
+  roles: [role],
+  tasks: {},
+  follows: {},
+  sent: {},
+  upBytes: 0,
+  downBytes: 0,
+});
 
 /** An owner's side of the queue, and how often it did the work itself. */
 async function openOwnerSide(url: string, secret: Uint8Array, workersMs?: number) {

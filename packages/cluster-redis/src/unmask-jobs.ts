@@ -9,6 +9,7 @@ import {
 import { Queue } from 'bullmq';
 import * as z from 'zod/mini';
 import type { Connection } from './connection.ts';
+import { PATIENCE } from './redis.ts';
 import { encodeShard, splitSecrets } from './shards.ts';
 import { wordsOf } from './word-bytes.ts';
 
@@ -53,7 +54,7 @@ export function unmaskByJobs(options: {
   const { connection, redis, fallback, id, workersMs = WORKERS_MS } = options;
   const { bus, members, name } = connection;
   const queue = new Queue(unmaskQueue(name), {
-    connection: { url: redis, enableOfflineQueue: false, maxRetriesPerRequest: 0 },
+    connection: { url: redis, ...PATIENCE, enableOfflineQueue: false, maxRetriesPerRequest: 0 },
   });
   queue.on('error', () => undefined);
   const waiting = new Map<string, Waiting>();
@@ -106,8 +107,8 @@ export function unmaskByJobs(options: {
       ...{ name: 'unmask', data: { owner: connection.self, shard } },
       opts: { jobId: shard, removeOnComplete: true, removeOnFail: true, attempts: 3 },
     }));
-    // Without Redis nobody does them.
-    await queue.addBulk(jobs).catch(() => settle());
+    // Without Redis nobody does them. Where it is cut off, nobody says so for long: what is done in time counts.
+    queue.addBulk(jobs).catch(() => settle());
     await over;
     clearTimeout(tooLate);
     for (const shard of left.keys()) waiting.delete(shard);

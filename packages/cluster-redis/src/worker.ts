@@ -4,8 +4,12 @@ import { Worker } from 'bullmq';
 import { connectCluster, type ConnectionOptions } from './connection.ts';
 import { nodeIdOf } from './sealing.ts';
 import { decodeShard } from './shards.ts';
+import { PATIENCE } from './redis.ts';
 import { jobData, unmaskQueue } from './unmask-jobs.ts';
 import { bytesOfWords } from './word-bytes.ts';
+
+/** How long a connection may be silent that waits for jobs, in milliseconds: the queue asks anew after ten seconds at most. */
+const WAITS_MS = 15_000;
 
 /** What a worker of a cluster is made of. */
 export interface WorkerOptions extends ConnectionOptions {
@@ -29,7 +33,7 @@ export interface ClusterWorker {
  */
 export async function openWorker(options: WorkerOptions): Promise<ClusterWorker> {
   const { unmasker, redis } = options;
-  const card = { roles: ['worker' as const], tasks: {}, follows: {}, upBytes: 0, downBytes: 0 };
+  const card = { roles: ['worker' as const], tasks: {}, follows: {}, sent: {}, upBytes: 0, downBytes: 0 };
   const connection = await connectCluster(options, options, () => card);
   const { bus, members, streams, name } = connection;
   members.onChange((lost) => {
@@ -51,7 +55,10 @@ export async function openWorker(options: WorkerOptions): Promise<ClusterWorker>
       wipe(part);
       options.onDone?.(words, length);
     },
-    { connection: { url: redis, maxRetriesPerRequest: null }, concurrency: 2 },
+    {
+      connection: { url: redis, ...PATIENCE, socketTimeout: WAITS_MS, maxRetriesPerRequest: null },
+      concurrency: 2,
+    },
   );
   worker.on('error', (error) => options.onProblem?.(error));
   worker.on('failed', (_job, error) => options.onProblem?.(error));

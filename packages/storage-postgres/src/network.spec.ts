@@ -36,6 +36,10 @@ interface Wire {
   cutBehindCommit(): void;
   /** How often that happened. */
   cuts(): number;
+  /** Connections that are open fall silent for ever; new ones are as ever. */
+  lose(): void;
+  /** Lost connections on which something was asked since. */
+  askedInVain(): number;
   /** Lets nothing through from now on, in both directions, as a network does that is gone; or lets all of it through. */
   hold(isOn: boolean): void;
   close(): Promise<void>;
@@ -50,6 +54,8 @@ async function wireTo(url: string): Promise<Wire> {
   const sockets = new Set<Socket>();
   let isArmed = false;
   let isHeld = false;
+  const lost = new Set<Socket>();
+  const asked = new Set<Socket>();
   let cuts = 0;
   const listener = createServer((near) => {
     const far = connect(target);
@@ -64,6 +70,11 @@ async function wireTo(url: string): Promise<Wire> {
       from.on('close', () => to.destroy());
     }
     near.on('data', (chunk: Buffer) => {
+      if (lost.has(near)) {
+        // All but a good-bye.
+        if (chunk[0] !== 'X'.charCodeAt(0)) asked.add(near);
+        return;
+      }
       if (isArmed && chunk.includes(COMMIT)) {
         isArmed = false;
         isCut = true;
@@ -82,6 +93,8 @@ async function wireTo(url: string): Promise<Wire> {
     address: url.replace(/host=[^&]*/, `host=${encodeURIComponent(folder)}`),
     cutBehindCommit: () => void (isArmed = true),
     cuts: () => cuts,
+    lose: () => sockets.forEach((socket) => lost.add(socket)),
+    askedInVain: () => asked.size,
     hold(isOn) {
       isHeld = isOn;
       for (const socket of sockets)
@@ -129,6 +142,22 @@ describe('a connection that breaks', () => {
     await waiting;
     await store.appendJournal('films', 2, [entry(2)]);
     expect(await store.readJournal('films')).toEqual([0, 1, 2].map(entry));
+    await close();
+    await wire.close();
+  });
+
+  it('with all others, as when another server has the address: one is waited for, the rest are thrown away', async (ctx) => {
+    const wire = await wireTo(await server(ctx.skip).newDatabase());
+    const { store, blobs, close } = await openPostgresStorage(wire.address, nodeCrypto, {
+      statementMs: 500,
+      answerMs: 300,
+    });
+    // Four connections are open.
+    await Promise.all([0, 1, 2, 3].map((i) => blobs.put(Uint8Array.of(i))));
+    wire.lose();
+    await store.appendJournal('films', 0, [entry(0)]);
+    expect(await store.readJournal('films')).toEqual([entry(0)]);
+    expect(wire.askedInVain()).toBe(1);
     await close();
     await wire.close();
   });

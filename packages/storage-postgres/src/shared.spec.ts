@@ -60,6 +60,28 @@ describe('a storage that processes share', () => {
     await Promise.all([one.close(), two.close()]);
   });
 
+  it('lets nobody write with a number that was lost and is given again, and gives a greater one where one is known', async (ctx) => {
+    const url = await server((reason) => ctx.skip(reason)).newDatabase();
+    const [one, two] = [await open(url), await open(url)];
+    const first = await one.take('films', undefined);
+    // As on a standby that lacks the last commit: the lease stands as it did before it was taken.
+    await server((reason) => ctx.skip(reason)).query(
+      url,
+      `delete from tutti.leases where scope = 'task:films'`,
+    );
+    const again = await two.take('films', undefined);
+    expect(again?.epoch).toBe(first?.epoch);
+    await again?.store.appendJournal('films', 0, [created(1)]);
+    expect(await first?.renew()).toBe(false);
+    await expect(first?.store.put('key', Uint8Array.of(1))).rejects.toThrow(LeaseLostError);
+    await first?.release();
+    expect(await again?.renew()).toBe(true);
+    const third = await one.take('films', await viewOf(one, 'films'), 7);
+    expect(third?.epoch).toBe(8);
+    expect(await again?.renew()).toBe(false);
+    await Promise.all([one.close(), two.close()]);
+  });
+
   it('gives a lease on at once that was let go of, and to one of many', async (ctx) => {
     const url = await server((reason) => ctx.skip(reason)).newDatabase();
     const all = [await open(url), await open(url), await open(url)] as const;
