@@ -31,7 +31,7 @@ it('a primary that is killed under load loses nothing that was acknowledged: its
       }
     })();
     while (acknowledged < 20) await new Promise((resolve) => setTimeout(resolve, 5));
-    await pair.failOver('silent');
+    await pair.failOver('reset');
     const then = acknowledged;
     while (acknowledged < then + 20) await new Promise((resolve) => setTimeout(resolve, 5));
     isOver = true;
