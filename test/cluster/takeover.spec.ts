@@ -108,6 +108,7 @@ describe('what a cluster stands on', () => {
     const roundsAt = (i: 0 | 1): readonly RoundLine[] => nodes[i].coordinator.coordination.rounds('films');
     const isAt = (round: number) => (): boolean => roundsAt(0).length >= round && roundsAt(1).length >= round;
     const connection = new Redis(redis.url);
+    connection.on('error', () => undefined);
     let flushed: Promise<unknown> | undefined;
     try {
       await until('a round', isAt(1));
@@ -141,6 +142,12 @@ describe('what a cluster stands on', () => {
       // Gateways followed the lease with number 1: the next one is greater, whatever PostgreSQL knows.
       const [row] = await postgres.query(store, `select epoch from tutti.leases where scope = 'task:films'`);
       expect(row?.['epoch']).toBeGreaterThan(1);
+
+      // A load balancer sends nobody to where no round can begin.
+      await redis.stop();
+      await until('word that Redis is away', () => nodes[0].coordinator.readiness().status === 'failed');
+      await redis.start();
+      await until('word that it is back', () => nodes[0].coordinator.readiness().status === 'ready');
     } finally {
       connection.disconnect();
       await people.close();

@@ -86,7 +86,11 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
     await created.create(config.name, keep);
     if (gateway !== undefined) await untilOwned(gateway, [config.name]);
   };
-  return facade({ publicKey: keyPair.publicKey, ...parts, addTask, close });
+  const problem = (): string | undefined =>
+    members.awayMs() > timing.leaseMs
+      ? 'Redis does not answer; it goes on by itself once it does'
+      : undefined;
+  return facade({ publicKey: keyPair.publicKey, ...parts, addTask, problem, close });
 }
 
 /** Waits until every task is run by somebody; not for ever: tasks that cannot be opened say why where they are run. */
@@ -126,9 +130,10 @@ function facade(parts: {
   owner?: Owner;
   gateway?: Gateway;
   addTask: Coordination['addTask'];
+  problem: () => string | undefined;
   close: () => Promise<void>;
 }): Coordination {
-  const { publicKey, owner, gateway, addTask, close } = parts;
+  const { publicKey, owner, gateway, addTask, problem, close } = parts;
   let closing: Promise<void> | undefined;
   return {
     ...(gateway ?? NO_GATEWAY),
@@ -137,6 +142,7 @@ function facade(parts: {
     },
     publicKey,
     addTask: gateway === undefined ? refuse : addTask,
+    problem,
     async drain() {
       // Nobody here is asked any more; attempts end, others take the tasks over, and what was counted here is taken.
       gateway?.turnAway();

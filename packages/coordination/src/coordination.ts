@@ -84,6 +84,8 @@ export interface Coordination {
   /** The models of a task, and its channels; undefined for an unknown task. */
   registry(task: string): Registry | undefined;
   subscribe(listener: (event: CoordinationEvent) => void): () => void;
+  /** Why no attempt can begin here now, in words, where what this process stands on is away; it goes on by itself. */
+  problem?(): string | undefined;
   /** Opens no further attempt. @returns a promise that resolves when those that are going on have ended. */
   drain(): Promise<void>;
   close(): Promise<void>;

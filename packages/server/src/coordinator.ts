@@ -252,7 +252,7 @@ const PROBLEMS = {
   draining: 'it is about to stop, and begins no round',
 } as const;
 
-/** How a coordinator stands: not well while a journal cannot be written. */
+/** How a coordinator stands: not well while a journal cannot be written, or what it stands on is away. */
 function lifecycleOf(coordination: Coordination): {
   readiness(): Readiness;
   become(state: 'ready' | 'draining'): void;
@@ -271,7 +271,9 @@ function lifecycleOf(coordination: Coordination): {
           status: 'failed',
           problem: `the journal of task ${task} cannot be written; mend its storage: it goes on by itself`,
         };
-      return state === 'ready' ? { status: 'ready' } : { status: state, problem: PROBLEMS[state] };
+      if (state !== 'ready') return { status: state, problem: PROBLEMS[state] };
+      const problem = coordination.problem?.();
+      return problem === undefined ? { status: 'ready' } : { status: 'failed', problem };
     },
     become: (next) => void (state = next),
   };
