@@ -6,9 +6,10 @@ import { runFailover } from './failover.ts';
 import { runFlush } from './flush.ts';
 import { runFullDisk } from './full-disk.ts';
 import { runPartition } from './partition.ts';
+import { runScan } from './scan.ts';
 import type { HarmOptions, HarmResult } from './harm.ts';
 
-/** `npm run chaos -- --kills 50 [--postgres | --cluster] --json`, or `--harm NAME`: see chaos.ts, cluster-chaos.ts, full-disk.ts and flush.ts. Exit code 1 when anything was lost, doubled or stuck. */
+/** `npm run chaos -- --kills 50 [--postgres | --cluster] --json`, or `--harm NAME`: see chaos.ts, cluster-chaos.ts, full-disk.ts, flush.ts and scan.ts. Exit code 1 when anything was lost, doubled, stuck, or found where it may not be. */
 const HELP = `npm run chaos -- [options]
 
   --kills <n>        kills, under load (default: 50)
@@ -22,11 +23,12 @@ const HELP = `npm run chaos -- [options]
                        failover   a cluster whose PostgreSQL dies again and again, and a standby takes over
                        failover-asynchronous  the same with a standby that lacks the last commits
                        partition  a cluster on network namespaces, whose links are cut and heal (needs root)
+                       scan       no harm: masked inputs of a cluster's rounds are looked for in memory, cores, files and logs (needs root)
   --times <n>        how often a harm is done
   --only <text>      of partition, the cuts with this in their name
   --json             one JSON object on stdout
 
-Exit code 1 where anything was lost, doubled or stuck; 3 where this machine cannot do the harm.
+Exit code 1 where anything was lost, doubled or stuck, or found where it may not be; 3 where this machine cannot do the harm.
 `;
 
 /** The exit code of a harm that this machine cannot do. */
@@ -77,9 +79,10 @@ process.exit(result.lost + result.doubled + result.stuck === 0 ? 0 : 1);
 
 /** One harm. @returns the exit code. */
 async function harm(name: string): Promise<number> {
+  if (name === 'scan') return scan();
   const run = HARMS.get(name);
   if (run === undefined)
-    throw new Error(`--harm: one of ${[...HARMS.keys()].join(', ')} is expected, not ${name}`);
+    throw new Error(`--harm: one of ${[...HARMS.keys(), 'scan'].join(', ')} is expected, not ${name}`);
   const done = await run({
     ...(values.times === undefined ? {} : { times: Number(values.times) }),
     ...(values.only === undefined ? {} : { only: values.only }),
@@ -91,4 +94,15 @@ async function harm(name: string): Promise<number> {
   }
   process.stdout.write(`${JSON.stringify(done)}\n`);
   return done.lost + done.doubled + done.stuck === 0 ? 0 : 1;
+}
+
+/** A search, which does no harm. @returns the exit code. */
+async function scan(): Promise<number> {
+  const done = await runScan();
+  if (typeof done === 'string') {
+    process.stderr.write(`SKIPPED, nothing was looked for: ${done}\n`);
+    return SKIPPED;
+  }
+  process.stdout.write(`${JSON.stringify(done)}\n`);
+  return done.leaks.length + done.missed.length === 0 ? 0 : 1;
 }

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 
-/** A Redis server of a test's own: a process on a port of this machine, which keeps nothing. */
+/** A Redis server of a test's own: a process on a port of this machine. */
 export interface TestRedis {
   readonly url: string;
+  /** Where it writes what it keeps. */
+  readonly folder: string;
   /** Kills it: what it held is gone. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -19,15 +21,19 @@ export interface TestPlace {
   readonly address?: string;
   /** What its command line begins with. */
   readonly on?: readonly string[];
+  /** Whether it keeps every command (AOF) and what it holds (RDB), and logs all that it does; by default it keeps nothing. */
+  readonly keeps?: boolean;
 }
 
 /** How long it may take to start, in milliseconds. */
 const LIMIT_MS = 10_000;
 
 /** Starts one. @returns in words what is missing on this machine, where it cannot be. */
-export async function startTestRedis({ address = '127.0.0.1', on = [] }: TestPlace = {}): Promise<
-  TestRedis | string
-> {
+export async function startTestRedis({
+  address = '127.0.0.1',
+  on = [],
+  keeps = false,
+}: TestPlace = {}): Promise<TestRedis | string> {
   const found = (process.env['PATH'] ?? '')
     .split(':')
     .some((folder) => existsSync(join(folder, 'redis-server')));
@@ -37,8 +43,11 @@ export async function startTestRedis({ address = '127.0.0.1', on = [] }: TestPla
   const url = `redis://${address}:${port}`;
   let server: ChildProcess | undefined;
   async function start(): Promise<void> {
-    const flags = ['--port', `${port}`, '--bind', address, '--protected-mode', 'no', '--save', ''];
-    const line = [...on, 'redis-server', ...flags, '--appendonly', 'no', '--dir', folder];
+    const keeping = keeps
+      ? ['--save', '1 1', '--appendonly', 'yes', '--loglevel', 'debug', '--logfile', 'redis.log']
+      : ['--save', '', '--appendonly', 'no'];
+    const flags = ['--port', `${port}`, '--bind', address, '--protected-mode', 'no', ...keeping];
+    const line = [...on, 'redis-server', ...flags, '--dir', folder];
     server = spawn(line[0] ?? '', line.slice(1), { stdio: 'ignore' });
     const deadline = Date.now() + LIMIT_MS;
     while (!(await answers(url))) {
@@ -57,6 +66,7 @@ export async function startTestRedis({ address = '127.0.0.1', on = [] }: TestPla
   await start();
   return {
     url,
+    folder,
     start,
     stop,
     async destroy() {
