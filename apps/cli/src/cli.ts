@@ -21,7 +21,7 @@ const COMMANDS: readonly (readonly [string, string, () => Promise<Command>])[] =
   ],
   [
     'worker',
-    'help the coordinators of a cluster, or host devices of simulations',
+    'help the coordinators of a cluster, or host devices of simulations and rank for people',
     async () => (await import('./commands/worker.ts')).workerCommand(),
   ],
   [
