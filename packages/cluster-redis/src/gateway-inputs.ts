@@ -1,5 +1,5 @@
 import { wipe } from '@tutti/base';
-import { Uploads } from '@tutti/coordination';
+import { Uploads, Vectors } from '@tutti/coordination';
 import type { ClientMessageOf, Reply } from '@tutti/protocol';
 import { addInto, type ClientId } from '@tutti/secure-aggregation';
 import type { Ticket } from './words.ts';
@@ -41,6 +41,7 @@ export class GatewayInputs {
   readonly #uploads = new Map<string, Uploads>();
   readonly #pending = new Map<ClientId, Pending>();
   readonly #parts = new Map<string, Part>();
+  readonly #vectors = new Vectors();
   #newest = 0;
 
   constructor(
@@ -149,14 +150,15 @@ export class GatewayInputs {
     addInto(part.sum, words);
     part.clients.add(client);
     this.#parts.set(name, part);
-    wipe(words);
+    this.#vectors.giveBack(words);
     this.#pending.delete(client);
   }
 
   #uploadsOf(ticket: Ticket): Uploads {
     const known = this.#uploads.get(nameOf(ticket));
     if (known !== undefined) return known;
-    const uploads = new Uploads(ticket.words, ticket.wordBits, this.bounds.halfOpenUploads);
+    const { words, wordBits } = ticket;
+    const uploads = new Uploads(words, wordBits, this.bounds.halfOpenUploads, this.#vectors);
     this.#uploads.set(nameOf(ticket), uploads);
     return uploads;
   }
@@ -164,7 +166,7 @@ export class GatewayInputs {
   #wipePending(isGone: (pending: Pending) => boolean): void {
     for (const [client, pending] of this.#pending) {
       if (!isGone(pending)) continue;
-      wipe(pending.words);
+      this.#vectors.giveBack(pending.words);
       this.#pending.delete(client);
     }
   }

@@ -351,6 +351,21 @@ export function pendingMessage(attempt: Attempt, client: ClientId): Outgoing | '
   return questionTo(group, index, client);
 }
 
+/**
+ * The group that a client is asked for an input of; `none` where it is asked for something else, undefined where it is asked for nothing. Every
+ * frame asks, and {@link pendingMessage} would write the whole question each time.
+ */
+export function inputGroupOf(attempt: Attempt, client: ClientId): number | 'none' | undefined {
+  if (attempt.phase !== 'masked-input') return undefined;
+  const index = attempt.selected.has(client) ? attempt.groupOf.get(client) : undefined;
+  const group = index === undefined ? undefined : attempt.groups[index];
+  if (group?.phase === 'masked-input' && group.sharers.includes(client) && !group.counted.has(client))
+    return index;
+  const pending = pendingMessage(attempt, client);
+  if (pending === undefined) return undefined;
+  return pending === 'describe' || pending.type !== 'relay-shares' ? 'none' : pending.group;
+}
+
 /** What a group's phase asks a member, unless it answered. */
 function questionTo(group: Group, index: number, client: ClientId): Outgoing | undefined {
   const ask = (isAsked: boolean, hasAnswered: boolean, question: () => Outgoing): Outgoing | undefined => {

@@ -17,6 +17,7 @@ import type { Registry } from './registry.ts';
 import { checkTaskConfig } from './task-problems.ts';
 import type { TaskRunner } from './task-runner.ts';
 import { HALF_OPEN_UPLOADS } from './uploads.ts';
+import { Vectors } from './vectors.ts';
 
 /** Tasks that were created while a coordinator ran, where every process of it reaches them. */
 export interface CreatedTasks {
@@ -121,6 +122,7 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       traffic: options.traffic ?? (() => ({ upBytes: 0, downBytes: 0 })),
       keyPair,
       halfOpenUploads: options.halfOpenUploads ?? HALF_OPEN_UPLOADS,
+      vectors: new Vectors(),
       emit(event) {
         emit(event);
         if (event.type === 'failed' && event.fatal) later.once(config.name, () => openAgain(config));

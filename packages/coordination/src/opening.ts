@@ -68,7 +68,12 @@ export async function beginAttempt(
     attempt: opened.attempt,
     openedAtMs: nowMs,
     trafficBefore: ports.traffic(),
-    uploads: new Uploads(description.lanes.length, description.wordBits, ports.halfOpenUploads),
+    uploads: new Uploads(
+      description.lanes.length,
+      description.wordBits,
+      ports.halfOpenUploads,
+      ports.vectors,
+    ),
     slice,
     trial,
     cancelTimer: () => undefined,

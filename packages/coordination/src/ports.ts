@@ -4,6 +4,7 @@ import type { ClientId, CryptoSuite, KeyPair, Unmasker } from '@tutti/secure-agg
 import { MissingBlobError } from './errors.ts';
 import type { CoordinationEvent } from './events.ts';
 import type { JournalEntry } from './journal.ts';
+import type { Vectors } from './vectors.ts';
 
 /** What a task's history and a coordinator's few durable values are kept in. */
 export interface Store {
@@ -80,6 +81,7 @@ export interface RunnerPorts {
   readonly keyPair: KeyPair;
   /** Uploads of a task that may be begun and not finished at a time. */
   readonly halfOpenUploads: number;
+  readonly vectors: Vectors;
   readonly emit: (event: CoordinationEvent) => void;
 }
 

@@ -1,7 +1,7 @@
-import { wipe } from '@tutti/base';
 import type { ClientMessage, ClientMessageOf, Reply, RoundDescription, TaskInfo } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
 import {
+  inputGroupOf,
   pendingMessage,
   stepAttempt,
   type Attempt,
@@ -276,15 +276,14 @@ export class TaskRunner {
     if (running === undefined) return NO_SUCH_ATTEMPT;
     const { attempt, uploads } = running;
     if (BEFORE_INPUTS.has(attempt.phase)) return refused('wrong-phase', `an input in phase ${attempt.phase}`);
-    const pending = attempt.phase === 'masked-input' ? pendingMessage(attempt, client) : undefined;
+    const group = inputGroupOf(attempt, client);
     // It is counted already, and its client did not hear so; or it comes too late.
-    if (pending === undefined) return this.#event(frame.attempt, { type: 'input-counted', client });
-    if (pending === 'describe' || pending.type !== 'relay-shares')
-      return refused('not-in-cohort', 'this client is not asked for an input');
+    if (group === undefined) return this.#event(frame.attempt, { type: 'input-counted', client });
+    if (group === 'none') return refused('not-in-cohort', 'this client is not asked for an input');
     const taken = uploads.take(client, frame, this.ports.clock.now());
     if (taken.kind === 'reply') return taken.reply;
-    this.ports.sums.add({ attempt: frame.attempt, group: pending.group }, taken.words);
-    wipe(taken.words);
+    this.ports.sums.add({ attempt: frame.attempt, group }, taken.words);
+    this.ports.vectors.giveBack(taken.words);
     return this.#event(frame.attempt, { type: 'input-counted', client });
   }
 

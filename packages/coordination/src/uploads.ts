@@ -1,4 +1,4 @@
-import { DecodeError, wipe } from '@tutti/base';
+import { DecodeError } from '@tutti/base';
 import {
   frameCount,
   openUpload,
@@ -9,6 +9,7 @@ import {
 } from '@tutti/protocol';
 import type { ClientId, WordBits } from '@tutti/secure-aggregation';
 import { refused } from './groups.ts';
+import { Vectors } from './vectors.ts';
 
 /** What became of a frame: the whole vector, which belongs to nobody else now, or an answer. */
 export type Taken =
@@ -34,26 +35,31 @@ export class Uploads {
   /** The one that rested longest comes first. */
   readonly #open = new Map<ClientId, HalfOpen>();
 
-  /** @param words length of each vector. @param most uploads that may be half done at a time. */
+  /** @param words length of each vector. @param most uploads that may be half done at a time. @param vectors to put them together in. */
   constructor(
     private readonly words: number,
     private readonly wordBits: WordBits,
     private readonly most = HALF_OPEN_UPLOADS,
+    private readonly vectors = new Vectors(),
   ) {}
 
   /** Takes a frame; repeated frames change nothing, and frames that do not fit are refused by name. */
   take(client: ClientId, frame: ClientMessageOf<'masked-input'>, nowMs: number): Taken {
     const known = this.#open.get(client);
     if (known === undefined && !this.#mayBegin(nowMs)) return { kind: 'reply', reply: full(this.most) };
-    const upload = known?.upload ?? openUpload(this.words, this.wordBits);
+    const upload = known?.upload ?? openUpload(this.vectors.take(this.words), this.wordBits);
     try {
       const result = takeFrame(upload, frame);
-      if (result.kind === 'out-of-order') return { kind: 'reply', reply: outOfOrder(result.expected) };
+      if (result.kind === 'out-of-order') {
+        if (known === undefined) this.vectors.giveBack(upload.words);
+        return { kind: 'reply', reply: outOfOrder(result.expected) };
+      }
       this.#open.delete(client);
       if (result.kind === 'complete') return { kind: 'complete', words: result.upload.words };
       this.#open.set(client, { upload: result.upload, touchedMs: nowMs });
       return { kind: 'reply', reply: { type: 'accepted', next: result.upload.next } };
     } catch (error) {
+      if (known === undefined) this.vectors.giveBack(upload.words);
       if (error instanceof DecodeError)
         return { kind: 'reply', reply: refused('malformed', error.problem, error.field) };
       throw error;
@@ -77,7 +83,7 @@ export class Uploads {
 
   #forget(client: ClientId): void {
     const half = this.#open.get(client);
-    if (half !== undefined) wipe(half.upload.words);
+    if (half !== undefined) this.vectors.giveBack(half.upload.words);
     this.#open.delete(client);
   }
 }

@@ -3,7 +3,13 @@ import { KEY_BUNDLE_BYTES, SEALED_SHARE_BYTES } from '@tutti/secure-aggregation'
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ARBITRARIES, bytesOf, DECODERS, DESCRIPTION, SAMPLES, sideOf, type Side } from '../test/samples.ts';
-import { decodeClientMessage, decodeCoordinatorMessage, decodeReply, encodeMessage } from './codec.ts';
+import {
+  decodeClientMessage,
+  decodeCoordinatorMessage,
+  decodeReply,
+  encodeMessage,
+  viewClientMessage,
+} from './codec.ts';
 import { FRAME_BYTES, MAX_GROUP, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from './limits.ts';
 import { CLIENT_MESSAGES, COORDINATOR_MESSAGES, REPLIES } from './messages.ts';
 import type { Message } from './messages.ts';
@@ -136,6 +142,17 @@ describe('round trips', () => {
     const message = decodeClientMessage(bytes);
     bytes.fill(0);
     expect(message).toEqual(SAMPLES['share-keys']);
+  });
+
+  it('a frame can be left where it came; nothing else is', () => {
+    const frame = encode(SAMPLES['masked-input']);
+    const seen = viewClientMessage(frame);
+    expect(seen).toEqual(decodeClientMessage(frame));
+    expect((seen as { bytes: Uint8Array }).bytes.buffer).toBe(frame.buffer);
+    const shares = encode(SAMPLES['share-keys']);
+    const kept = viewClientMessage(shares);
+    shares.fill(0);
+    expect(kept).toEqual(SAMPLES['share-keys']);
   });
 
   it('encoding leaves the message as it was', () => {

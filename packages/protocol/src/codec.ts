@@ -89,6 +89,14 @@ export function decodeClientMessage(bytes: unknown): ClientMessage {
   return decodeWith(CLIENT, bytes) as ClientMessage;
 }
 
+/**
+ * The same, but the bytes of a masked input's frame stay where they are, in `bytes`, and are no copy: for whoever is done with both at the
+ * same time. @throws {DecodeError} naming the field and the limit.
+ */
+export function viewClientMessage(bytes: unknown): ClientMessage {
+  return decodeWith(CLIENT, bytes, { framesStay: true }) as ClientMessage;
+}
+
 /** A coordinator's message. @throws {DecodeError} naming the field and the limit. */
 export function decodeCoordinatorMessage(bytes: unknown): CoordinatorMessage {
   return decodeWith(COORDINATOR, bytes) as CoordinatorMessage;
@@ -99,7 +107,11 @@ export function decodeReply(bytes: unknown): Reply {
   return decodeWith(REPLY, bytes) as Reply;
 }
 
-function decodeWith(table: readonly Entry[], input: unknown): Record<string, unknown> {
+function decodeWith(
+  table: readonly Entry[],
+  input: unknown,
+  { framesStay = false } = {},
+): Record<string, unknown> {
   const bytes = bytesOf(input);
   if (bytes[0] !== PROTOCOL_VERSION)
     throw new DecodeError('protocol', `is ${bytes[0]}; this side speaks ${PROTOCOL_VERSION}`);
@@ -114,11 +126,12 @@ function decodeWith(table: readonly Entry[], input: unknown): Record<string, unk
       `has ${headerBytes} bytes, but only ${bytes.length - FIXED_BYTES} follow`,
     );
   const header = decodeHeader(entry, bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes));
-  const parts = decodeParts(entry, bytes, FIXED_BYTES + headerBytes);
+  const stays = framesStay && entry.type === 'masked-input';
+  const parts = decodeParts(entry, bytes, { start: FIXED_BYTES + headerBytes, stays });
   return { type: entry.type, ...header, ...parts };
 }
 
-/** Node hands attachments over at any offset of a shared buffer, and `slice` of one is no copy: everything below copies what it keeps. */
+/** Node hands attachments over at any offset of a shared buffer, and `slice` of one is no copy: what is kept below is copied. */
 function bytesOf(input: unknown): Uint8Array {
   const bytes = input instanceof ArrayBuffer ? new Uint8Array(input) : input;
   if (!(bytes instanceof Uint8Array)) throw new DecodeError('message', 'is not binary');
@@ -133,7 +146,11 @@ function decodeHeader(entry: Entry, bytes: Uint8Array): Record<string, unknown> 
   return entry.header(parseJson(bytes, `${entry.type}.header`), entry.type) as Record<string, unknown>;
 }
 
-function decodeParts(entry: Entry, bytes: Uint8Array, start: number): Record<string, Uint8Array> {
+function decodeParts(
+  entry: Entry,
+  bytes: Uint8Array,
+  { start, stays }: { readonly start: number; readonly stays: boolean },
+): Record<string, Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const parts: Record<string, Uint8Array> = {};
   let at = start;
@@ -146,7 +163,8 @@ function decodeParts(entry: Entry, bytes: Uint8Array, start: number): Record<str
       throw new DecodeError(field, `has ${length} bytes; ${least} to ${most} are allowed`);
     if (at + length > bytes.length)
       throw new DecodeError(field, `has ${length} bytes, but only ${bytes.length - at} follow`);
-    parts[name] = secretCopy(bytes.subarray(at, at + length));
+    const part = bytes.subarray(at, at + length);
+    parts[name] = stays ? part : secretCopy(part);
     at += length;
   }
   if (at !== bytes.length)

@@ -9,7 +9,13 @@
  * const message = decodeClientMessage(bytes); // throws DecodeError with the field's path
  * ```
  */
-export { decodeClientMessage, decodeCoordinatorMessage, decodeReply, encodeMessage } from './codec.ts';
+export {
+  decodeClientMessage,
+  decodeCoordinatorMessage,
+  decodeReply,
+  encodeMessage,
+  viewClientMessage,
+} from './codec.ts';
 export {
   decodeDescription,
   graphRules,

@@ -2,11 +2,11 @@ import type { Server as HttpServer } from 'node:http';
 import { DecodeError, wipe, type SecureRandom } from '@tutti/base';
 import type { Coordination, Outbox, Traffic } from '@tutti/coordination';
 import {
-  decodeClientMessage,
   encodeMessage,
   helloDigest,
   MAX_MESSAGE_BYTES,
   PROTOCOL_VERSION,
+  viewClientMessage,
   type ClientMessage,
   type CoordinatorMessage,
   type Reply,
@@ -218,7 +218,8 @@ export function openSockets(options: {
     async function answer(input: unknown): Promise<Reply> {
       let message: ClientMessage;
       try {
-        message = decodeClientMessage(input);
+        // A frame is taken from where it came: it is wiped, with all of the message, once it is answered.
+        message = viewClientMessage(input);
       } catch (error) {
         strikes++;
         if (!(error instanceof DecodeError)) throw error;
@@ -236,8 +237,7 @@ export function openSockets(options: {
       try {
         return (await tooMany(client)) ?? halfOpen(await coordination.handle(client, message));
       } finally {
-        // Coordination took from these what it needs, and keeps neither.
-        if (message.type === 'masked-input') wipe(message.bytes);
+        // Coordination took from these what it needs, and keeps none. A frame is wiped with all of its message.
         if (message.type === 'unmask') wipe(message.shares);
       }
     }
