@@ -87,6 +87,17 @@ it('systemd has no complaint of the unit, and calls what it exposes little', (ct
   expect(score).toBeLessThan(4);
 });
 
+it('alerts fire when they should, and not when they should not', (ctx) => {
+  const folder = fileURLToPath(new URL('../../deploy/prometheus', import.meta.url));
+  const run = (...args: string[]) => spawnSync('promtool', args, { encoding: 'utf8', cwd: folder });
+  if (run('--version').error !== undefined) return ctx.skip('needs prometheus: there is no promtool here');
+  const { status, stdout, stderr } = run('test', 'rules', 'tutti.tests.yaml');
+  expect([status, `${stdout}${stderr}`]).toEqual([0, expect.stringContaining('SUCCESS')]);
+  const named = (text: string): Set<string> =>
+    new Set([...text.matchAll(/alert(?:name)?: (\w+)/g)].map(([, name]) => String(name)));
+  expect(named(read('prometheus/tutti.tests.yaml'))).toEqual(named(read('prometheus/tutti.rules.yaml')));
+});
+
 describe('the chart', () => {
   const values = yaml('helm/tutti/values.yaml') as unknown as {
     config: object;
