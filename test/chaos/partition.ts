@@ -43,6 +43,8 @@ interface Cut {
   readonly name: string;
   /** Pairs of hosts: nothing that the first says reaches the second. */
   links(owner: Host): readonly (readonly [Host, Host])[];
+  /** For how long, where it is another time than for all; in milliseconds. */
+  readonly ms?: number;
 }
 
 const both = (a: Host, b: Host): [Host, Host][] => [
@@ -68,6 +70,12 @@ const CUTS: readonly Cut[] = [
   { name: 'what Redis says to the owner', links: (owner) => [['redis', owner]] },
   { name: 'what PostgreSQL says to the owner', links: (owner) => [['postgres', owner]] },
   { name: 'what a gateway says to its clients', links: () => [['gate', 'near-gate']] },
+  // A socket is given up after 45 s of silence.
+  {
+    name: 'clients from their gateway, until both have given up',
+    links: () => both('near-gate', 'gate'),
+    ms: 60_000,
+  },
 ];
 
 /** @param options `times`: cuts, each kind for a long and a short time; links are slow once at the end. @returns in words what is missing here. */
@@ -176,6 +184,7 @@ async function cutAndHeal(scene: Scene, { only = '', onHarm, ...options }: HarmO
     const before = await written(scene);
     await pause(ms, scene);
     const meanwhile = (await written(scene)) - before;
+    const there = await clientsThere(scene);
     network.heal();
     const healed = Date.now();
     const isOn = await untilWritten(scene, before + meanwhile + 2);
@@ -183,7 +192,7 @@ async function cutAndHeal(scene: Scene, { only = '', onHarm, ...options }: HarmO
     const missing = isOn ? await untilAllAreThere(scene) : 'no round is made';
     if (missing !== '') stuck++;
     await fences.read();
-    const told = `${name}, ${ms / 1_000} s: ${meanwhile} rounds meanwhile, two more ${seconds(onMs)} after, everybody there ${seconds(Date.now() - healed)} after`;
+    const told = `${name}, ${ms / 1_000} s: ${meanwhile} rounds meanwhile and ${there} clients in the end, two more ${seconds(onMs)} after, everybody there ${seconds(Date.now() - healed)} after`;
     notes.push(told);
     onHarm?.(missing === '' ? told : `STUCK (${missing}) ${told}`);
   }
@@ -191,7 +200,7 @@ async function cutAndHeal(scene: Scene, { only = '', onHarm, ...options }: HarmO
     const cut = cuts[time % cuts.length] as Cut;
     const owner = await ownerOf(scene);
     for (const [from, to] of cut.links(owner)) network.cut(from, to);
-    await during(cut.name, CUTS_MS[Math.floor(time / cuts.length) % CUTS_MS.length] ?? CUTS_MS[0]);
+    await during(cut.name, cut.ms ?? CUTS_MS[Math.floor(time / cuts.length) % CUTS_MS.length] ?? CUTS_MS[0]);
   }
   if (stuck === 0 && only === '') await during(`everybody slow (${network.slow()})`, SLOW_MS);
   if (stuck > 0) process.stderr.write(scene.said());
@@ -234,12 +243,18 @@ async function untilWritten(scene: Scene, rounds: number): Promise<boolean> {
   return false;
 }
 
+const connectedAt = async ({ url }: Process): Promise<number> => {
+  const answer = await fetch(`${url}/api/v1/tasks/films`, { signal: AbortSignal.timeout(3_000) });
+  return ((await answer.json()) as { connected?: number }).connected ?? 0;
+};
+
+/** Clients that the task's owner knows of. */
+async function clientsThere(scene: Scene): Promise<number> {
+  return connectedAt(scene.processes[await ownerOf(scene)]).catch(() => 0);
+}
+
 /** Waits until every client is connected, as each gateway tells it, without anybody doing something for it. @returns who is not, in the end. */
 async function untilAllAreThere({ processes }: Scene): Promise<string> {
-  const connectedAt = async ({ url }: Process): Promise<number> => {
-    const answer = await fetch(`${url}/api/v1/tasks/films`, { signal: AbortSignal.timeout(3_000) });
-    return ((await answer.json()) as { connected?: number }).connected ?? 0;
-  };
   let missing = '';
   for (const end = Date.now() + STUCK_MS; Date.now() < end;) {
     const told = await Promise.all(
