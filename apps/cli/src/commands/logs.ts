@@ -39,12 +39,16 @@ What can stand in a line is a closed list (docs/operations.md): no key, weight, 
 async function runLogs(flags: LogsFlags): Promise<void> {
   const token = await tokenOf(flags);
   const signal = abortOnSignals(() => undefined);
+  const origin = new URL(flags.coordinator).origin;
   let after = 0;
+  let isAway = false;
   for (let tries = 0; ; tries++) {
     const path = `/logs?level=${flags.level}&follow=${flags.follow === true}&after=${after}`;
     try {
       const { body } = await send({ ...flags, token, path }, signal);
       if (body === null) throw new Error('an answer without a body');
+      if (isAway) process.stderr.write(`${origin} answers again; what it has said since then follows\n`);
+      isAway = false;
       for await (const { data, id } of eventsOf(body)) {
         tries = 0;
         after = Number(id ?? after);
@@ -58,6 +62,8 @@ async function runLogs(flags: LogsFlags): Promise<void> {
       if (flags.follow !== true || !isGone || tries >= MOST_TRIES) throw error;
     }
     if (signal.aborted) return;
+    if (!isAway) process.stderr.write(`${origin} is away; asking again for ${MOST_TRIES} s\n`);
+    isAway = true;
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
 }
