@@ -28,7 +28,7 @@ export function taskRoutes(coordination: Coordination, creator: TaskCreator): re
     jsonRoute({
       ...{ method: 'get', path: '/tasks', operation: 'listTasks', summary: 'how every task stands' },
       schema: tasksSchema,
-      handle: () => ({ tasks: coordination.taskNames.map(statusOf) }),
+      handle: () => ({ tasks: statusesOf(coordination) }),
     }),
     jsonRoute({
       ...{ method: 'post', path: '/tasks', operation: 'createTask', summary: 'begin one more task' },
@@ -80,6 +80,10 @@ export function taskRoutes(coordination: Coordination, creator: TaskCreator): re
     }),
   ];
 }
+
+/** How tasks stand; one that no process of a cluster runs has nothing that could be told. */
+export const statusesOf = (coordination: Coordination): TaskStatus[] =>
+  coordination.taskNames.flatMap((task) => coordination.status(task) ?? []);
 
 /** There is no such task. */
 export const unknownTask = (): ApiError =>

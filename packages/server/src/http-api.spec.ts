@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryBlobs, memoryStore } from '@tutti/coordination';
+import { createCoordination, memoryBlobs, memoryStore } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
@@ -207,4 +207,21 @@ describe('the description of the interface', () => {
     expect(form.safeParse({ ...status, clients: ['somebody'] }).success).toBe(false);
     expect(form.safeParse({ ...status, run: 'asleep' }).success).toBe(false);
   });
+});
+
+it('lists the tasks that are run, where one is known that no process of a cluster runs', async () => {
+  await using coordinator = await createCoordinator({
+    config: { listen: { port: 0 }, tasks: [task] },
+    ...{ store: memoryStore(), blobs: memoryBlobs(nodeCrypto) },
+    // As a gateway knows its tasks: by their configuration.
+    async coordinate(options) {
+      const run = await createCoordination(options);
+      return Object.create(run, { taskNames: { get: () => [...run.taskNames, 'books'] } }) as typeof run;
+    },
+  });
+  const url = await coordinator.listen();
+  for (const path of ['/v1/status', '/api/v1/tasks']) {
+    const { tasks } = (await (await fetch(`${url}${path}`)).json()) as { tasks: { task: string }[] };
+    expect(tasks.map((one) => one.task)).toEqual(['films']);
+  }
 });

@@ -4,6 +4,7 @@ import type { Blobs, Coordination } from '@tutti/coordination';
 import type { LogMirror } from '@tutti/identity';
 import { plainAddress } from './address.ts';
 import { ApiError, type ApiRoute } from './api-route.ts';
+import { statusesOf } from './api-tasks.ts';
 import { eventStreams, type EventStreams } from './event-streams.ts';
 import { admitRequests, type Admission } from './http-admission.ts';
 import { serveApi } from './http-api.ts';
@@ -101,9 +102,7 @@ export function openHttp(options: {
   });
   admitRequests(app, admission);
   serveHealth(app, options.health, log);
-  app.get('/v1/status', async () => ({
-    tasks: coordination.taskNames.map((task) => coordination.status(task)),
-  }));
+  app.get('/v1/status', async () => ({ tasks: statusesOf(coordination) }));
   app.get<{ Params: { task: string } }>('/v1/tasks/:task', async (request, reply) => {
     const info = coordination.taskInfo(request.params.task);
     return (
