@@ -78,6 +78,11 @@ const CUTS: readonly Cut[] = [
   },
 ];
 
+/** What ends a run before its time; namespaces are removed all the same. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** The exit code then. */
+const SIGNALLED = 130;
+
 /** @param options `times`: cuts, each kind for a long and a short time; links are slow once at the end. @returns in words what is missing here. */
 export async function runPartition(options: HarmOptions = {}): Promise<HarmResult | string> {
   const network = openNetwork(HOSTS);
@@ -87,6 +92,11 @@ export async function runPartition(options: HarmOptions = {}): Promise<HarmResul
     () => network.destroy(),
     () => rmSync(folder, { recursive: true, force: true }),
   ];
+  const undoAll = async (): Promise<void> => {
+    for (const one of undo.splice(0)) await one();
+  };
+  const onSignal = (): void => void undoAll().finally(() => process.exit(SIGNALLED));
+  for (const signal of SIGNALS) process.once(signal, onSignal);
   try {
     const redis = await startTestRedis({ address: network.addressOf('redis'), on: network.on('redis') });
     if (typeof redis === 'string') return redis;
@@ -99,7 +109,8 @@ export async function runPartition(options: HarmOptions = {}): Promise<HarmResul
     undo.unshift(() => scene.close());
     return await cutAndHeal(scene, options);
   } finally {
-    for (const one of undo) await one();
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    await undoAll();
   }
 }
 

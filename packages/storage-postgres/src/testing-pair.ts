@@ -19,7 +19,7 @@ export interface TestPair {
   /** The standby hears nothing more of what the primary does. Only where it is asynchronous, else nothing is committed any more. */
   cutStandby(): void;
   /**
-   * Kills the primary and all its processes, makes the standby the primary, leads the address to it, and gives it a standby.
+   * Cuts the primary off and kills it, makes the standby the primary, leads the address to it, and gives it a standby.
    * @param how connections to the dead one end: with a word, or in silence.
    */
   failOver(how: 'reset' | 'silent'): Promise<void>;
@@ -52,7 +52,7 @@ export async function startTestPair({ synchronous = true } = {}): Promise<TestPa
     cutStandby: () => standby.wire.hold(),
     async failOver(how) {
       way.leadTo(undefined, how);
-      await primary.stop('crash', true);
+      await primary.stop('crash');
       await standby.wire.close();
       await query(standby.server.addressOf('postgres'), 'select pg_promote(true, 20)');
       primary = standby.server;
@@ -62,8 +62,8 @@ export async function startTestPair({ synchronous = true } = {}): Promise<TestPa
     async destroy() {
       await way.close();
       await standby.wire.close();
-      await standby.server.stop('crash', true);
-      await primary.stop('crash', true);
+      await standby.server.stop('crash');
+      await primary.stop('crash');
       ground.remove();
     },
   };

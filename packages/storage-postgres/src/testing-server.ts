@@ -20,7 +20,7 @@ export interface Ground {
   makeFolder(path: string): void;
   /** Runs one of the server's programs to its end. */
   run(program: string, args: readonly string[]): void;
-  /** Starts one, at the head of a group of processes of its own. */
+  /** Starts one. */
   spawn(program: string, args: readonly string[]): ChildProcess;
   /** Removes the folder. */
   remove(): void;
@@ -49,10 +49,10 @@ export function newGround(namespace?: string): Ground | string {
     run: (program, args) => void execFileSync(join(bin, program), args, quiet),
     spawn(program, args) {
       const { uid, gid, ...rest } = { uid: undefined, gid: undefined, ...quiet };
-      if (namespace === undefined) return spawn(join(bin, program), args, { ...quiet, detached: true });
+      if (namespace === undefined) return spawn(join(bin, program), args, quiet);
       // Into the namespace comes root alone.
       const enter = [`--net=${namespace}`, '-S', `${uid ?? 0}`, '-G', `${gid ?? 0}`, '--'];
-      return spawn('nsenter', [...enter, join(bin, program), ...args], { ...rest, detached: true });
+      return spawn('nsenter', [...enter, join(bin, program), ...args], rest);
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
@@ -90,8 +90,8 @@ export interface Server {
   readonly socket: string;
   addressOf(database: string): string;
   start(): Promise<void>;
-  /** Ends it as an operator does, or kills it (SIGKILL): its other processes end when they see that, or, `whole`, with it. */
-  stop(how?: 'crash' | 'fast', whole?: boolean): Promise<void>;
+  /** Ends it as an operator does, or kills it (SIGKILL): its other processes end when they see that. */
+  stop(how?: 'crash' | 'fast'): Promise<void>;
 }
 
 /** Initializes a folder of data. */
@@ -136,12 +136,11 @@ export function serverOf(
         }
       }
     },
-    async stop(how = 'fast', whole = false) {
+    async stop(how = 'fast') {
       const running = server;
       server = undefined;
       if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
       const ended = new Promise((resolve) => running.once('exit', resolve));
-      if (whole && running.pid !== undefined) process.kill(-running.pid, 'SIGKILL');
       running.kill(how === 'fast' ? 'SIGINT' : 'SIGKILL');
       await ended;
     },
