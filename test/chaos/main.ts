@@ -34,6 +34,9 @@ Exit code 1 where anything was lost, doubled or stuck, or found where it may not
 /** The exit code of a harm that this machine cannot do. */
 const SKIPPED = 3;
 
+/** The exit code of a wrong command line. */
+const WRONG = 2;
+
 const HARMS = new Map<string, (options: HarmOptions) => Promise<HarmResult | string>>([
   ['full-disk', () => runFullDisk()],
   ['flush', runFlush],
@@ -81,8 +84,10 @@ process.exit(result.lost + result.doubled + result.stuck === 0 ? 0 : 1);
 async function harm(name: string): Promise<number> {
   if (name === 'scan') return scan();
   const run = HARMS.get(name);
-  if (run === undefined)
-    throw new Error(`--harm: one of ${[...HARMS.keys(), 'scan'].join(', ')} is expected, not ${name}`);
+  if (run === undefined) {
+    process.stderr.write(`--harm: one of ${[...HARMS.keys(), 'scan'].join(', ')} is expected, not ${name}\n`);
+    return WRONG;
+  }
   const done = await run({
     ...(values.times === undefined ? {} : { times: Number(values.times) }),
     ...(values.only === undefined ? {} : { only: values.only }),

@@ -185,15 +185,21 @@ describe('tasks that are created while a cluster runs', () => {
     const both = await Promise.all([create(filmsTask(4)), create(filmsTask(4), second)]);
     expect(both.map(([status]) => status).sort()).toEqual([201, 409]);
     expect(both.find(([status]) => status === 409)).toMatchObject([409, { error: { code: 'task/exists' } }]);
-    const infoAt = ({ coordinator }: Node) => coordinator.coordination.taskInfo('films');
+    const infoAt = ({ coordinator }: Node, task = 'films') => coordinator.coordination.taskInfo(task);
     await until('both gateways know it', () => [first, second].every((node) => infoAt(node) !== undefined));
+    // Also where nobody is there, so that its owner has no more to tell.
+    const idle = ['shows', 'songs', 'plays'];
+    for (const name of idle) expect((await create(filmsTask(4, { name })))[0]).toBe(201);
+    await until('both know those', () =>
+      [first, second].every((node) => idle.every((name) => infoAt(node, name) !== undefined)),
+    );
     const people = await openPeople(join(folder, 'created'), [first.url, second.url], 4);
     const roundsAt = ({ coordinator }: Node) => coordinator.coordination.rounds('films').length;
     await until('a round', () => [first, second].every((node) => roundsAt(node) >= 1));
 
     // A process that starts anew finds the task.
     const later = await openNode({ ...shared, roles: ['gateway'] });
-    expect(later.coordinator.coordination.taskNames).toEqual(['books', 'films']);
+    expect([...later.coordinator.coordination.taskNames].sort()).toEqual(['books', 'films', ...idle].sort());
     await people.close();
     for (const node of [first, second, later, owner]) await node.close();
   }, 60_000);

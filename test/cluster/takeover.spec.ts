@@ -144,10 +144,19 @@ describe('what a cluster stands on', () => {
       expect(row?.['epoch']).toBeGreaterThan(1);
 
       // A load balancer sends nobody to where no round can begin.
-      await redis.stop();
-      await until('word that Redis is away', () => nodes[0].coordinator.readiness().status === 'failed');
-      await redis.start();
-      await until('word that it is back', () => nodes[0].coordinator.readiness().status === 'ready');
+      for (const [name, one] of [
+        ['Redis', redis],
+        ['the database', postgres],
+      ] as const) {
+        const isTold = (): boolean => {
+          const now = nodes[0].coordinator.readiness();
+          return now.status === 'failed' && now.problem.startsWith(name);
+        };
+        await one.stop();
+        await until(`word that ${name} is away`, isTold);
+        await one.start();
+        await until('word that it is back', () => nodes[0].coordinator.readiness().status === 'ready');
+      }
     } finally {
       connection.disconnect();
       await people.close();

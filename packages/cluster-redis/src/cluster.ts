@@ -86,10 +86,11 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
     await created.create(config.name, keep);
     if (gateway !== undefined) await untilOwned(gateway, [config.name]);
   };
-  const problem = (): string | undefined =>
-    members.awayMs() > timing.leaseMs
-      ? 'Redis does not answer; it goes on by itself once it does'
-      : undefined;
+  const problem = (): string | undefined => {
+    const away = members.awayMs() > timing.leaseMs ? 'Redis' : undefined;
+    const silent = away ?? (created.awayMs() > timing.leaseMs ? 'the database' : undefined);
+    return silent && `${silent} does not answer; it goes on by itself once it does`;
+  };
   return facade({ publicKey: keyPair.publicKey, ...parts, addTask, problem, close });
 }
 

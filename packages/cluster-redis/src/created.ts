@@ -10,6 +10,8 @@ export interface FollowedTasks {
    * @throws {TaskExistsError} where there is one, or was.
    */
   create(name: string, keep?: () => Promise<void>): Promise<void>;
+  /** For how long the leases could not be read, in milliseconds: the database is away. */
+  awayMs(): number;
   close(): Promise<void>;
 }
 
@@ -26,6 +28,7 @@ export function followCreated(
   const known = new Set(tasks.map(({ name }) => name));
   const notBefore = new Map<string, number>();
   let closed = false;
+  let seenMs = performance.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let looking: Promise<void> = Promise.resolve();
 
@@ -44,11 +47,13 @@ export function followCreated(
   }
 
   async function look(): Promise<void> {
-    for (const { task } of await storage.look()) await takeUp(task);
+    const leases = await storage.look();
+    seenMs = performance.now();
+    for (const { task } of leases) await takeUp(task);
   }
 
   function lookLater(): void {
-    if (closed || created === undefined) return;
+    if (closed) return;
     timer = setTimeout(() => {
       // Where the database is away, owners say so.
       looking = look()
@@ -69,6 +74,8 @@ export function followCreated(
       }
       await takeUp(name);
     },
+    // A look begins so long after the one before.
+    awayMs: () => Math.max(0, performance.now() - seenMs - lookMs),
     async close() {
       closed = true;
       clearTimeout(timer);

@@ -9,7 +9,7 @@ export class RedisUnavailableError extends FederatedError {
     readonly reason: string,
     options?: ErrorOptions,
   ) {
-    super(`Redis does not answer (${reason}); see that it runs and that cluster.redis names it`, options);
+    super(`Redis does not answer (${reason}); see that it runs, and at that address`, options);
   }
 }
 

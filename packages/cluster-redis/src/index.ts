@@ -21,5 +21,6 @@ export { AnsweredNoError, NoAnswerError, RedisUnavailableError } from './errors.
 export type { Job, Jobs } from './jobs.ts';
 export { openPeers } from './peers.ts';
 export type { PeersOptions, RedisPeers } from './peers.ts';
+export { reachRedis } from './redis.ts';
 export { openWorker } from './worker.ts';
 export type { ClusterWorker, WorkerOptions } from './worker.ts';

@@ -109,7 +109,9 @@ export class OwnedTask {
     }
   }
 
+  /** A gateway says who is there. It may serve the task only now, and have heard nothing of it before: it is told how things stand. */
   roster(gateway: NodeId, { clients }: HeadOf<'roster'>): void {
+    this.#tellNews([gateway]);
     const there = new Set(clients.map(([client]) => client));
     for (const [client, place] of this.#outbox.places)
       if (place === gateway && !there.has(client)) this.gone(gateway, client);

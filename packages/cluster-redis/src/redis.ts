@@ -49,3 +49,16 @@ export async function untilConnected(redis: Redis, limitMs: number): Promise<voi
     redis.off('error', hear);
   }
 }
+
+/** How long a Redis may take to answer somebody who only asks whether it is there, in milliseconds. */
+const REACHED_MS = 5_000;
+
+/** Asks whether Redis answers, for so long at most. @throws {RedisUnavailableError} and {UsageError} for an address that is none. */
+export async function reachRedis(url: string, limitMs = REACHED_MS): Promise<void> {
+  const redis = connectRedis(url);
+  try {
+    await untilConnected(redis, limitMs);
+  } finally {
+    redis.disconnect();
+  }
+}

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { ConfigError } from '@tutti/server';
 import { readConfig } from '../coordinator/read-config.ts';
-import { judgeMachine, judgeSeen, type Finding } from '../doctor/findings.ts';
+import { judgeMachine, judgeRedis, judgeSeen, type Finding } from '../doctor/findings.ts';
 import { lookAt } from '../doctor/look.ts';
 import { lookAtMachine } from '../doctor/machine.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -45,13 +45,26 @@ async function checkConfig(file: string): Promise<Finding[]> {
   try {
     const { config } = await readConfig({ file, environment: process.env, options: [], everyTask: [] });
     const found: Finding = { check: 'configuration', state: 'ok', found: `${file} can be run` };
-    return [found, ...judgeMachine(await lookAtMachine(config.store))];
+    const redis =
+      config.cluster === undefined ? [] : [judgeRedis(await problemOfRedis(config.cluster.redis))];
+    return [found, ...judgeMachine(await lookAtMachine(config.store)), ...redis];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((problem) => ({
       ...{ check: 'configuration', state: 'failed' as const, found: problem },
       next: 'Mend it; --print-config shows where each value comes from.',
     }));
+  }
+}
+
+/** Why the processes of a cluster cannot reach each other; undefined where they can. */
+async function problemOfRedis(url: string): Promise<string | undefined> {
+  const { reachRedis } = await import('@tutti/cluster-redis');
+  try {
+    await reachRedis(url);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -110,6 +110,12 @@ function tls({ url, certificate }: Seen, nowMs: number): Finding {
   return ok('tls', `a certificate that holds for ${days} days more`);
 }
 
+/** What a cluster's Redis is like. @param problem why it cannot be reached; undefined where it can. */
+export const judgeRedis = (problem: string | undefined): Finding =>
+  problem === undefined
+    ? ok('redis', 'Redis answers')
+    : failed('redis', problem, 'Start it, or mend cluster.redis: no round begins without it.');
+
 function coordinator({ health }: Seen): Finding {
   if (health === undefined) return unlooked('coordinator');
   if (health.isCoordinator) return ok('coordinator', '/healthz says ok');
@@ -125,7 +131,7 @@ function ready({ ready: seen }: Seen): Finding {
   if (seen.status === 200) return ok('ready', 'rounds can begin');
   const next =
     seen.state === 'failed'
-      ? 'Look at its disk and its log, then start it again.'
+      ? 'Mend what it names (its disk, its database, its Redis): it goes on by itself. Its log says more.'
       : 'Wait until it is up again; if it stays so, look at its log.';
   return failed('ready', `/readyz answers ${seen.status}, ${seen.state}: ${seen.problem}`, next);
 }
