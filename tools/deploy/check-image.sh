@@ -38,7 +38,7 @@ make_base() {
 timeout 60 "${engine[@]}" pull -q "docker.io/library/$base" >/dev/null 2>&1 || make_base
 
 # How this machine's npm reaches its registry, for the build alone.
-npm_settings=(--volume "$work/npmrc:/root/.npmrc:ro")
+npm_settings=(--volume "$work/npmrc:/usr/local/etc/npmrc:ro")
 echo "registry=$(npm config get registry)" >"$work/npmrc"
 if [[ -n ${NODE_EXTRA_CA_CERTS:-} ]]; then
   echo 'cafile=/machine-ca.pem' >>"$work/npmrc"
