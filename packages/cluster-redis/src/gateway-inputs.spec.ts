@@ -79,6 +79,22 @@ describe('inputs at a gateway', () => {
     expect(inputs.isEmpty).toBe(true);
   });
 
+  it('have the bytes of their frames, and wipe what is refused, added or given up', async () => {
+    const isWiped = ({ bytes }: { bytes: Uint8Array }): boolean => bytes.every((byte) => byte === 0);
+    const whole = [1, 2, 3, 4];
+    const [added, again, other, short] = [frame(whole), frame(whole), frame(whole, 6), frame([1])];
+    const inputs = inputsOf();
+    for (const one of [added, again, other]) await inputs.frame(client(1), one);
+    await inputs.frame(client(2), short);
+    expect([added, again, other, short].map(isWiped)).toEqual([true, true, true, true]);
+    const unheard = inputsOf({ count: () => Promise.reject(new Error('no answer')) });
+    const pending = frame(whole);
+    await expect(unheard.frame(client(1), pending)).rejects.toThrow('no answer');
+    expect(isWiped(pending)).toBe(false);
+    unheard.drop(ticket);
+    expect(isWiped(pending)).toBe(true);
+  });
+
   it('of a newer attempt end what is left of an older one', async () => {
     const inputs = inputsOf();
     await inputs.frame(client(1), frame([1, 2, 3, 4]));

@@ -1,7 +1,7 @@
 import { wipe } from '@tutti/base';
-import { Uploads, Vectors } from '@tutti/coordination';
-import type { ClientMessageOf, Reply } from '@tutti/protocol';
-import { addInto, type ClientId } from '@tutti/secure-aggregation';
+import { Uploads } from '@tutti/coordination';
+import { addUpload, wipeUpload, type ClientMessageOf, type Reply, type Upload } from '@tutti/protocol';
+import type { ClientId } from '@tutti/secure-aggregation';
 import type { Ticket } from './words.ts';
 
 /** Whole inputs that a gateway may hold while their owner is asked whether they count. */
@@ -10,7 +10,7 @@ const MOST_PENDING = 64;
 /** A whole input of which its owner has not said yet whether it counts. */
 interface Pending {
   readonly ticket: Ticket;
-  readonly words: Uint32Array;
+  readonly upload: Upload;
 }
 
 /** The sum of the inputs that this gateway added for a group. */
@@ -41,7 +41,6 @@ export class GatewayInputs {
   readonly #uploads = new Map<string, Uploads>();
   readonly #pending = new Map<ClientId, Pending>();
   readonly #parts = new Map<string, Part>();
-  readonly #vectors = new Vectors();
   #newest = 0;
 
   constructor(
@@ -61,19 +60,28 @@ export class GatewayInputs {
     this.#tickets.set(client, ticket);
   }
 
-  /** Takes a frame; answers as the owner itself would. @throws where the owner does not answer. */
+  /**
+   * Takes a frame, whose bytes belong here from now on; answers as the owner itself would.
+   * @throws where the owner does not answer.
+   */
   async frame(client: ClientId, frame: ClientMessageOf<'masked-input'>): Promise<Reply> {
-    const ticket = await this.#ticketOf(client, frame.attempt);
-    if ('type' in ticket) return ticket;
-    const pending = this.#pending.get(client);
-    if (pending?.ticket.attempt === frame.attempt) return this.#count(client, pending);
-    if (this.#parts.get(nameOf(ticket))?.clients.has(client) === true) return { type: 'accepted' };
-    if (frame.index === frame.count - 1 && this.#pending.size >= MOST_PENDING) return BUSY;
-    const taken = this.#uploadsOf(ticket).take(client, frame, this.bounds.nowMs());
-    if (taken.kind === 'reply') return taken.reply;
-    const whole = { ticket, words: taken.words };
-    this.#pending.set(client, whole);
-    return this.#count(client, whole);
+    let isTaken = false;
+    try {
+      const ticket = await this.#ticketOf(client, frame.attempt);
+      if ('type' in ticket) return ticket;
+      const pending = this.#pending.get(client);
+      if (pending?.ticket.attempt === frame.attempt) return await this.#count(client, pending);
+      if (this.#parts.get(nameOf(ticket))?.clients.has(client) === true) return { type: 'accepted' };
+      if (frame.index === frame.count - 1 && this.#pending.size >= MOST_PENDING) return BUSY;
+      const taken = this.#uploadsOf(ticket).take(client, frame, this.bounds.nowMs());
+      isTaken = true;
+      if (taken.kind === 'reply') return taken.reply;
+      const whole = { ticket, upload: taken.upload };
+      this.#pending.set(client, whole);
+      return await this.#count(client, whole);
+    } finally {
+      if (!isTaken) wipe(frame.bytes);
+    }
   }
 
   /**
@@ -141,16 +149,16 @@ export class GatewayInputs {
     return reply;
   }
 
-  #add(client: ClientId, { ticket, words }: Pending): void {
+  #add(client: ClientId, { ticket, upload }: Pending): void {
     const name = nameOf(ticket);
     const part = this.#parts.get(name) ?? {
       sum: new Uint32Array(ticket.words),
       clients: new Set<ClientId>(),
     };
-    addInto(part.sum, words);
+    addUpload(part.sum, upload);
     part.clients.add(client);
     this.#parts.set(name, part);
-    this.#vectors.giveBack(words);
+    wipeUpload(upload);
     this.#pending.delete(client);
   }
 
@@ -158,7 +166,7 @@ export class GatewayInputs {
     const known = this.#uploads.get(nameOf(ticket));
     if (known !== undefined) return known;
     const { words, wordBits } = ticket;
-    const uploads = new Uploads(words, wordBits, this.bounds.halfOpenUploads, this.#vectors);
+    const uploads = new Uploads(words, wordBits, this.bounds.halfOpenUploads);
     this.#uploads.set(nameOf(ticket), uploads);
     return uploads;
   }
@@ -166,7 +174,7 @@ export class GatewayInputs {
   #wipePending(isGone: (pending: Pending) => boolean): void {
     for (const [client, pending] of this.#pending) {
       if (!isGone(pending)) continue;
-      this.#vectors.giveBack(pending.words);
+      wipeUpload(pending.upload);
       this.#pending.delete(client);
     }
   }

@@ -1,4 +1,4 @@
-import { secureWords, UsageError, type RandomWords, type SecureRandom } from '@tutti/base';
+import { secureWords, UsageError, wipe, type RandomWords, type SecureRandom } from '@tutti/base';
 import type { ClientMessage, Reply, TaskInfo } from '@tutti/protocol';
 import {
   localUnmasker,
@@ -17,7 +17,6 @@ import type { Registry } from './registry.ts';
 import { checkTaskConfig } from './task-problems.ts';
 import type { TaskRunner } from './task-runner.ts';
 import { HALF_OPEN_UPLOADS } from './uploads.ts';
-import { Vectors } from './vectors.ts';
 
 /** Tasks that were created while a coordinator ran, where every process of it reaches them. */
 export interface CreatedTasks {
@@ -63,6 +62,7 @@ export interface Coordination {
   /** A client whose greeting was verified is there. */
   connected(task: string, client: ClientId): void;
   disconnected(client: ClientId): void;
+  /** Answers a message. The bytes of a frame of an input belong to coordination from now on: it wipes them. */
   handle(client: ClientId, message: ClientMessage): Promise<Reply>;
   /** For sums that are kept elsewhere: the client's input is in its group's sum. */
   inputAdded(client: ClientId, attempt: number): Promise<Reply>;
@@ -122,7 +122,6 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       traffic: options.traffic ?? (() => ({ upBytes: 0, downBytes: 0 })),
       keyPair,
       halfOpenUploads: options.halfOpenUploads ?? HALF_OPEN_UPLOADS,
-      vectors: new Vectors(),
       emit(event) {
         emit(event);
         if (event.type === 'failed' && event.fatal) later.once(config.name, () => openAgain(config));
@@ -178,7 +177,12 @@ export async function createCoordination(options: CoordinationOptions): Promise<
       taskOf.get(client)?.disconnected(client);
       taskOf.delete(client);
     },
-    handle: async (client, message) => taskOf.get(client)?.handle(client, message) ?? unknown,
+    async handle(client, message) {
+      const runner = taskOf.get(client);
+      if (runner !== undefined) return runner.handle(client, message);
+      if (message.type === 'masked-input') wipe(message.bytes);
+      return unknown;
+    },
     inputAdded: async (client, attempt) => taskOf.get(client)?.inputAdded(client, attempt) ?? unknown,
     evaluate: async (task) => runnerOf(task).evaluate(),
     addTask,

@@ -78,7 +78,6 @@ export {
 } from './storage.ts';
 export type { Storage, StorageItem, StoragePlace, StorageSnapshot } from './storage.ts';
 export { Uploads } from './uploads.ts';
-export { Vectors } from './vectors.ts';
 export type { Taken } from './uploads.ts';
 export type { MechanismConfig, NoiseConfig, SliceSize, TaskConfig } from './task-config.ts';
 export { problemsOfTask } from './task-problems.ts';

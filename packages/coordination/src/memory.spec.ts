@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Upload } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { manualClock, memoryGroupSums, memoryPlace } from './index.ts';
 import { storageContract } from './testing.ts';
@@ -11,8 +12,12 @@ it('running sums add, are taken once, and can be given up', async () => {
   const sums = memoryGroupSums();
   const key = { attempt: 1, group: 0 };
   sums.open(key, 2);
-  sums.add(key, Uint32Array.of(1, 0xffff_ffff));
-  sums.add(key, Uint32Array.of(2, 2));
+  const uploadOf = (...bytes: number[]): Upload => ({
+    ...{ words: 2, wordBits: 32 },
+    frames: [Uint8Array.from(bytes)],
+  });
+  sums.add(key, uploadOf(1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff));
+  sums.add(key, uploadOf(2, 0, 0, 0, 2, 0, 0, 0));
   expect(await sums.take(key, [])).toEqual(Uint32Array.of(3, 1));
   await expect(sums.take(key, [])).rejects.toThrow('no running sum');
   sums.discard(key);

@@ -1,5 +1,6 @@
 import { InternalError, wipe } from '@tutti/base';
-import { addInto, type CryptoSuite } from '@tutti/secure-aggregation';
+import { addUpload } from '@tutti/protocol';
+import type { CryptoSuite } from '@tutti/secure-aggregation';
 import type { JournalEntry } from './journal.ts';
 import {
   blobHash,
@@ -125,7 +126,7 @@ export function memoryGroupSums(): GroupSums {
   };
   return {
     open: (key, words) => void sums.set(name(key), new Uint32Array(words)),
-    add: (key, words) => addInto(sumOf(key), words),
+    add: (key, upload) => addUpload(sumOf(key), upload),
     async take(key) {
       const sum = sumOf(key);
       sums.delete(name(key));

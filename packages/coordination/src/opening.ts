@@ -68,12 +68,7 @@ export async function beginAttempt(
     attempt: opened.attempt,
     openedAtMs: nowMs,
     trafficBefore: ports.traffic(),
-    uploads: new Uploads(
-      description.lanes.length,
-      description.wordBits,
-      ports.halfOpenUploads,
-      ports.vectors,
-    ),
+    uploads: new Uploads(description.lanes.length, description.wordBits, ports.halfOpenUploads),
     slice,
     trial,
     cancelTimer: () => undefined,

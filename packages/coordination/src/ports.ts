@@ -1,10 +1,9 @@
 import { FederatedError, toHex, type RandomWords } from '@tutti/base';
-import type { CoordinatorMessage } from '@tutti/protocol';
+import type { CoordinatorMessage, Upload } from '@tutti/protocol';
 import type { ClientId, CryptoSuite, KeyPair, Unmasker } from '@tutti/secure-aggregation';
 import { MissingBlobError } from './errors.ts';
 import type { CoordinationEvent } from './events.ts';
 import type { JournalEntry } from './journal.ts';
-import type { Vectors } from './vectors.ts';
 
 /** What a task's history and a coordinator's few durable values are kept in. */
 export interface Store {
@@ -49,7 +48,8 @@ export interface GroupKey {
 /** The running sums: finished uploads are added and forgotten, so nothing of one client is ever held. */
 export interface GroupSums {
   open(key: GroupKey, words: number): void;
-  add(key: GroupKey, words: Uint32Array): void;
+  /** @param upload whole; it is its caller's, who wipes it. */
+  add(key: GroupKey, upload: Upload): void;
   /**
    * The sum, which is of these clients' inputs, and is then gone from here.
    * @throws {PartialSumLostError} where other processes hold parts of it, and one is gone.
@@ -81,7 +81,6 @@ export interface RunnerPorts {
   readonly keyPair: KeyPair;
   /** Uploads of a task that may be begun and not finished at a time. */
   readonly halfOpenUploads: number;
-  readonly vectors: Vectors;
   readonly emit: (event: CoordinationEvent) => void;
 }
 

@@ -1,4 +1,12 @@
-import type { ClientMessage, ClientMessageOf, Reply, RoundDescription, TaskInfo } from '@tutti/protocol';
+import { wipe } from '@tutti/base';
+import {
+  wipeUpload,
+  type ClientMessage,
+  type ClientMessageOf,
+  type Reply,
+  type RoundDescription,
+  type TaskInfo,
+} from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
 import {
   inputGroupOf,
@@ -273,18 +281,26 @@ export class TaskRunner {
 
   async #frame(client: ClientId, frame: ClientMessageOf<'masked-input'>): Promise<Reply> {
     const running = this.#runningAttempt(frame.attempt);
-    if (running === undefined) return NO_SUCH_ATTEMPT;
-    const { attempt, uploads } = running;
+    const group = running === undefined ? NO_SUCH_ATTEMPT : this.#inputOf(running.attempt, client);
+    if (running === undefined || typeof group !== 'number') {
+      wipe(frame.bytes);
+      // It is counted already, and its client did not hear so; or it comes too late.
+      return typeof group === 'object'
+        ? group
+        : this.#event(frame.attempt, { type: 'input-counted', client });
+    }
+    const taken = running.uploads.take(client, frame, this.ports.clock.now());
+    if (taken.kind === 'reply') return taken.reply;
+    this.ports.sums.add({ attempt: frame.attempt, group }, taken.upload);
+    wipeUpload(taken.upload);
+    return this.#event(frame.attempt, { type: 'input-counted', client });
+  }
+
+  /** The group that a client's input is for, or why it is not taken; undefined where it is asked for nothing. */
+  #inputOf(attempt: Attempt, client: ClientId): number | Reply | undefined {
     if (BEFORE_INPUTS.has(attempt.phase)) return refused('wrong-phase', `an input in phase ${attempt.phase}`);
     const group = inputGroupOf(attempt, client);
-    // It is counted already, and its client did not hear so; or it comes too late.
-    if (group === undefined) return this.#event(frame.attempt, { type: 'input-counted', client });
-    if (group === 'none') return refused('not-in-cohort', 'this client is not asked for an input');
-    const taken = uploads.take(client, frame, this.ports.clock.now());
-    if (taken.kind === 'reply') return taken.reply;
-    this.ports.sums.add({ attempt: frame.attempt, group }, taken.words);
-    this.ports.vectors.giveBack(taken.words);
-    return this.#event(frame.attempt, { type: 'input-counted', client });
+    return group === 'none' ? refused('not-in-cohort', 'this client is not asked for an input') : group;
   }
 
   #runningAttempt(attempt: number): Running | undefined {

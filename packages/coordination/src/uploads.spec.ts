@@ -49,6 +49,29 @@ describe('uploads that are half done', () => {
     });
   });
 
+  it('have the bytes of their frames, and wipe those of which nothing is kept, and all once they are forgotten', () => {
+    const uploads = new Uploads(WORDS, 32, 2);
+    const one = clientOf(1);
+    const kept = frame(0);
+    const unkept = [
+      frame(1),
+      frame(0),
+      { ...frame(0), count: 3 },
+      { ...frame(1), bytes: new Uint8Array(3).fill(7) },
+    ];
+    uploads.take(one, unkept[0]!, 0);
+    uploads.take(one, kept, 0);
+    for (const other of unkept.slice(1)) uploads.take(one, other, 0);
+    uploads.take(clientOf(2), frame(0), 0);
+    const late = frame(0);
+    expect(replyOf(uploads.take(clientOf(3), late, 1))).toEqual(FULL);
+    const isWiped = ({ bytes }: { bytes: Uint8Array }): boolean => bytes.every((byte) => byte === 0);
+    expect([...unkept, late].map(isWiped)).toEqual([true, true, true, true, true]);
+    expect(isWiped(kept)).toBe(false);
+    uploads.clear();
+    expect(isWiped(kept)).toBe(true);
+  });
+
   it('are no more than one frame long where the vector is: nobody is refused then', () => {
     const uploads = new Uploads(4, 32, 1);
     const short = frameOf(1, new Uint32Array(4) as MaskedInput, 0, 32);

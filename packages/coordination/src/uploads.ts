@@ -1,20 +1,20 @@
-import { DecodeError } from '@tutti/base';
+import { DecodeError, wipe } from '@tutti/base';
 import {
   frameCount,
   openUpload,
   takeFrame,
+  wipeUpload,
   type ClientMessageOf,
+  type FrameResult,
   type Reply,
   type Upload,
 } from '@tutti/protocol';
 import type { ClientId, WordBits } from '@tutti/secure-aggregation';
 import { refused } from './groups.ts';
-import { Vectors } from './vectors.ts';
 
-/** What became of a frame: the whole vector, which belongs to nobody else now, or an answer. */
+/** What became of a frame: the whole upload, which belongs to nobody else now, or an answer. */
 export type Taken =
-  | { readonly kind: 'complete'; readonly words: Uint32Array }
-  | { readonly kind: 'reply'; readonly reply: Reply };
+  { readonly kind: 'complete'; readonly upload: Upload } | { readonly kind: 'reply'; readonly reply: Reply };
 
 /** An upload that rested so long gives its place to another that begins, in milliseconds; its client begins again. */
 const IDLE_MS = 10_000;
@@ -35,35 +35,29 @@ export class Uploads {
   /** The one that rested longest comes first. */
   readonly #open = new Map<ClientId, HalfOpen>();
 
-  /** @param words length of each vector. @param most uploads that may be half done at a time. @param vectors to put them together in. */
+  /** @param words length of each vector. @param most uploads that may be half done at a time. */
   constructor(
     private readonly words: number,
     private readonly wordBits: WordBits,
     private readonly most = HALF_OPEN_UPLOADS,
-    private readonly vectors = new Vectors(),
   ) {}
 
-  /** Takes a frame; repeated frames change nothing, and frames that do not fit are refused by name. */
+  /**
+   * Takes a frame, whose bytes belong here from now on: what is not kept of them is wiped. Repeated frames change nothing, and frames that
+   * do not fit are refused by name.
+   */
   take(client: ClientId, frame: ClientMessageOf<'masked-input'>, nowMs: number): Taken {
     const known = this.#open.get(client);
-    if (known === undefined && !this.#mayBegin(nowMs)) return { kind: 'reply', reply: full(this.most) };
-    const upload = known?.upload ?? openUpload(this.vectors.take(this.words), this.wordBits);
-    try {
-      const result = takeFrame(upload, frame);
-      if (result.kind === 'out-of-order') {
-        if (known === undefined) this.vectors.giveBack(upload.words);
-        return { kind: 'reply', reply: outOfOrder(result.expected) };
-      }
-      this.#open.delete(client);
-      if (result.kind === 'complete') return { kind: 'complete', words: result.upload.words };
-      this.#open.set(client, { upload: result.upload, touchedMs: nowMs });
-      return { kind: 'reply', reply: { type: 'accepted', next: result.upload.next } };
-    } catch (error) {
-      if (known === undefined) this.vectors.giveBack(upload.words);
-      if (error instanceof DecodeError)
-        return { kind: 'reply', reply: refused('malformed', error.problem, error.field) };
-      throw error;
-    }
+    if (known === undefined && !this.#mayBegin(nowMs)) return unused(frame, full(this.most));
+    const result = resultOf(known?.upload ?? openUpload(this.words, this.wordBits), frame);
+    if ('type' in result) return unused(frame, result);
+    if (result.kind === 'out-of-order') return unused(frame, outOfOrder(result.expected));
+    const { kind, upload } = result;
+    this.#open.delete(client);
+    if (kind === 'complete') return { kind, upload };
+    this.#open.set(client, { upload, touchedMs: nowMs });
+    const reply: Reply = { type: 'accepted', next: upload.frames.length };
+    return kind === 'repeated' ? unused(frame, reply) : { kind: 'reply', reply };
   }
 
   /** Wipes and forgets what is not whole: inputs are closed. */
@@ -83,8 +77,23 @@ export class Uploads {
 
   #forget(client: ClientId): void {
     const half = this.#open.get(client);
-    if (half !== undefined) this.vectors.giveBack(half.upload.words);
+    if (half !== undefined) wipeUpload(half.upload);
     this.#open.delete(client);
+  }
+}
+
+/** Wipes a frame of which nothing is kept. */
+function unused({ bytes }: ClientMessageOf<'masked-input'>, reply: Reply): Taken {
+  wipe(bytes);
+  return { kind: 'reply', reply };
+}
+
+function resultOf(upload: Upload, frame: ClientMessageOf<'masked-input'>): FrameResult | Reply {
+  try {
+    return takeFrame(upload, frame);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return refused('malformed', error.problem, error.field);
   }
 }
 

@@ -3,7 +3,7 @@ import { WORD_BITS, type MaskedInput, type WordBits } from '@tutti/secure-aggreg
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeClientMessage, encodeMessage } from './codec.ts';
-import { frameCount, frameOf, openUpload, takeFrame } from './frames.ts';
+import { addUpload, frameCount, frameOf, openUpload, takeFrame, wipeUpload } from './frames.ts';
 import type { Upload } from './frames.ts';
 import { FRAME_BYTES } from './limits.ts';
 import type { ClientMessageOf } from './messages.ts';
@@ -24,6 +24,16 @@ const framesOf = (masked: MaskedInput, wordBits: WordBits): Frame[] =>
 /** What is left of words on the wire: all of them, or the low 24 bits. */
 const lowBits = (words: Uint32Array, wordBits: WordBits): Uint32Array =>
   words.map((word) => word & (2 ** wordBits - 1));
+
+/** The words of a whole upload. */
+function wordsOf(upload: Upload): Uint32Array {
+  const sum = new Uint32Array(upload.words);
+  addUpload(sum, upload);
+  return sum;
+}
+
+const wholeOf = (open: Upload, frames: readonly Frame[]): Upload =>
+  frames.reduce((upload, frame) => (takeFrame(upload, frame) as { upload: Upload }).upload, open);
 
 describe('frames of a vector', () => {
   // 256 KiB hold 65,536 words of four bytes, or 87,381 of three and one byte over, which stays empty.
@@ -72,7 +82,8 @@ describe.each(WORD_BITS)('frames of %d-bit words', (wordBits) => {
     const masked = vector(length);
     const [frame] = framesOf(masked, wordBits);
     const result = takeFrame(openUpload(length, wordBits), frame as Frame);
-    expect(result).toMatchObject({ kind: 'complete', upload: { words: lowBits(masked, wordBits) } });
+    expect(result.kind).toBe('complete');
+    expect(wordsOf((result as { upload: Upload }).upload)).toEqual(lowBits(masked, wordBits));
   });
 });
 
@@ -93,8 +104,28 @@ describe.each(WORD_BITS)('an upload of %d-bit words', (wordBits) => {
       return result.kind;
     });
     expect(kinds).toEqual(['taken', 'taken', 'complete']);
-    expect(upload.next).toBe(3);
-    expect(upload.words).toEqual(WHOLE);
+    expect(upload.frames).toHaveLength(3);
+    expect(wordsOf(upload)).toEqual(WHOLE);
+  });
+
+  it('is added to what is there, modulo 2³², and is no other than it was; wiped, it is zeros', () => {
+    const upload = wholeOf(open(), frames);
+    const sum = new Uint32Array(LONG.length).fill(0xffff_fff0);
+    addUpload(sum, upload);
+    addUpload(sum, upload);
+    expect(sum).toEqual(WHOLE.map((word) => 2 * word - 16));
+    expect(wordsOf(upload)).toEqual(WHOLE);
+    const wiped = wholeOf(open(), framesOf(LONG, wordBits));
+    wipeUpload(wiped);
+    expect(wordsOf(wiped)).toEqual(new Uint32Array(LONG.length));
+  });
+
+  it('is in no sum before it is whole, nor in one of another length', () => {
+    const sum = new Uint32Array(LONG.length);
+    const begun = (takeFrame(open(), frame(0)) as { upload: Upload }).upload;
+    expect(() => addUpload(sum, begun)).toThrow('cannot take 1 frames');
+    expect(() => addUpload(sum.subarray(1), wholeOf(open(), frames))).toThrow('a sum of');
+    expect(sum).toEqual(new Uint32Array(LONG.length));
   });
 
   it('asks for the frame that is missing', () => {
@@ -105,10 +136,10 @@ describe.each(WORD_BITS)('an upload of %d-bit words', (wordBits) => {
 
   it('a frame that came before changes nothing, even with other bytes', () => {
     const begun = (takeFrame(open(), frame(0)) as { upload: Upload }).upload;
-    const before = begun.words.slice();
+    const before = [...begun.frames];
     const forged = { ...frame(0), bytes: new Uint8Array(size * WORDS_A_FRAME).fill(9) };
     expect(takeFrame(begun, forged)).toEqual({ kind: 'repeated', upload: begun });
-    expect(begun.words).toEqual(before);
+    expect(begun.frames).toEqual(before);
   });
 
   it.each([
@@ -128,7 +159,7 @@ describe.each(WORD_BITS)('an upload of %d-bit words', (wordBits) => {
     const upload = open();
     expect(() => takeFrame(upload, { ...frame(0), ...change })).toThrow(DecodeError);
     expect(() => takeFrame(upload, { ...frame(0), ...change })).toThrow(`masked-input.${field}`);
-    expect(upload.words.every((word) => word === 0)).toBe(true);
+    expect(upload.frames).toEqual([]);
   });
 
   it('reads words at any byte offset of what the transport hands over', () => {
@@ -137,7 +168,7 @@ describe.each(WORD_BITS)('an upload of %d-bit words', (wordBits) => {
     const shifted = new Uint8Array(whole.bytes.length + 3);
     shifted.set(whole.bytes, 3);
     const result = takeFrame(openUpload(5, wordBits), { ...whole, bytes: shifted.subarray(3) });
-    expect((result as { upload: Upload }).upload.words).toEqual(lowBits(masked, wordBits));
+    expect(wordsOf((result as { upload: Upload }).upload)).toEqual(lowBits(masked, wordBits));
   });
 
   // The coordinator answers `expected` to a frame out of order; whatever comes, the words are those of the vector.
@@ -156,12 +187,9 @@ describe.each(WORD_BITS)('an upload of %d-bit words', (wordBits) => {
             expect(result.kind).toBe(model === 3 ? 'complete' : 'taken');
           }
           if ('upload' in result) upload = result.upload;
-          expect(upload.next).toBe(model);
+          expect(upload.frames).toHaveLength(model);
         }
-        const counted = Math.min(model * WORDS_A_FRAME, LONG.length);
-        const expected = new Uint32Array(LONG.length);
-        expected.set(WHOLE.subarray(0, counted));
-        return Buffer.compare(Buffer.from(upload.words.buffer), Buffer.from(expected.buffer)) === 0;
+        return upload.frames.every((bytes, index) => bytes === frame(index).bytes);
       }),
       { numRuns: 60, seed: 3 },
     );
@@ -183,9 +211,9 @@ describe.each(WORD_BITS)('an upload of %d-bit words', (wordBits) => {
               if (result.kind === 'out-of-order') sending = result.expected;
               else upload = result.upload;
             }
-            sending = upload.next;
+            sending = upload.frames.length;
           }
-          return upload.next === 3 && upload.words.every((word, i) => word === WHOLE[i]);
+          return Buffer.compare(Buffer.from(wordsOf(upload).buffer), Buffer.from(WHOLE.buffer)) === 0;
         },
       ),
       { numRuns: 40, seed: 4 },

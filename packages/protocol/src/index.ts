@@ -28,7 +28,7 @@ export {
 export type { RoundDescription, VerifiedDescription } from './description.ts';
 export { tokenNeededUntil } from './identity.ts';
 export type { RoundIdentity } from './identity.ts';
-export { frameCount, frameOf, openUpload, takeFrame, wordBytes } from './frames.ts';
+export { addUpload, frameCount, frameOf, openUpload, takeFrame, wipeUpload, wordBytes } from './frames.ts';
 export type { FrameResult, Upload } from './frames.ts';
 export {
   FRAME_BYTES,

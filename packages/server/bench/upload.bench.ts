@@ -10,6 +10,7 @@ import { cpus } from 'node:os';
 import { systemRandom } from '@tutti/base';
 import type { Coordination } from '@tutti/coordination';
 import {
+  addUpload,
   decodeReply,
   encodeMessage,
   frameCount,
@@ -22,7 +23,7 @@ import {
   type Upload,
 } from '@tutti/protocol';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { addInto, type MaskedInput } from '@tutti/secure-aggregation';
+import type { MaskedInput } from '@tutti/secure-aggregation';
 import { Server } from 'socket.io';
 import { io, type Socket } from 'socket.io-client';
 import { addressReader } from '../src/address.ts';
@@ -69,8 +70,8 @@ async function tuttiServer(): Promise<{ url: string; sum: Uint32Array; close(): 
       const result = takeFrame(upload, message);
       if (result.kind === 'out-of-order') throw new Error('out of order');
       upload = result.kind === 'complete' ? openUpload(WORDS, 32) : result.upload;
-      if (result.kind === 'complete') addInto(sum, result.upload.words);
-      return { type: 'accepted' as const, next: upload.next };
+      if (result.kind === 'complete') addUpload(sum, result.upload);
+      return { type: 'accepted' as const, next: upload.frames.length };
     },
   } as unknown as Coordination;
   const http = createServer();

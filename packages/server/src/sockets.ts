@@ -199,9 +199,6 @@ export function openSockets(options: {
       inFlight++;
       bytesInFlight += size;
       void answer(input)
-        .finally(() => {
-          if (input instanceof Uint8Array) wipe(input);
-        })
         .catch((): Reply => ({
           type: 'refused',
           reason: 'too-busy',
@@ -215,31 +212,39 @@ export function openSockets(options: {
         });
     });
 
+    /** Answers a message, and wipes it. */
     async function answer(input: unknown): Promise<Reply> {
-      let message: ClientMessage;
+      let message: ClientMessage | undefined;
+      let isOurs = true;
       try {
-        // A frame is taken from where it came: it is wiped, with all of the message, once it is answered.
         message = viewClientMessage(input);
+        traffic.upBytes += (input as Uint8Array).length;
+        if (message.type === 'hello') return greet(message);
+        if (client === undefined)
+          return { type: 'refused', reason: 'not-greeted', field: 'type', problem: 'say hello first' };
+        const busy = await tooMany(client);
+        if (busy !== undefined) return busy;
+        // A frame of an input stays where it came, and is coordination's from here on.
+        isOurs = message.type !== 'masked-input';
+        return halfOpen(await coordination.handle(client, message));
       } catch (error) {
-        strikes++;
-        if (!(error instanceof DecodeError)) throw error;
-        return {
-          type: 'refused',
-          reason: 'malformed',
-          field: error.field.slice(0, 200),
-          problem: error.problem.slice(0, 500),
-        };
-      }
-      traffic.upBytes += (input as Uint8Array).length;
-      if (message.type === 'hello') return greet(message);
-      if (client === undefined)
-        return { type: 'refused', reason: 'not-greeted', field: 'type', problem: 'say hello first' };
-      try {
-        return (await tooMany(client)) ?? halfOpen(await coordination.handle(client, message));
+        if (!(error instanceof DecodeError) || message !== undefined) throw error;
+        return malformed(error);
       } finally {
-        // Coordination took from these what it needs, and keeps none. A frame is wiped with all of its message.
-        if (message.type === 'unmask') wipe(message.shares);
+        // Coordination took from these what it needs, and keeps none.
+        if (message?.type === 'unmask') wipe(message.shares);
+        if (isOurs && input instanceof Uint8Array) wipe(input);
       }
+    }
+
+    function malformed({ field, problem }: DecodeError): Reply {
+      strikes++;
+      return {
+        type: 'refused',
+        reason: 'malformed',
+        field: field.slice(0, 200),
+        problem: problem.slice(0, 500),
+      };
     }
 
     async function tooMany(identity: ClientId): Promise<Reply | undefined> {
