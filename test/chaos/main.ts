@@ -5,6 +5,7 @@ import { openChaosDatabase } from './database.ts';
 import { runFailover } from './failover.ts';
 import { runFlush } from './flush.ts';
 import { runFullDisk } from './full-disk.ts';
+import { leaveNothing } from './leaving.ts';
 import { runPartition } from './partition.ts';
 import { runScan } from './scan.ts';
 import type { HarmOptions, HarmResult } from './harm.ts';
@@ -29,6 +30,7 @@ const HELP = `npm run chaos -- [options]
   --json             one JSON object on stdout
 
 Exit code 1 where anything was lost, doubled or stuck, or found where it may not be; 3 where this machine cannot do the harm.
+Ctrl-C (or SIGTERM) ends what was started and removes what was written (on Linux), at any time.
 `;
 
 /** The exit code of a harm that this machine cannot do. */
@@ -63,6 +65,7 @@ if (values.help) {
   process.stdout.write(HELP);
   process.exit(0);
 }
+leaveNothing();
 if (values.harm !== undefined) process.exit(await harm(values.harm));
 const database = values.postgres ? await openChaosDatabase() : undefined;
 if (typeof database === 'string') throw new Error(database);

@@ -9,6 +9,7 @@ import { journalOf, ownerAmong } from './cluster-parts.ts';
 import { watchFences } from './fences.ts';
 import { endsOf, resultFrom, type HarmOptions, type HarmResult } from './harm.ts';
 import { clientHost, helper, type Helper } from './hosts.ts';
+import { undoAtEnd } from './leaving.ts';
 import { Ledger, STUCK_MS } from './ledger.ts';
 import { openNetwork, type Network } from './network.ts';
 
@@ -78,11 +79,6 @@ const CUTS: readonly Cut[] = [
   },
 ];
 
-/** What ends a run before its time; namespaces are removed all the same. */
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
-/** The exit code then. */
-const SIGNALLED = 130;
-
 /** @param options `times`: cuts, each kind for a long and a short time; links are slow once at the end. @returns in words what is missing here. */
 export async function runPartition(options: HarmOptions = {}): Promise<HarmResult | string> {
   const network = openNetwork(HOSTS);
@@ -92,11 +88,7 @@ export async function runPartition(options: HarmOptions = {}): Promise<HarmResul
     () => network.destroy(),
     () => rmSync(folder, { recursive: true, force: true }),
   ];
-  const undoAll = async (): Promise<void> => {
-    for (const one of undo.splice(0)) await one();
-  };
-  const onSignal = (): void => void undoAll().finally(() => process.exit(SIGNALLED));
-  for (const signal of SIGNALS) process.once(signal, onSignal);
+  undoAtEnd(() => network.destroy());
   try {
     const redis = await startTestRedis({ address: network.addressOf('redis'), on: network.on('redis') });
     if (typeof redis === 'string') return redis;
@@ -109,8 +101,7 @@ export async function runPartition(options: HarmOptions = {}): Promise<HarmResul
     undo.unshift(() => scene.close());
     return await cutAndHeal(scene, options);
   } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-    await undoAll();
+    for (const one of undo) await one();
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, TUTTI } from '../cluster/coordinators.ts';
+import { hasEnded } from './leaving.ts';
 import { searchMemory, type Finder, type Found } from '../memory/scan.ts';
 
 /** Processes whose memory is read, and folders that are. */
@@ -69,12 +70,6 @@ export async function startScanned(
     ...{ name, url, child, planted, pids: () => (child.pid === undefined ? [] : [child.pid]) },
     signal: (signal) => void child.kill(signal),
   };
-}
-
-/** A process and those that it started, and so on. */
-export function familyOf(pid: number): number[] {
-  const children = unlessGone(pid, () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')) ?? '';
-  return [pid, ...children.trim().split(' ').filter(Boolean).map(Number).flatMap(familyOf)];
 }
 
 /** What stands in the memory of a place. */
@@ -140,12 +135,6 @@ export async function searchCores(
     }
   }
   return { found, cores: alive.length - without.length, without };
-}
-
-/** Whether a process has ended; its parent may not have looked yet. */
-function hasEnded(pid: number): boolean {
-  const status = unlessGone(pid, () => readFileSync(`/proc/${pid}/status`, 'latin1'));
-  return status === undefined || /^State:\s+[ZX]/m.test(status);
 }
 
 async function untilEnded(pid: number): Promise<void> {

@@ -12,7 +12,8 @@ import { roundsOf, type RoundLine } from '../cluster/coordinators.ts';
 import { filmsTask } from '../cluster/processes.ts';
 import type { Pattern } from '../memory/scan.ts';
 import { inputPatterns, SCAN_FILMS, sumPatterns, toldIn } from './scan-inputs.ts';
-import { familyOf, allowCores, startScanned, type Place, type ScannedProcess } from './scan-places.ts';
+import { familyOf } from './leaving.ts';
+import { allowCores, startScanned, type Place, type ScannedProcess } from './scan-places.ts';
 import { Search } from './scan-search.ts';
 
 /**

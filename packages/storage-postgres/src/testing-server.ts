@@ -76,12 +76,26 @@ function account(): { uid?: number; gid?: number } {
   return { uid: id('-u'), gid: id('-g') };
 }
 
+/** Where folders are in memory. */
+const MEMORY = '/dev/shm';
+
+/** Names the process, so that another one can remove what it left. */
+const memoryPrefix = (pid: number): string => `tutti-pg-${pid}-`;
+
 /** A folder in memory where there is room, since a new cluster is a thousand files. */
 function newFolder(): string {
-  const memory = '/dev/shm';
-  if (!existsSync(memory)) return mkdtempSync(join(tmpdir(), 'tutti-pg-'));
-  const { bavail, bsize } = statfsSync(memory);
-  return mkdtempSync(join(bavail * bsize > LEAST_FREE_BYTES ? memory : tmpdir(), 'tutti-pg-'));
+  if (existsSync(MEMORY)) {
+    const { bavail, bsize } = statfsSync(MEMORY);
+    if (bavail * bsize > LEAST_FREE_BYTES) return mkdtempSync(join(MEMORY, memoryPrefix(process.pid)));
+  }
+  return mkdtempSync(join(tmpdir(), 'tutti-pg-'));
+}
+
+/** Folders in memory of the servers that a process started and did not destroy. */
+export function memoryFoldersOf(pid: number): string[] {
+  if (!existsSync(MEMORY)) return [];
+  const names = readdirSync(MEMORY).filter((name) => name.startsWith(memoryPrefix(pid)));
+  return names.map((name) => join(MEMORY, name));
 }
 
 /** One server over a folder of data. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { initialize, newGround, query, serverOf } from './testing-server.ts';
 
 export { startTestPair, type TestPair } from './testing-pair.ts';
+export { memoryFoldersOf } from './testing-server.ts';
 
 /** A PostgreSQL server of a test's own: a new cluster in a temporary folder, on a socket that only this machine's users see. */
 export interface TestServer {
