@@ -272,6 +272,26 @@ describe('a device', () => {
     expect(story.clients.map(({ declined }) => declined)).toEqual(Array.from({ length: 8 }, () => [reason]));
   });
 
+  it('begins attempts that everybody declines ever further apart, and the one that is asked for at once', async () => {
+    const story = await openStory({ count: 8, policy: { smallestCohort: 32 } });
+    const endedAt: number[] = [];
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      await story.gather();
+      expect(await story.untilEnd()).toMatchObject({
+        record: { attempt, declined: { 'cohort-too-small': 8 } },
+        againAfterMs: 1_000 * 2 ** (attempt - 1),
+      });
+      endedAt.push(story.clock.now());
+    }
+    const gaps = endedAt.slice(1).map((at, i) => at - (endedAt[i] as number));
+    expect(gaps).toEqual([1_000, 2_000, 4_000]);
+    await story.gather();
+    await story.coordination.setRun('films', 'paused', 'operator');
+    await story.coordination.setRun('films', 'running', 'operator');
+    expect(await story.untilEnd()).toMatchObject({ record: { attempt: 5 } });
+    expect(story.clock.now()).toBe(endedAt[3]);
+  });
+
   it('declines an attempt without masks unless it was told otherwise', async () => {
     const story = await openStory({
       count: 8,

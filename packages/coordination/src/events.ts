@@ -62,6 +62,8 @@ export type CoordinationEvent =
       readonly task: string;
       readonly reason: AttemptEndReason;
       readonly record: Funnel;
+      /** No other begins sooner, so that one that nobody takes part in does not follow the other; 0 where it may at once. */
+      readonly againAfterMs: number;
     }
   /** One more task is there. Not told of those that were there at the start. */
   | { readonly type: 'task-opened'; readonly task: string }

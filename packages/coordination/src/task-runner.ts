@@ -42,6 +42,7 @@ import { chooseCohort, roomFor, wantedNext, type Cohort, type Wanted } from './s
 import type { Registry } from './registry.ts';
 import { changeRun } from './run-state.ts';
 import { Serial } from './serial.ts';
+import { Spacing } from './spacing.ts';
 import { isFinished, taskInfo, taskStatus } from './status.ts';
 import type { TaskConfig } from './task-config.ts';
 import type { TaskLog } from './task-log.ts';
@@ -74,6 +75,7 @@ export class TaskRunner {
   readonly #parts: TaskParts;
   readonly #serial: Serial;
   readonly #waiters = new Waiters();
+  readonly #spacing: Spacing;
   #running: Running | undefined;
   #cancelSelection: (() => void) | undefined;
   #stopped: 'privacy-budget-spent' | 'stopped' | undefined;
@@ -92,6 +94,7 @@ export class TaskRunner {
   ) {
     this.#parts = taskParts(config, ports);
     this.#serial = new Serial((error) => this.#emitFailure(error));
+    this.#spacing = new Spacing(ports.clock);
     this.registry = registryOf(this.#parts, this.#serial);
   }
 
@@ -157,6 +160,7 @@ export class TaskRunner {
       this.#successor = next;
     });
     this.#cancelSelection?.();
+    this.#spacing.release();
     this.#successor?.reconsider();
   }
 
@@ -208,6 +212,7 @@ export class TaskRunner {
     const standstill = this.#standstill;
     if (standstill !== undefined) return Promise.reject(standstill);
     const measured = this.#waiters.next();
+    this.#spacing.release();
     this.#serial.enqueue(async () => this.#considerSelection());
     return measured;
   }
@@ -224,6 +229,7 @@ export class TaskRunner {
       const change = await changeRun(this.#parts, run, by);
       if (change !== 'changed') return change;
       if (run === 'stopped') this.#stopped ??= 'stopped';
+      this.#spacing.release();
       if (this.#running === undefined) await this.#goOn();
       else if (run === 'stopped') await this.#abort(this.#running, 'task-stopped');
       this.#emitProgress();
@@ -245,6 +251,7 @@ export class TaskRunner {
     this.#draining = true;
     this.#cancelSelection?.();
     this.#cancelSelection = undefined;
+    this.#spacing.release();
     // An attempt may be about to open: it counts as going on.
     await this.#serial.run(async () => undefined);
     if (this.#running !== undefined) await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -256,6 +263,7 @@ export class TaskRunner {
     await this.#serial.run(async () => {
       if (this.#running !== undefined) await this.#abort(this.#running, 'task-stopped');
     });
+    this.#spacing.release();
     this.#waiters.reject(new TaskStoppedError(this.config.name, this.#stopped));
   }
 
@@ -348,6 +356,7 @@ export class TaskRunner {
   /** What to do next; undefined where nothing may begin now. */
   #next(): Wanted | undefined {
     if (this.#running !== undefined || this.#standstill !== undefined || this.#draining) return undefined;
+    if (this.#spacing.holds) return undefined;
     const { connected } = this.#lobby;
     const asked = { connected, evaluation: this.#waiters.any, trial: this.#trial() };
     return wantedNext(this.config, this.#log.history, asked);
@@ -441,7 +450,7 @@ export class TaskRunner {
   ): Promise<void> {
     const before = this.#log.history;
     const record = await commitAttempt(this.#parts, { running, attempt, summed, noiseDraw });
-    this.#running = undefined;
+    this.#succeeded();
     this.#post.committed(attempt, record);
     this.ports.emit({ type: 'committed', task: this.config.name, record });
     // The round counts; a checkpoint that cannot be removed only takes room.
@@ -454,7 +463,7 @@ export class TaskRunner {
 
   async #evaluated(running: Running, attempt: Summing, summed: Summed): Promise<void> {
     const record = await evaluateAttempt(this.#parts, { running, attempt, summed });
-    this.#running = undefined;
+    this.#succeeded();
     this.#post.evaluated(attempt);
     this.#waiters.resolve(record);
     this.ports.emit({ type: 'evaluated', task: this.config.name, record });
@@ -463,11 +472,16 @@ export class TaskRunner {
 
   async #compared(running: Running, attempt: Summing, summed: Summed, trial: Trial): Promise<void> {
     const record = await compareAttempt(this.#parts, { running, attempt, summed, trial });
-    this.#running = undefined;
+    this.#succeeded();
     this.#post.evaluated(attempt);
     this.ports.emit({ type: 'compared', task: this.config.name, record });
     await settle(this.#parts);
     await this.#goOn();
+  }
+
+  #succeeded(): void {
+    this.#running = undefined;
+    this.#spacing.succeeded();
   }
 
   async #abort(running: Running, reason: AttemptEndReason): Promise<void> {
@@ -475,7 +489,8 @@ export class TaskRunner {
     if (running.trial !== undefined) this.#failedLookAt = this.#log.history.round;
     this.#running = undefined;
     this.#post.aborted(running.attempt, reason);
-    this.ports.emit({ type: 'aborted', task: this.config.name, reason, record });
+    const againAfterMs = this.#spacing.failed(reason, record.durationMs, () => this.reconsider());
+    this.ports.emit({ type: 'aborted', task: this.config.name, reason, record, againAfterMs });
     await this.#goOn();
   }
 

@@ -18,8 +18,10 @@ function logEvent(event: CoordinationEvent, coordination: Coordination, log: Log
       const spent = epsilon?.coordinator ?? epsilon?.readers ?? undefined;
       return log.write('round-committed', { task, ...record, model, epsilon: spent });
     }
-    case 'aborted':
-      return log.write('attempt-aborted', { task, reason: event.reason, ...event.record });
+    case 'aborted': {
+      const { reason, record, againAfterMs } = event;
+      return log.write('attempt-aborted', { task, reason, ...record, againAfterMs });
+    }
     case 'task-opened':
     case 'task-reopened':
       return logTask(coordination, task, log);

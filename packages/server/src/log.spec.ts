@@ -32,6 +32,13 @@ describe('a line of the log', () => {
     ]);
   });
 
+  it('says of devices that declined how many did for which reason, and nothing else', () => {
+    const { log, lines } = recorded();
+    const told = [{ 'no-data': 3, 'wrong-model': 1 }, {}, { 'no-data': 0.5 }, { 'tin-harbour': 1 }];
+    for (const declined of told) log.write('attempt-aborted', { task: 'films', declined });
+    expect(lines().map(({ declined }) => declined)).toEqual([told[0], undefined, undefined, undefined]);
+  });
+
   const SECRETS: Record<string, unknown> = {
     'a key': 'ab'.repeat(32),
     'a key as base64': Buffer.alloc(32, 7).toString('base64url'),

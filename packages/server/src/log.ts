@@ -1,7 +1,7 @@
 import { FederatedError } from '@tutti/base';
 import { ATTEMPT_END_REASONS, RUN_STATES } from '@tutti/coordination';
 import { IDENTITY_LEVELS } from '@tutti/identity';
-import { CHANNELS } from '@tutti/protocol';
+import { CHANNELS, DECLINE_REASONS } from '@tutti/protocol';
 import pino, { type DestinationStream } from 'pino';
 
 /**
@@ -14,6 +14,8 @@ const FRAME = /^at [\w$.<>[\] ]*\(?(?:node:|file:|\/|[A-Z]:)[^|]*:\d+:\d+\)?$/;
 const BETWEEN_FRAMES = ' | ';
 const MOST_FRAMES = 8;
 
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isDeclineReason = (value: string): boolean => DECLINE_REASONS.some((reason) => reason === value);
 const text = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value);
 
 /** The forms that a field can have beside closed lists of words. Nothing that a key, a weight or an interaction fits into. */
@@ -21,7 +23,13 @@ const FORMS = {
   /** A name that an operator gave to a task. */
   name: text(/^[a-z0-9][a-z0-9-]{0,62}$/),
   /** How many of something. */
-  count: (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0,
+  count: isCount,
+  /** Devices that declined, by reason. */
+  declines: (value: unknown) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.keys(value).length > 0 &&
+    Object.entries(value).every(([reason, number]) => isDeclineReason(reason) && isCount(number)),
   /** A public figure about many people: ε, a duration. */
   figure: (value: unknown) => typeof value === 'number' && Number.isFinite(value),
   /** A content address of a model, which is public. */
@@ -43,7 +51,13 @@ const FORMS = {
 type Form = keyof typeof FORMS | readonly string[];
 /** How much a line matters. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
-type Valued<F> = F extends 'count' | 'figure' ? number : F extends readonly (infer Word)[] ? Word : string;
+type Valued<F> = F extends 'count' | 'figure'
+  ? number
+  : F extends 'declines'
+    ? Readonly<Record<string, number>>
+    : F extends readonly (infer Word)[]
+      ? Word
+      : string;
 
 const event = <const Fields extends Readonly<Record<string, Form>>>(level: LogLevel, fields: Fields) => ({
   level,
@@ -82,6 +96,7 @@ const EVENTS = {
   'attempt-aborted': event('warn', {
     ...({ task: 'name', round: 'count', attempt: 'count', reason: ATTEMPT_END_REASONS } as const),
     ...({ selected: 'count', ready: 'count', reported: 'count', durationMs: 'figure' } as const),
+    ...({ declined: 'declines', againAfterMs: 'count' } as const),
   }),
   evaluated: event('info', { task: 'name', round: 'count', reported: 'count' }),
   'run-changed': event('info', { task: 'name', run: RUN_STATES, by: 'name' }),

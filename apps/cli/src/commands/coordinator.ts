@@ -15,7 +15,7 @@ import {
 import { readConfig, type ReadConfig } from '../coordinator/read-config.ts';
 import { CommandError } from '../exit-codes.ts';
 import { httpUrl, publicKey, wholeNumber, wordBits } from '../parse.ts';
-import { reportOf } from '../start/round-line.ts';
+import { declinedLines, reportOf } from '../start/round-line.ts';
 import { abortOnSignals } from '../signals.ts';
 import { openStorage } from '../coordinator/open-storage.ts';
 import { trackTasks } from '../tracking/tasks.ts';
@@ -177,6 +177,7 @@ function tellEvents(server: Coordinator, { line, emit }: Told): void {
     else if (event.type !== 'progress') emit(event);
     if (event.type === 'committed' || event.type === 'aborted')
       line(cellsLine(columns, roundCells(reportOf(event))));
+    if (event.type === 'aborted') declinedLines(event).forEach(line);
     if (event.type === 'finished' && event.reason === 'privacy-budget-spent')
       line(`task ${event.task}: ${BUDGET_SPENT}`);
   });

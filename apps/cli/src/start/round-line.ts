@@ -1,6 +1,18 @@
 import type { CoordinationEvent } from '@tutti/coordination';
 import type { RoundReport } from '@tutti/simulation';
 
+type Aborted = Extract<CoordinationEvent, { type: 'aborted' }>;
+
+/** Why devices declined an attempt that came to nothing; no line where none did. */
+export function declinedLines({ record, againAfterMs }: Aborted): string[] {
+  const reasons = Object.entries(record.declined).sort(([, a], [, b]) => b - a);
+  if (reasons.length === 0) return [];
+  const told = reasons.map(([reason, count]) => `${count} × ${reason}`).join(', ');
+  const again =
+    againAfterMs === 0 ? '' : `; the next attempt begins in ${(againAfterMs / 1_000).toFixed(0)} s`;
+  return [`declined: ${told}${again}`];
+}
+
 /** A coordinator's event as a line of the table. */
 export function reportOf(event: Extract<CoordinationEvent, { type: 'committed' | 'aborted' }>): RoundReport {
   const { record } = event;

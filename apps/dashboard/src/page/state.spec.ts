@@ -71,6 +71,7 @@ describe('what the page knows', () => {
       task: 'films',
       reason: 'too-few-ready',
       record: funnel,
+      againAfterMs: 0,
     };
     expect(after(read, aborted, read).tasks[0]?.aborted.map(({ reason }) => reason)).toEqual([
       'too-few-ready',
