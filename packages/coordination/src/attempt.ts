@@ -19,6 +19,7 @@ import {
 import {
   ACCEPTED,
   askedOf,
+  awaitedOf,
   closeGroup,
   isComplete,
   missing,
@@ -447,6 +448,15 @@ export function unmaskable(attempt: Attempt, answers?: number): Counted | undefi
   if (sizes.length === 0) return undefined;
   const survivors = sizes.reduce((sum, size) => sum + size, 0);
   return { survivors, groups: sizes.length, fewestInGroup: Math.min(...sizes) };
+}
+
+/** Clients whose answers the current phase waits for. */
+export function awaitedIn(attempt: Attempt): readonly ClientId[] {
+  if (attempt.phase === 'sum' || attempt.phase === 'failed') return [];
+  const { phase } = attempt;
+  if (phase !== 'train') return attempt.groups.flatMap((group) => awaitedOf(group, phase));
+  const { selected, ready, declined } = attempt;
+  return [...selected].filter((client) => !ready.has(client) && !declined.has(client));
 }
 
 /** How far the current phase has come: who answered, of how many. */

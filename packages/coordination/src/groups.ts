@@ -122,25 +122,32 @@ function lateInput({ survivorIds }: Signing | Unmasking, client: ClientId): { re
   return { reply: survivorIds.includes(client) ? ACCEPTED : refused('too-late', 'inputs are closed') };
 }
 
-/** Who is asked in a group's phase, and how many of them answered. */
-function answersOf(group: Group): { asked: number; answered: number } {
+/** Who is asked in a group's phase, and who of them answered. */
+interface Answers {
+  readonly asked: readonly ClientId[];
+  readonly answered: { readonly size: number; has(client: ClientId): boolean };
+}
+
+const NOBODY: Answers = { asked: [], answered: new Set() };
+
+function answersOf(group: Group): Answers {
   switch (group.phase) {
     case 'reveal-nonces':
-      return { asked: group.members.length, answered: group.nonces.size };
+      return { asked: group.members, answered: group.nonces };
     case 'share-keys':
-      return { asked: group.asked.length, answered: group.shares.size };
+      return { asked: group.asked, answered: group.shares };
     case 'masked-input':
-      return { asked: group.sharers.length, answered: group.counted.size };
+      return { asked: group.sharers, answered: group.counted };
     case 'survivors':
-      return { asked: group.survivorIds.length, answered: group.signatures.size };
+      return { asked: group.survivorIds, answered: group.signatures };
     case 'unmask':
-      return { asked: group.asked.length, answered: group.replies.size };
+      return { asked: group.asked, answered: group.replies };
     case 'plain-input':
-      return { asked: group.members.length, answered: group.counted.size };
+      return { asked: group.members, answered: group.counted };
     case 'plain-done':
-      return { asked: group.members.length, answered: group.members.length };
+      return { asked: group.members, answered: new Set(group.members) };
     case 'aborted':
-      return { asked: 0, answered: 0 };
+      return NOBODY;
     default:
       return assertNever(group);
   }
@@ -149,7 +156,7 @@ function answersOf(group: Group): { asked: number; answered: number } {
 /** Whether a group has nothing left to wait for in `phase`: everybody answered, or it is in another phase. */
 export function isComplete(group: Group, phase: ExchangePhase): boolean {
   const { asked, answered } = answersOf(group);
-  return !isIn(group, phase) || answered === asked;
+  return !isIn(group, phase) || answered.size === asked.length;
 }
 
 /** Whether a group exchanges in this phase of the attempt. */
@@ -190,10 +197,17 @@ export function closeGroup(group: Group, phase: ExchangePhase, fewest: number): 
 /** Members of a group who did not answer in this phase. */
 export function missing(group: Group): number {
   const { asked, answered } = answersOf(group);
-  return asked - answered;
+  return asked.length - answered.size;
 }
 
 /** Members of a group that this phase asks. */
 export function askedOf(group: Group): number {
-  return answersOf(group).asked;
+  return answersOf(group).asked.length;
+}
+
+/** Members of a group that are asked in this phase of the attempt and did not answer. */
+export function awaitedOf(group: Group, phase: ExchangePhase): ClientId[] {
+  if (!isIn(group, phase)) return [];
+  const { asked, answered } = answersOf(group);
+  return asked.filter((client) => !answered.has(client));
 }

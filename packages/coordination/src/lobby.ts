@@ -42,6 +42,11 @@ export class Lobby {
     return [...this.#waiting].sort();
   }
 
+  /** Whether it is connected. */
+  isHere(client: ClientId): boolean {
+    return this.#connected.has(client);
+  }
+
   enter(client: ClientId): void {
     this.#connected.add(client);
   }

@@ -1,4 +1,5 @@
 import type { AttemptEndReason } from './journal.ts';
+import { Later } from './later.ts';
 import type { Clock } from './ports.ts';
 
 /** The ways an attempt can end as soon as it began: what ended it may be there for days, such as a policy of the devices. */
@@ -19,13 +20,15 @@ export function spacingAfter(failures: number): number {
 /** Keeps a task from beginning one attempt after another that nobody takes part in. */
 export class Spacing {
   #failures = 0;
-  #cancel: (() => void) | undefined;
+  readonly #next: Later;
 
-  constructor(private readonly clock: Pick<Clock, 'after'>) {}
+  constructor(clock: Pick<Clock, 'after'>) {
+    this.#next = new Later(clock);
+  }
 
   /** Whether the next attempt has to wait. */
   get holds(): boolean {
-    return this.#cancel !== undefined;
+    return this.#next.isDue;
   }
 
   /** An attempt came to something. */
@@ -43,17 +46,12 @@ export class Spacing {
     this.release();
     if (!AT_ONCE.has(reason)) return 0;
     const waitMs = Math.max(0, spacingAfter(++this.#failures) - tookMs);
-    if (waitMs === 0) return 0;
-    this.#cancel = this.clock.after(waitMs, () => {
-      this.#cancel = undefined;
-      again();
-    });
+    if (waitMs > 0) this.#next.once(waitMs, again);
     return waitMs;
   }
 
   /** Holds nothing any more: somebody asks for an attempt, or there is none to come. */
   release(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
+    this.#next.callOff();
   }
 }

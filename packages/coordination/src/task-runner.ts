@@ -9,6 +9,7 @@ import {
 } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
 import {
+  awaitedIn,
   inputGroupOf,
   pendingMessage,
   stepAttempt,
@@ -33,6 +34,7 @@ import { JournalWriteError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
 import type { AttemptEndReason, EvaluationRecord, NoiseDraw, RoundRecord, RunState } from './journal.ts';
+import { Later } from './later.ts';
 import type { Lobby } from './lobby.ts';
 import { beginAttempt, describeNext, eventOf, type Subject } from './opening.ts';
 import type { RunnerPorts } from './ports.ts';
@@ -58,6 +60,9 @@ const BEFORE_INPUTS: ReadonlySet<Attempt['phase']> = new Set(['train', 'reveal-n
 /** How long an attempt waits for more clients once the fewest wait. */
 const SELECTION_MS = 2_000;
 
+/** How long a client may be gone that a coordinator waits for which is about to stop: longer than a lost connection takes to be there again, in milliseconds. */
+const GONE_MS = 3_000;
+
 /** When a client is to come back whose coordinator is about to stop, in milliseconds. */
 const DRAINING_RETRY_MS = 5_000;
 
@@ -77,7 +82,10 @@ export class TaskRunner {
   readonly #waiters = new Waiters();
   readonly #spacing: Spacing;
   #running: Running | undefined;
-  #cancelSelection: (() => void) | undefined;
+  /** An attempt with fewer clients than it could have. */
+  readonly #selection: Later;
+  /** While it drains: the end of a phase whose clients are all gone. */
+  readonly #gone: Later;
   #stopped: 'privacy-budget-spent' | 'stopped' | undefined;
   #draining = false;
   #successor: TaskRunner | undefined;
@@ -95,6 +103,8 @@ export class TaskRunner {
     this.#parts = taskParts(config, ports);
     this.#serial = new Serial((error) => this.#emitFailure(error));
     this.#spacing = new Spacing(ports.clock);
+    this.#selection = new Later(ports.clock);
+    this.#gone = new Later(ports.clock);
     this.registry = registryOf(this.#parts, this.#serial);
   }
 
@@ -159,7 +169,7 @@ export class TaskRunner {
       next.#lobby.takeOver(this.#lobby);
       this.#successor = next;
     });
-    this.#cancelSelection?.();
+    this.#selection.callOff();
     this.#spacing.release();
     this.#successor?.reconsider();
   }
@@ -189,6 +199,7 @@ export class TaskRunner {
 
   disconnected(client: ClientId): void {
     this.#lobby.leave(client);
+    if (this.#draining) this.#considerGone();
   }
 
   /** Answers a client's message. Bad input is refused by name; it never throws for it. */
@@ -246,24 +257,29 @@ export class TaskRunner {
     return reason && new TaskStoppedError(this.config.name, reason);
   }
 
-  /** Opens no further attempt. @returns a promise that resolves when the one that is going on has ended. */
+  /**
+   * Opens no further attempt. @returns a promise that resolves when the one that is going on has ended; it waits for no client that
+   * is gone and stays away.
+   */
   async drain(): Promise<void> {
     this.#draining = true;
-    this.#cancelSelection?.();
-    this.#cancelSelection = undefined;
+    this.#selection.callOff();
     this.#spacing.release();
     // An attempt may be about to open: it counts as going on.
     await this.#serial.run(async () => undefined);
-    if (this.#running !== undefined) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#running === undefined) return;
+    this.#considerGone();
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   async close(): Promise<void> {
     this.#stopped ??= 'stopped';
-    this.#cancelSelection?.();
+    this.#selection.callOff();
     await this.#serial.run(async () => {
       if (this.#running !== undefined) await this.#abort(this.#running, 'task-stopped');
     });
     this.#spacing.release();
+    this.#gone.callOff();
     this.#waiters.reject(new TaskStoppedError(this.config.name, this.#stopped));
   }
 
@@ -327,7 +343,26 @@ export class TaskRunner {
     for (const effect of step.effects) this.#apply(running, effect);
     if (step.attempt.phase !== before || event.type !== 'deadline') this.#emitProgress();
     if (step.attempt.phase !== before) await this.#endIfOver(running, step.attempt);
+    if (this.#draining) this.#considerGone();
     return step.reply;
+  }
+
+  /** While it drains, ends a phase in which everybody who is waited for is gone, and does not come again. */
+  #considerGone(): void {
+    if (!this.#isForNobody()) return;
+    this.#gone.once(GONE_MS, () =>
+      this.#serial.enqueue(async () => {
+        const attempt = this.#running?.attempt;
+        if (attempt === undefined || !this.#isForNobody()) return;
+        await this.#event(attempt.description.attempt, { type: 'deadline', phase: attempt.phase });
+      }),
+    );
+  }
+
+  #isForNobody(): boolean {
+    if (this.#running === undefined) return false;
+    const awaited = awaitedIn(this.#running.attempt);
+    return awaited.length > 0 && !awaited.some((client) => this.#lobby.isHere(client));
   }
 
   async #endIfOver(running: Running, attempt: Attempt): Promise<void> {
@@ -378,9 +413,8 @@ export class TaskRunner {
   }
 
   #considerLater(): void {
-    this.#cancelSelection ??= this.ports.clock.after(this.config.selectionMs ?? SELECTION_MS, () =>
+    this.#selection.once(this.config.selectionMs ?? SELECTION_MS, () =>
       this.#serial.enqueue(async () => {
-        this.#cancelSelection = undefined;
         const now = this.#next();
         if (now === undefined || this.#lobby.waiting < now.least) return;
         await this.#openAttempt(now);
@@ -390,8 +424,7 @@ export class TaskRunner {
 
   async #openAttempt(wanted: Wanted): Promise<void> {
     const { purpose } = wanted;
-    this.#cancelSelection?.();
-    this.#cancelSelection = undefined;
+    this.#selection.callOff();
     if (wanted.trial !== undefined) {
       const asked = cohortForTrial(this.#parts, wanted.trial);
       if (asked !== undefined) return this.#openLook(wanted.trial, asked);
