@@ -124,6 +124,7 @@ describe('tutti doctor', () => {
         'configuration ok',
         'disk ok',
         'store ok',
+        'tokens ok',
         'reachable ok',
         'tls ok',
         'coordinator ok',

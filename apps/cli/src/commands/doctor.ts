@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { ConfigError } from '@tutti/server';
 import { readConfig } from '../coordinator/read-config.ts';
-import { judgeMachine, judgeRedis, judgeSeen, type Finding } from '../doctor/findings.ts';
+import { judgeMachine, judgeRedis, judgeSeen, judgeTokens, type Finding } from '../doctor/findings.ts';
 import { lookAt } from '../doctor/look.ts';
-import { lookAtMachine } from '../doctor/machine.ts';
+import { lookAtMachine, lookAtTokens } from '../doctor/machine.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { httpUrl } from '../parse.ts';
 
@@ -16,7 +16,7 @@ interface DoctorFlags {
 const EXAMPLES = `
 Examples:
   tutti doctor --coordinator https://fl.example.org           from where clients are: address, TLS, clock, proxy, socket, tasks
-  tutti doctor --config tutti.config.json                     where the coordinator runs: configuration, disk, store
+  tutti doctor --config tutti.config.json                     where the coordinator runs: configuration, disk, store, tokens
   tutti doctor --config tutti.config.json --coordinator http://localhost:4170 --json`;
 
 export function doctorCommand(): Command {
@@ -47,7 +47,8 @@ async function checkConfig(file: string): Promise<Finding[]> {
     const found: Finding = { check: 'configuration', state: 'ok', found: `${file} can be run` };
     const redis =
       config.cluster === undefined ? [] : [judgeRedis(await problemOfRedis(config.cluster.redis))];
-    return [found, ...judgeMachine(await lookAtMachine(config.store)), ...redis];
+    const tokens = judgeTokens(lookAtTokens(config.tokens));
+    return [found, ...judgeMachine(await lookAtMachine(config.store)), tokens, ...redis];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((problem) => ({

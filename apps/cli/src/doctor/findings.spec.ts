@@ -1,6 +1,11 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PROTOCOL_VERSION } from '@tutti/protocol';
 import { describe, expect, it } from 'vitest';
-import { judgeMachine, judgeSeen, type Machine, type Seen } from './findings.ts';
+import { createToken } from '@tutti/server';
+import { judgeMachine, judgeSeen, judgeTokens, type Machine, type Seen } from './findings.ts';
+import { lookAtTokens } from './machine.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const DAY = 86_400_000;
@@ -64,7 +69,7 @@ describe('the doctor', () => {
       { ready: { status: 503, state: 'failed', problem: 'x' } },
       'ready',
       'failed',
-      /its disk/,
+      /Mend what it names: it/,
     ],
     [
       'a clock that is a little off',
@@ -120,28 +125,56 @@ describe('the doctor', () => {
   it.each<[string, Machine, string[], RegExp | undefined]>([
     [
       'room and a store',
-      { place: 'f', freeBytes: 9 * GiB, journals: [{ task: 'films', entries: 3 }] },
+      { kind: 'folder', place: 'f', freeBytes: 9 * GiB, journals: [{ task: 'films', entries: 3 }] },
       ['ok', 'ok'],
       undefined,
     ],
-    ['a database elsewhere', { place: 'f', journals: [] }, ['ok'], undefined],
-    ['little room', { place: 'f', freeBytes: GiB / 2 }, ['warning', 'ok'], /Make room/],
-    ['no room', { place: 'f', freeBytes: 1_000 }, ['failed', 'ok'], /Make room/],
+    ['a database elsewhere', { kind: 'database', place: 'f', journals: [] }, ['ok'], undefined],
+    ['little room', { kind: 'folder', place: 'f', freeBytes: GiB / 2 }, ['warning', 'ok'], /Make room/],
+    ['no room', { kind: 'folder', place: 'f', freeBytes: 1_000 }, ['failed', 'ok'], /Make room/],
     [
       'a folder of somebody else',
-      { place: 'f', unwritable: 'EACCES' },
+      { kind: 'folder', place: 'f', unwritable: 'EACCES' },
       ['failed', 'not-checked'],
       /user that runs/,
     ],
     [
+      'a database that does not answer',
+      { kind: 'database', place: 'f', storeProblem: 'ECONNREFUSED' },
+      ['failed'],
+      /restore a backup; see that the database runs/,
+    ],
+    [
       'a store of another version',
-      { place: 'f', freeBytes: 9 * GiB, storeProblem: 'journal.v' },
+      { kind: 'folder', place: 'f', freeBytes: 9 * GiB, storeProblem: 'journal.v' },
       ['ok', 'failed'],
-      /newer version/,
+      /newer version.*restore a backup\.$/,
     ],
   ])('judges a machine with %s', (_, machine, states, next) => {
     const found = judgeMachine(machine);
     expect(found.map(({ state }) => state)).toEqual(states);
     if (next !== undefined) expect(found.map((one) => one.next ?? '').join()).toMatch(next);
+  });
+
+  it('opens the file of tokens: whether it can be used, and whether it lets anybody operate', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tutti-doctor-'));
+    const file = join(folder, 'tokens.json');
+    const found = (): unknown[] => {
+      const { check, state, next = '' } = judgeTokens(lookAtTokens(file));
+      return [check, state, next];
+    };
+    const nobody = expect.stringContaining('tutti token create --role operate') as string;
+    expect(judgeTokens(lookAtTokens(undefined)).state).toBe('ok');
+    expect(found()).toEqual(['tokens', 'warning', nobody]);
+    createToken(file, { name: 'board', role: 'read' });
+    expect(found()).toEqual(['tokens', 'warning', nobody]);
+    createToken(file, { name: 'ada', role: 'operate' });
+    expect(found()).toEqual(['tokens', 'ok', '']);
+    chmodSync(file, 0o622);
+    expect(found()).toEqual(['tokens', 'failed', expect.stringContaining('nobody else write')]);
+    writeFileSync(file, 'no JSON', { mode: 0o600 });
+    chmodSync(file, 0o600);
+    expect(judgeTokens(lookAtTokens(file)).found).toBe(`${file} cannot be read: it is no JSON`);
+    rmSync(folder, { recursive: true });
   });
 });

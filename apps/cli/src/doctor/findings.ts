@@ -1,4 +1,5 @@
 import { PROTOCOL_VERSION } from '@tutti/protocol';
+import type { Role } from '@tutti/server';
 
 /** What a check of a deployment found, and what to do about it. Judging is separate from looking: these functions only judge. */
 export interface Finding {
@@ -131,7 +132,7 @@ function ready({ ready: seen }: Seen): Finding {
   if (seen.status === 200) return ok('ready', 'rounds can begin');
   const next =
     seen.state === 'failed'
-      ? 'Mend what it names (its disk, its database, its Redis): it goes on by itself. Its log says more.'
+      ? 'Mend what it names: it goes on by itself. Its log says more.'
       : 'Wait until it is up again; if it stays so, look at its log.';
   return failed('ready', `/readyz answers ${seen.status}, ${seen.state}: ${seen.problem}`, next);
 }
@@ -186,8 +187,35 @@ function task({ name, identity, phase }: NonNullable<Seen['tasks']>[number]): Fi
   return ok(check, `identity ${identity}, now ${phase}`);
 }
 
+/** What was seen of the file of tokens. */
+export interface TokensSeen {
+  /** Undefined where the configuration names none. */
+  readonly file: string | undefined;
+  /** Why a coordinator cannot use it. */
+  readonly problem?: string;
+  /** What each of its tokens lets do. */
+  readonly roles: readonly Role[];
+}
+
+/** Judges who may operate the coordinator. */
+export function judgeTokens({ file, problem, roles }: TokensSeen): Finding {
+  if (file === undefined)
+    return ok('tokens', 'the configuration names no file of tokens: nobody may change what runs');
+  if (problem !== undefined)
+    return failed(
+      'tokens',
+      problem,
+      'Let the user that runs the coordinator own it, and nobody else write to it; a file that is damaged is made anew by tutti token create.',
+    );
+  const operators = roles.filter((role) => role === 'operate').length;
+  const found = `${file} holds ${roles.length} tokens, ${operators} of them to operate`;
+  if (operators > 0) return ok('tokens', found);
+  return warning('tokens', found, 'Nobody may change what runs: tutti token create --role operate.');
+}
+
 /** What was seen of where a coordinator keeps everything. */
 export interface Machine {
+  readonly kind: 'folder' | 'database';
   /** The folder, or the database. */
   readonly place: string;
   /** Room on the disk; missing for a database elsewhere. */
@@ -223,13 +251,13 @@ function disk({ place, freeBytes, unwritable }: Machine): Finding[] {
   return [freeBytes < ENOUGH_FREE_BYTES ? warning('disk', found, next) : ok('disk', found)];
 }
 
-function store({ place, journals = [], storeProblem, unwritable }: Machine): Finding {
+function store({ kind, place, journals = [], storeProblem, unwritable }: Machine): Finding {
   if (unwritable !== undefined) return unlooked('store');
   if (storeProblem !== undefined)
     return failed(
       'store',
       storeProblem,
-      'If a newer version wrote it, use that one; if it is damaged, restore a backup; if it is a database, see that it runs.',
+      `If a newer version wrote it, use that one; if it is damaged, restore a backup${kind === 'database' ? '; see that the database runs' : ''}.`,
     );
   const held = journals.map(({ task: name, entries }) => `${name}: ${entries} entries`);
   return ok(

@@ -1,27 +1,43 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { StoragePlace } from '@tutti/coordination';
-import { storeAddress } from '@tutti/server';
+import { ConfigError, readTokenFile, storeAddress } from '@tutti/server';
 import { placeOf } from '../storage/place.ts';
-import type { Machine } from './findings.ts';
+import type { Machine, TokensSeen } from './findings.ts';
 
 /** Looks at where a coordinator keeps everything. Nothing is changed, and a coordinator that runs is not disturbed. */
 export async function lookAtMachine(store: string): Promise<Machine> {
   const address = storeAddress(store);
   const place = await placeOf(store);
-  if (address.kind === 'postgres') return { place: place.name, ...(await lookAtStore(place)) };
+  if (address.kind === 'postgres')
+    return { kind: 'database', place: place.name, ...(await lookAtStore(place)) };
   const folder = resolve(address.folder);
   const at = existing(folder);
   try {
     accessSync(at, constants.W_OK | constants.X_OK);
   } catch (error) {
-    return { place: place.name, unwritable: (error as NodeJS.ErrnoException).code ?? 'not writable' };
+    return {
+      kind: 'folder',
+      place: place.name,
+      unwritable: (error as NodeJS.ErrnoException).code ?? 'not writable',
+    };
   }
   const { bavail, bsize } = statfsSync(at);
-  const machine = { place: place.name, freeBytes: bavail * bsize };
+  const machine = { kind: 'folder', place: place.name, freeBytes: bavail * bsize } as const;
   return existsSync(join(folder, 'data.mdb'))
     ? { ...machine, ...(await lookAtStore(place)) }
     : { ...machine, journals: [] };
+}
+
+/** Opens the file of tokens, as a start does. */
+export function lookAtTokens(file: string | undefined): TokensSeen {
+  if (file === undefined) return { file, roles: [] };
+  try {
+    return { file, roles: readTokenFile(file).map(({ role }) => role) };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { file, problem: error.problems.join('; ').replace(/^tokens: /, ''), roles: [] };
+  }
 }
 
 /** The folder, or the nearest above it that is there. */
