@@ -67,16 +67,18 @@ describe('the configuration of a coordinator', () => {
     vi.stubEnv('TUTTI_LISTEN_TLS_CERTIFICATE', file);
     vi.stubEnv('TUTTI_LISTEN_TLS_KEY', 'missing.pem');
     vi.stubEnv('TUTTI_STORE', 'sqlite:x');
+    vi.stubEnv('TUTTI_TASKS_9_ROUND_COHORT', '50');
     const { code, stderr } = await tutti('coordinator', '--config', file, '--host', '');
     expect(code).toBe(2);
     for (const line of [
       /TUTTI_LISTN_PORT: names nothing/,
+      /TUTTI_TASKS_9_ROUND_COHORT: there is no tasks\[9\]; there are 1, counted from 0/,
       /tasks\[0\]\.catalogue: .*missing\.csv cannot be read \(from TUTTI_TASKS_0_CATALOGUE\)/,
       /listen\.tls\.certificate: .* holds no PEM certificate \(from TUTTI_LISTEN_TLS_CERTIFICATE\)/,
       /listen\.tls\.key: .*missing\.pem cannot be read: ENOENT \(from TUTTI_LISTEN_TLS_KEY\)/,
     ])
       expect(stderr).toMatch(line);
-    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(stderr).not.toMatch(/\n\s+at |tasks\[1\]/);
   });
 
   it('is refused where a name would reach what all objects share, and says which', async () => {

@@ -190,9 +190,10 @@ describe('the interface for operators', () => {
       ({ path }) => path,
     );
     expect(paths).toEqual(expect.arrayContaining(['name', 'catalogue.ids']));
-    const unfit = await ask('POST', '/tasks', { ...small, name: 'books', insecureSmallCohort: false });
+    const unfit = await ask('POST', '/tasks', { ...small, name: 'Books!', insecureSmallCohort: false });
     expect(unfit.status).toBe(400);
-    expect(JSON.stringify(unfit.body)).toContain('"path":"round.smallestCohort"');
+    for (const path of ['name', 'round.smallestCohort'])
+      expect(JSON.stringify(unfit.body)).toContain(`"path":"${path}"`);
     expect((await ask('POST', '/tasks', { ...small })).body).toMatchObject({
       error: { code: 'task/exists' },
     });

@@ -68,6 +68,8 @@ interface RouteText {
   readonly problems?: readonly ProblemStatus[];
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** Everything that is wrong with a body whose form is, where more can be said of it than its schema does. */
+  readonly bodyProblems?: (body: unknown) => readonly Problem[];
 }
 
 /** A route, as it is served and as it is described: one definition for both. */
@@ -130,23 +132,23 @@ export function streamRoute<Query extends z.ZodObject>(
 
 /** The call with its query and its body as their schemas give them. @throws {ApiError} with everything that is wrong. */
 function checked(
-  { query, body }: Pick<RouteText, 'query' | 'body'>,
+  { query, body, bodyProblems }: Pick<RouteText, 'query' | 'body' | 'bodyProblems'>,
   call: ApiCall<unknown, unknown>,
 ): ApiCall<unknown, unknown> {
-  const results = [
-    [query?.safeParse(call.query), 'query'],
-    [body?.safeParse(call.body), 'body'],
-  ] as const;
-  const problems = results.flatMap(([result, where]) =>
-    result?.error ? problemsOf(result.error, where) : [],
-  );
+  const [asked, sent] = [query?.safeParse(call.query), body?.safeParse(call.body)];
+  const problems = [
+    ...problemsOf(asked?.error?.issues, 'query'),
+    ...(sent?.error === undefined
+      ? []
+      : (bodyProblems?.(call.body) ?? problemsOf(sent.error.issues, 'body'))),
+  ];
   if (problems.length > 0) throw badRequest(problems);
-  const [[asked], [sent]] = results;
   return { ...call, query: asked?.data, body: sent?.data };
 }
 
-const problemsOf = (error: z.ZodError, where: string): Problem[] =>
-  error.issues.map(({ path, message }) => ({
+/** Issues with their paths. @param where what the whole is called. */
+export const problemsOf = (issues: readonly z.core.$ZodIssue[] = [], where: string): Problem[] =>
+  issues.map(({ path, message }) => ({
     path: path.length === 0 ? where : pathText(path),
     problem: message,
   }));

@@ -1,8 +1,10 @@
 import { TaskStoppedError, type Coordination, type RunState, type TaskStatus } from '@tutti/coordination';
 import type * as z from 'zod';
-import { ApiError, jsonRoute, type ApiRoute } from './api-route.ts';
+import { ApiError, jsonRoute, problemsOf, type ApiRoute } from './api-route.ts';
 import { pageQuery, roundsSchema, tasksSchema, taskStatusSchema, tokenSchema } from './api-schemas.ts';
+import { inspectTask } from './inspect-task.ts';
 import type { TaskCreator } from './task-creator.ts';
+import type { Problem } from './task-of.ts';
 import { taskSchema } from './task-schema.ts';
 
 /** The routes of tasks and their rounds. */
@@ -36,6 +38,7 @@ export function taskRoutes(coordination: Coordination, creator: TaskCreator): re
         role: 'operate',
         status: 201,
         body: taskSchema,
+        bodyProblems: problemsOfTask,
         schema: taskStatusSchema,
         problems: [409, 503] as const,
       },
@@ -79,6 +82,12 @@ export function taskRoutes(coordination: Coordination, creator: TaskCreator): re
       handle: ({ by }) => by as z.input<typeof tokenSchema>,
     }),
   ];
+}
+
+/** Everything that is wrong with a task whose form is. */
+function problemsOfTask(body: unknown): Problem[] {
+  const { form, fit } = inspectTask(body, new Map());
+  return [...problemsOf(form, 'body'), ...fit];
 }
 
 /** How tasks stand; one that no process of a cluster runs has nothing that could be told. */

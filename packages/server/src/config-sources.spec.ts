@@ -170,4 +170,49 @@ describe('what is wrong', () => {
       'tasks[1].round.smallestCohort',
     ]);
   });
+
+  it('is told beside a word that says which form the rest has, too', () => {
+    const policy = { mode: 'automatik', every: 0, margin: 7, evrey: 3 };
+    const privacy = { mechanism: 'skelam', delta: 3 };
+    const tasks = [{ name: 'films', catalogue: { ids: ['a'] }, registry: { policy }, privacy }];
+    expect(inspectConfig({ tasks }).problems.map(({ path, problem }) => `${path}: ${problem}`)).toEqual([
+      expect.stringMatching(/^tasks\[0\]\.privacy\.mechanism: /),
+      expect.stringMatching(/^tasks\[0\]\.registry\.policy\.mode: .*'manual' \| 'automatic'/),
+      expect.stringMatching(/^tasks\[0\]\.privacy\.delta: /),
+      expect.stringMatching(/^tasks\[0\]\.registry\.policy\.every: /),
+      expect.stringMatching(/^tasks\[0\]\.registry\.policy\.margin: /),
+      expect.stringMatching(/^tasks\[0\]\.registry\.policy: .*"evrey"/),
+    ]);
+  });
+
+  it('is told of one task at once: its form, and what does not fit together beside what is wrong', () => {
+    const task = { name: 'films', catalogue: { ids: ['a'] } };
+    const pathsOf = (more: object): string[] =>
+      inspectConfig({ tasks: [{ ...task, ...more }] }).problems.map(({ path }) => path.slice(9));
+    const wrong = {
+      model: { family: 'mf', dimension: -3 },
+      privacy: { mechanism: 'skellam', epsilon: 3 },
+      round: { cohort: 5 },
+    };
+    expect(pathsOf(wrong)).toEqual([
+      ...['model.dimension', 'privacy.epsilon', 'privacy.epsilon', 'round.cohort', 'round.smallestCohort'],
+    ]);
+    expect(pathsOf({ ...wrong, rounds: -1, privacy: undefined, metric: 'hr' })).toEqual([
+      ...['rounds', '', 'model.dimension', 'round.cohort', 'round.smallestCohort'],
+    ]);
+    // Of these nothing follows for the rest.
+    expect(pathsOf({ ...wrong, catalogue: {} })).toEqual(['catalogue.ids']);
+    expect(pathsOf({ round: { cohort: 'many', smallestCohort: 200 } })).toEqual(['round.cohort']);
+  });
+
+  it('is a metric of which less is better: no candidate is judged by it', () => {
+    const registry = { policy: { mode: 'automatic', metric: 'loss' } };
+    const tasks = [{ name: 'films', catalogue: { ids: ['a'] }, registry }];
+    expect(inspectConfig({ tasks }).problems).toEqual([
+      {
+        path: 'tasks[0].registry.policy.metric',
+        problem: 'candidates are judged by hr@10 or ndcg@10: a figure from 0 to 1 of which more is better',
+      },
+    ]);
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { configJsonSchema, decodeConfig } from './config.ts';
-import { tasksOf } from './task-of.ts';
+import { tasksOf } from './inspect-task.ts';
 
 const catalogue = { ids: ['a', 'b'] };
 

@@ -10,9 +10,11 @@ import {
   metricsSchema,
   trackersSchema,
 } from './operation-config.ts';
+import { issuesOfForm } from './form-problems.ts';
+import { inspectTask, placed } from './inspect-task.ts';
 import { pathText } from './paths.ts';
 import { isStoreAddress, STORE_EXPECTED } from './store-address.ts';
-import { engineTask, type Mirrors, type Problem } from './task-of.ts';
+import type { Mirrors, Problem } from './task-of.ts';
 import { taskSchema } from './task-schema.ts';
 
 /** What a coordinator is run with: one JSON file. Every field says what it means, and the JSON schema is made from here. */
@@ -74,11 +76,14 @@ export type CoordinatorConfig = z.output<typeof configSchema>;
 export function decodeConfig(value: unknown): CoordinatorConfig {
   const result = configSchema.safeParse(value);
   if (result.success) return result.data;
-  throw new ConfigError(issuesOf(result.error, value).map(({ path, problem }) => `${path}: ${problem}`));
+  throw new ConfigError(formProblems(value).map(({ path, problem }) => `${path}: ${problem}`));
 }
 
-const issuesOf = (error: z.ZodError, value: unknown): Problem[] =>
-  error.issues.map(({ path, message }) => ({ path: pathText(path), problem: message + itemAt(value, path) }));
+const formProblems = (value: unknown): Problem[] =>
+  issuesOfForm(configSchema, value).map(({ path, message }) => ({
+    path: pathText(path),
+    problem: message + itemAt(value, path),
+  }));
 
 /** Of a wrong number in a vector, the item: places alone say little among thousands. */
 function itemAt(value: unknown, path: readonly PropertyKey[]): string {
@@ -100,20 +105,17 @@ export interface Inspected {
   readonly problems: readonly Problem[];
 }
 
-/** Everything that is wrong with a configuration: its form, and what does not fit together in the tasks whose form is right. */
+/** Everything that is wrong with a configuration: its form, and what does not fit together in the parts of tasks whose form is right. */
 export function inspectConfig(value: unknown): Inspected {
   const result = configSchema.safeParse(value);
   const mirrors: Mirrors = new Map();
-  const made = tasksIn(value).map((entry, index) => {
-    const task = taskSchema.safeParse(entry);
-    return task.success ? engineTask(task.data, `tasks[${index}]`, mirrors) : { problems: [] };
-  });
+  const made = tasksIn(value).map((entry) => inspectTask(entry, mirrors));
   return {
     config: result.data,
     tasks: made.map(({ task }) => task),
     problems: [
-      ...(result.success ? [] : issuesOf(result.error, value)),
-      ...made.flatMap(({ problems }) => problems),
+      ...(result.success ? [] : formProblems(value)),
+      ...made.flatMap(({ fit }, index) => placed(fit, `tasks[${index}]`)),
     ],
   };
 }

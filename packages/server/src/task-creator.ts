@@ -12,9 +12,10 @@ import { ApiError, badRequest } from './api-route.ts';
 import { MOST_TASKS, type CoordinatorConfig } from './config.ts';
 import { forgetCreatedTask, keepCreatedTask, readCreatedTask } from './created-tasks.ts';
 import { ConfigError } from './errors.ts';
+import { engineTask } from './inspect-task.ts';
 import { withKnownCatalogues } from './known-catalogues.ts';
 import type { Log } from './log.ts';
-import { engineTask, type Problem } from './task-of.ts';
+import type { Problem } from './task-of.ts';
 import type { TaskEntry } from './task-schema.ts';
 
 /** Adds tasks to a coordinator that runs. */
@@ -99,9 +100,9 @@ async function checkedTask(
       throw error instanceof ConfigError ? badRequest(error.problems.map(problemIn)) : error;
     },
   );
-  const { task, problems } = engineTask(known.tasks[0] as TaskEntry, 'tasks[0]', new Map());
+  const { task, problems } = engineTask(known.tasks[0] as TaskEntry, new Map());
   if (task !== undefined && problems.length === 0) return task;
-  throw badRequest(problems.map(({ path, problem }) => problemIn(`${path}: ${problem}`)));
+  throw badRequest(problems);
 }
 
 /** `tasks[0].round.cohort: …`, of a task by itself. */

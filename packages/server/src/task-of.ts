@@ -17,7 +17,6 @@ import {
 } from '@tutti/model';
 import { SMALLEST_COHORTS } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
-import { ConfigError } from './errors.ts';
 import { countsEpsilon, isCorrelated, withPrivacy } from './privacy-config.ts';
 import type { TaskEntry } from './task-schema.ts';
 
@@ -30,36 +29,23 @@ export interface Problem {
 /** Mirrors of authorities' logs, by key and address: tasks that ask for the same log share its mirror. */
 export type Mirrors = Map<string, LogMirror>;
 
-/**
- * Tasks for the engine. Those that ask for one authority's log share its mirror, which is empty yet.
- * @throws {ConfigError} with everything that does not fit together.
- */
-export function tasksOf({ tasks }: { readonly tasks: readonly TaskEntry[] }): TaskConfig[] {
-  const mirrors: Mirrors = new Map();
-  const made = tasks.map((entry, index) => engineTask(entry, `tasks[${index}]`, mirrors));
-  const problems = made.flatMap((result) => result.problems);
-  if (problems.length > 0) throw new ConfigError(problems.map(({ path, problem }) => `${path}: ${problem}`));
-  return made.flatMap(({ task }) => task ?? []);
+/** A task for the engine, or why there is none; paths are those of the task. */
+export interface MadeTask {
+  readonly task?: TaskConfig;
+  readonly problems: readonly Problem[];
 }
 
-/** One task for the engine, and everything that does not fit together in it. @param at where the task stands. */
-export function engineTask(
-  entry: TaskEntry,
-  at: string,
-  mirrors: Mirrors,
-): { readonly task?: TaskConfig; readonly problems: readonly Problem[] } {
+/** One task for the engine, and what does not fit together in it: everything, unless no task can be made of it. */
+export function makeTask(entry: TaskEntry, mirrors: Mirrors): MadeTask {
   try {
     const task = identified(taskOf(entry), identityOf(entry, mirrors));
-    const problems = problemsOfTask(task).map(({ path, problem }) => ({
-      path: `${at}.${configPath(path)}`,
-      problem: problem.replace('set insecureSmallCohort', `set ${at}.insecureSmallCohort`),
-    }));
+    const problems = problemsOfTask(task).map(({ path, problem }) => ({ path: configPath(path), problem }));
     return { task, problems };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const problems = error.message.split('\n').map((line) => {
       const [path = '', ...rest] = line.split(': ');
-      return { path: `${at}.${path}`, problem: rest.join(': ') };
+      return { path, problem: rest.join(': ') };
     });
     return { problems };
   }

@@ -62,7 +62,13 @@ const policySchema = z
     z.strictObject({
       mode: z.literal('automatic'),
       every: z.int().min(1).max(1_000_000).default(20).describe('rounds from one candidate to the next'),
-      metric: z.enum(JUDGED_METRICS).default('hr@10').describe('of each person’s held-out item'),
+      metric: z
+        .enum(
+          JUDGED_METRICS,
+          `candidates are judged by ${JUDGED_METRICS.join(' or ')}: a figure from 0 to 1 of which more is better`,
+        )
+        .default('hr@10')
+        .describe('of each person’s held-out item'),
       canaryShare: z
         .number()
         .gt(0)

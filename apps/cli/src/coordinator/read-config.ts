@@ -46,14 +46,17 @@ export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
   const inFile = file === undefined ? {} : await jsonFile(file);
   const fromFile = file === undefined ? [] : assignmentsOf(inFile, file);
   const variables = readEnvironment(configJsonSchema(), environment);
-  const given = [...fromFile, ...variables.assignments, ...options];
+  const { known, strays } = withoutStrays(variables.assignments, [...fromFile, ...options]);
+  const given = [...fromFile, ...known, ...options];
   const written = mergeSources([...given, ...forEveryTask(given, sources.everyTask)]);
   if (file === undefined && valueAt(written.value, ['tasks']) === undefined)
     throw new CommandError('Say what is recommended: --catalogue FILE, or --config FILE.');
   const problems: Problem[] = [
+    ...strays,
     ...variables.unknown.map((path) => ({
       path,
-      problem: 'names nothing in the configuration (the variable of listen.port is TUTTI_LISTEN_PORT)',
+      problem:
+        'names nothing in the configuration (the variable of tasks[0].round.cohort is TUTTI_TASKS_0_ROUND_COHORT)',
     })),
     ...forbiddenIn(inFile).map((path) => ({
       path: pathText(path),
@@ -75,6 +78,35 @@ export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
   if (problems.length > 0 || config === undefined)
     throw new ConfigError(problems.map((one) => told(one, written, file)));
   return { config, printed: () => printedWith(config, written) };
+}
+
+/**
+ * Variables of tasks that are not there: they would make half a task, and empty ones before it. A task that variables make whole is there,
+ * where it is the next one.
+ */
+function withoutStrays(
+  variables: readonly Assignment[],
+  others: readonly Assignment[],
+): { known: Assignment[]; strays: Problem[] } {
+  const indexOf = ({ path: [name, index] }: Assignment): number | undefined =>
+    name === 'tasks' && typeof index === 'number' ? index : undefined;
+  const whole = variables.filter((one) => indexOf(one) === undefined);
+  const tasks = valueAt(mergeSources([...whole, ...others]).value, ['tasks']);
+  const configured = Array.isArray(tasks) ? tasks.length : 0;
+  const isMade = (index: number): boolean =>
+    ['name', 'catalogue'].every((part) =>
+      variables.some((one) => indexOf(one) === index && one.path[2] === part),
+    );
+  let there = configured;
+  while (isMade(there)) there++;
+  const isThere = (one: Assignment): boolean => (indexOf(one) ?? -1) < there;
+  const strays = variables
+    .filter((one) => !isThere(one))
+    .map((one) => ({
+      path: one.origin,
+      problem: `there is no tasks[${indexOf(one)}]; there are ${there}, counted from 0 (variables make a task by themselves with its NAME and its CATALOGUE)`,
+    }));
+  return { known: variables.filter(isThere), strays };
 }
 
 function forEveryTask(given: readonly Assignment[], each: readonly Assignment[]): Assignment[] {
