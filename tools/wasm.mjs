@@ -19,9 +19,10 @@ const { packedText } = await import('@tutti/base');
  * @param {string} options.name of the constant in it.
  * @param {readonly string[]} options.memory what the compiler is told of the module's memory.
  * @param {string} [options.optimize] how far it optimizes, for speed or size.
+ * @param {Readonly<Record<string, string>>} [options.instead] files that stand in for others of the folder.
  */
-export async function wasm({ folder, entry, target, name, memory, optimize = '-O3' }) {
-  const bytes = await compiled({ folder, entry, memory, optimize });
+export async function wasm({ folder, entry, target, name, memory, optimize = '-O3', instead = {} }) {
+  const bytes = await compiled({ folder, entry, memory, optimize, instead });
   const file = fileURLToPath(target);
   const header = `/** Made by assembly/build.mjs from assembly/: ${bytes.length} bytes of WebAssembly. Do not edit. */`;
   const content = `${header}\nexport const ${name} =\n  '${packedText(bytes)}';\n`;
@@ -32,7 +33,7 @@ export async function wasm({ folder, entry, target, name, memory, optimize = '-O
   }
 }
 
-async function compiled({ folder, entry, memory, optimize }) {
+async function compiled({ folder, entry, memory, optimize, instead }) {
   const output = 'module.wasm';
   let bytes;
   const { error, stderr } = await asc.main(
@@ -49,7 +50,7 @@ async function compiled({ folder, entry, memory, optimize }) {
     ],
     {
       readFile(file) {
-        const url = new URL(file, folder);
+        const url = new URL(instead[file] ?? file, folder);
         return existsSync(url) ? readFileSync(url, 'utf8') : null;
       },
       writeFile: (file, content) => void (file === output && (bytes = content)),

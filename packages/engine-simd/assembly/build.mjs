@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-/** Compiles the training and ranking kernel; see tools/wasm.mjs. */
+/** Compiles the training and ranking kernel, and the same one for registers of 256 bits; see tools/wasm.mjs. */
 import { wasm } from '../../../tools/wasm.mjs';
 
+const kernel = { folder: new URL('./', import.meta.url), entry: 'index.ts', memory: ['--importMemory'] };
+await wasm({ ...kernel, target: new URL('../src/kernel-wasm.gen.ts', import.meta.url), name: 'KERNEL_WASM' });
 await wasm({
-  folder: new URL('./', import.meta.url),
-  entry: 'index.ts',
-  target: new URL('../src/kernel-wasm.gen.ts', import.meta.url),
-  name: 'KERNEL_WASM',
-  memory: ['--importMemory'],
+  ...kernel,
+  target: new URL('../src/wide-kernel-wasm.gen.ts', import.meta.url),
+  name: 'WIDE_KERNEL_WASM',
+  instead: { 'tile.ts': 'tile-wide.ts' },
 });

@@ -1,6 +1,7 @@
 /** Implicit matrix factorisation: closed-form local solve and rank-one item gradient. packages/model/src/mf.ts defines it. */
-import { multiply, SET } from './gemm';
+import { multiply } from './gemm';
 import { bytesOf, copyRow, getF32, getI32, setF32, sumOf } from './memory';
+import { SET } from './modes';
 
 /** d, and d rounded up to whole vectors. */
 export let dimension: i32 = 0;

@@ -1,109 +1,10 @@
-/**
- * Products of small matrices in tiles of 2 rows × 4 vectors: 8 sums, 4 vectors of B and 2 broadcasts fit 16 registers.
- *
- * Two steps of a sum stand in one turn of the loop, with a way out between them. Without that way out V8 puts all loads of both steps
- * before their sums, which then no longer fit the registers: 27 GFLOP/s, where one step has 36 and two with the exit 43 (of 55).
- */
+/** Products of small matrices, in tiles of as many rows as the registers hold (tile.ts) and 4 vectors. */
 import { bytesOf, getF32, setF32 } from './memory';
+import { LAYER, SET } from './modes';
+import { columns16, ROWS } from './tile';
 
-/** C = A·B. */
-export const SET: i32 = 0;
-/** C = start + A·B, with one row of starts for all rows. */
-export const FROM: i32 = 1;
-/** C = max(0, start + A·B). pmax(0, x) is x only where 0 < x: no −0 and no NaN come out. */
-export const LAYER: i32 = 2;
-
-/** 16 columns of `pairs` pairs of rows. */
-function columns16(
-  a: usize, rowStep: usize, step: usize,
-  b: usize, ldb: usize,
-  c: usize, ldc: usize,
-  pairs: i32, k: i32,
-  mode: i32, start: usize,
-): void {
-  for (let pair = 0; pair < pairs; pair++) {
-    let at = a;
-    let bi = b;
-    let left = k;
-    let s00 = f32x4.splat(0);
-    let s01 = f32x4.splat(0);
-    let s02 = f32x4.splat(0);
-    let s03 = f32x4.splat(0);
-    if (mode != SET) {
-      s00 = v128.load(start);
-      s01 = v128.load(start, 16);
-      s02 = v128.load(start, 32);
-      s03 = v128.load(start, 48);
-    }
-    let s10 = s00;
-    let s11 = s01;
-    let s12 = s02;
-    let s13 = s03;
-    for (;;) {
-      {
-        const x0 = v128.load32_splat(at);
-        const x1 = v128.load32_splat(at + rowStep);
-        const b0 = v128.load(bi);
-        const b1 = v128.load(bi, 16);
-        const b2 = v128.load(bi, 32);
-        const b3 = v128.load(bi, 48);
-        s00 = f32x4.add(s00, f32x4.mul(x0, b0));
-        s01 = f32x4.add(s01, f32x4.mul(x0, b1));
-        s02 = f32x4.add(s02, f32x4.mul(x0, b2));
-        s03 = f32x4.add(s03, f32x4.mul(x0, b3));
-        s10 = f32x4.add(s10, f32x4.mul(x1, b0));
-        s11 = f32x4.add(s11, f32x4.mul(x1, b1));
-        s12 = f32x4.add(s12, f32x4.mul(x1, b2));
-        s13 = f32x4.add(s13, f32x4.mul(x1, b3));
-        at += step;
-        bi += ldb;
-      }
-      if (left == 1) break;
-      {
-        const x0 = v128.load32_splat(at);
-        const x1 = v128.load32_splat(at + rowStep);
-        const b0 = v128.load(bi);
-        const b1 = v128.load(bi, 16);
-        const b2 = v128.load(bi, 32);
-        const b3 = v128.load(bi, 48);
-        s00 = f32x4.add(s00, f32x4.mul(x0, b0));
-        s01 = f32x4.add(s01, f32x4.mul(x0, b1));
-        s02 = f32x4.add(s02, f32x4.mul(x0, b2));
-        s03 = f32x4.add(s03, f32x4.mul(x0, b3));
-        s10 = f32x4.add(s10, f32x4.mul(x1, b0));
-        s11 = f32x4.add(s11, f32x4.mul(x1, b1));
-        s12 = f32x4.add(s12, f32x4.mul(x1, b2));
-        s13 = f32x4.add(s13, f32x4.mul(x1, b3));
-        at += step;
-        bi += ldb;
-      }
-      left -= 2;
-      if (left == 0) break;
-    }
-    if (mode == LAYER) {
-      const zero = f32x4.splat(0);
-      s00 = f32x4.pmax(zero, s00);
-      s01 = f32x4.pmax(zero, s01);
-      s02 = f32x4.pmax(zero, s02);
-      s03 = f32x4.pmax(zero, s03);
-      s10 = f32x4.pmax(zero, s10);
-      s11 = f32x4.pmax(zero, s11);
-      s12 = f32x4.pmax(zero, s12);
-      s13 = f32x4.pmax(zero, s13);
-    }
-    v128.store(c, s00);
-    v128.store(c, s01, 16);
-    v128.store(c, s02, 32);
-    v128.store(c, s03, 48);
-    c += ldc;
-    v128.store(c, s10);
-    v128.store(c, s11, 16);
-    v128.store(c, s12, 32);
-    v128.store(c, s13, 48);
-    c += ldc;
-    a += rowStep << 1;
-  }
-}
+/** Sixteen zeros that sums may start from, in the bytes that the host leaves free. */
+const ZEROS: usize = 16;
 
 /** 4 columns of `pairs` pairs of rows: what 16 columns leave over. */
 function columns4(
@@ -116,7 +17,7 @@ function columns4(
   for (let pair = 0; pair < pairs; pair++) {
     let at = a;
     let bi = b;
-    let s0 = mode == SET ? f32x4.splat(0) : v128.load(start);
+    let s0 = v128.load(start);
     let s1 = s0;
     for (let i = 0; i < k; i++) {
       const b0 = v128.load(bi);
@@ -148,28 +49,33 @@ export function multiply(
   rows: i32, vectors: i32, k: i32,
   mode: i32, start: usize,
 ): void {
-  const pairs = rows >> 1;
-  columnsOf(a, rowStep, step, b, ldb, c, ldc, pairs, vectors, k, mode, start);
-  // A last row is a pair with itself.
-  if (rows & 1)
-    columnsOf(a + (<usize>pairs << 1) * rowStep, 0, step, b, ldb, c + (<usize>pairs << 1) * ldc, 0, 1, vectors, k, mode, start);
+  const tiles = rows / ROWS;
+  columnsOf(a, rowStep, step, b, ldb, c, ldc, tiles, tiles * (ROWS >> 1), vectors, k, mode, start);
+  // A row that is left over is a tile, and a pair, with itself: one, for C may be where it starts from.
+  for (let i = tiles * ROWS; i < rows; i++)
+    columnsOf(a + <usize>i * rowStep, 0, step, b, ldb, c + <usize>i * ldc, 0, 1, 1, vectors, k, mode, start);
 }
 
 function columnsOf(
   a: usize, rowStep: usize, step: usize,
   b: usize, ldb: usize,
   c: usize, ldc: usize,
-  pairs: i32, vectors: i32, k: i32,
+  tiles: i32, pairs: i32, vectors: i32, k: i32,
   mode: i32, start: usize,
 ): void {
+  let startStep: usize = 64;
+  if (mode == SET) {
+    start = ZEROS;
+    startStep = 0;
+  }
   for (; vectors > 0; vectors -= 4) {
-    if (vectors >= 4) columns16(a, rowStep, step, b, ldb, c, ldc, pairs, k, mode, start);
+    if (vectors >= 4) columns16(a, rowStep, step, b, ldb, c, ldc, tiles, k, mode, start);
     else
       for (let part: usize = 0; part < <usize>vectors << 4; part += 16)
-        columns4(a, rowStep, step, b + part, ldb, c + part, ldc, pairs, k, mode, start + part);
+        columns4(a, rowStep, step, b + part, ldb, c + part, ldc, pairs, k, mode, mode == SET ? start : start + part);
     b += 64;
     c += 64;
-    start += 64;
+    start += startStep;
   }
 }
 

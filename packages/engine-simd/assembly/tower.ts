@@ -5,9 +5,10 @@
  * q·Wq + (p ∘ q)·Wpq = q·M with M = Wq + diag(p)·Wpq. The host lays out the memory and sets the pointers; matrices have whole
  * vectors in each row, padded with zeros that stay zero.
  */
-import { FROM, LAYER, multiply, SET, transpose } from './gemm';
+import { multiply, transpose } from './gemm';
 import { expOfNegative, log1pOfUnit } from './math';
 import { bytesOf, copyRow, getF32, getI32, setF32, subtractRow, sumOf } from './memory';
+import { FROM, LAYER, SET } from './modes';
 
 // Shape, in floats. `width` is a dense row of the shared table; `row` a padded one: product block, deep block, bias.
 export let width: i32 = 0;
@@ -53,8 +54,8 @@ export let slopes: usize = 0;
 /** Rows that training touches, padded. */
 export let compact: usize = 0;
 
-/** Where a 1 stands while there is training: in the first 64 bytes, which the host leaves free. */
-const ONE: usize = 16;
+/** Where a 1 stands while there is training, in the bytes that the host leaves free. */
+const ONE: usize = 80;
 
 /** Fields of a layer's record. */
 const INPUTS: i32 = 0;

@@ -10,7 +10,7 @@ export interface Arena {
 }
 
 /** Some bytes at the beginning stay free for the kernel's constants; a place of 0 is a mistake. */
-const FIRST = 64;
+const FIRST = 96;
 
 /**
  * An arena from `start` on.

@@ -12,7 +12,8 @@ import {
   type Tensorflow,
   type TrainingEngine,
 } from '@tutti/model';
-import { kernelEngine, openKernelEngine } from './kernel-engine.ts';
+import { kernelEngine } from './kernel-engine.ts';
+import { openWasmEngine } from './wasm-engine.ts';
 import { wasmKernelRuns } from './wasm-kernel.ts';
 
 /** An engine by name, or whichever suits the model here. */
@@ -36,6 +37,8 @@ export interface EngineOptions {
    * `auto` does with the kernel.
    */
   readonly tensorflow?: () => Promise<OpenTensorflow>;
+  /** The kernel's module, where it is another one than the package's own: see `wideKernel` of the entry for Node. */
+  readonly kernel?: WebAssembly.Module;
   /** Milliseconds, for the trial of `auto`. */
   readonly now?: () => number;
 }
@@ -61,11 +64,11 @@ export async function openTrainingEngine(options: EngineOptions): Promise<Traini
       return tfjsEngine(options);
     case 'simd':
       if (!wasmKernelRuns()) throw new EnvironmentError('WebAssembly SIMD does not run here');
-      return kernelEngine(model, 'simd');
+      return openWasmEngine(model, options.kernel);
     case 'ts':
       return kernelEngine(model, 'ts');
     case 'auto': {
-      const own = openKernelEngine(model);
+      const own = wasmKernelRuns() ? openWasmEngine(model, options.kernel) : kernelEngine(model, 'ts');
       return (await fasterAccelerator(options, own)) ?? own;
     }
   }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { keepLocal, seededRandom } from '@tutti/base';
+import { fromPackedText, keepLocal, seededRandom } from '@tutti/base';
 import {
   bestOf,
   createEngine,
@@ -18,6 +18,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { bitsOfKernel } from '../test/bits.ts';
 import { ask, distance, FAMILIES, kept, modelOf, person, weightsOf } from '../test/people.ts';
 import { openTrainingEngine } from './index.ts';
+import { WIDE_KERNEL_WASM } from './wide-kernel-wasm.gen.ts';
+import { wideKernel } from './wide-kernel.ts';
 
 const ITEMS = 60;
 const history = person(1, 5, 9, 20, 21, 22, 33, 59);
@@ -252,8 +254,27 @@ describe('the WebAssembly kernel', () => {
     },
   );
 
-  it('gives the same bits as in every other Node and browser where this was run', async () => {
-    expect(await bitsOfKernel()).toBe('b97b1d6749b5d1743236277a031d083f2d5b2637dc2b3c86ef795b88df228790');
+  it.each([
+    ['its own module', {}],
+    [
+      'the one for registers of 256 bits',
+      { kernel: new WebAssembly.Module(fromPackedText(WIDE_KERNEL_WASM)) },
+    ],
+  ])(
+    'gives the same bits as in every other Node and browser where this was run: %s',
+    async (_name, kernel) => {
+      expect(await bitsOfKernel(kernel)).toBe(
+        'b97b1d6749b5d1743236277a031d083f2d5b2637dc2b3c86ef795b88df228790',
+      );
+    },
+  );
+
+  it('is made for registers of 256 bits where V8 can, gives the same bits, and is asked for once', async () => {
+    const kernel = await wideKernel();
+    // Where V8 can, the processor may still lack them.
+    if (Number.parseInt(process.versions.node, 10) < 24) expect(kernel).toBeUndefined();
+    if (kernel !== undefined) expect(await bitsOfKernel({ kernel })).toBe(await bitsOfKernel());
+    expect(await wideKernel()).toBe(kernel);
   });
 
   it('is what its source compiles to', () => {

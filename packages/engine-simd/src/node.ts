@@ -2,6 +2,8 @@ import { definitionOf, type BackendName, type Model, type OwnModel, type Trainin
 import { openNodeTensorflow } from '@tutti/model/node';
 import { openTrainingEngine, type EngineChoice } from './engine.ts';
 
+export { wideKernel } from './wide-kernel.ts';
+
 /** An engine, and what people should know of it. */
 export interface OpenedEngine {
   readonly engine: TrainingEngine;
@@ -10,7 +12,7 @@ export interface OpenedEngine {
 
 /**
  * {@link openTrainingEngine} in Node, with the TensorFlow.js backend that is asked for.
- * @param options.engine default `auto`; but a `backend` that is asked for by name is one of TensorFlow.js, so it means `tfjs`.
+ * @param options.kernel as {@link wideKernel} gives it. @param options.engine default `auto`; but a `backend` that is asked for by name is one of TensorFlow.js, so it means `tfjs`.
  * @throws {EnvironmentError} where what was asked for cannot be had.
  */
 export async function openNodeEngine(options: {
@@ -18,8 +20,9 @@ export async function openNodeEngine(options: {
   definition?: OwnModel;
   engine?: EngineChoice;
   backend?: BackendName | 'auto';
+  kernel?: WebAssembly.Module | undefined;
 }): Promise<OpenedEngine> {
-  const { model, backend = 'auto', engine: asked = 'auto' } = options;
+  const { model, backend = 'auto', engine: asked = 'auto', kernel } = options;
   const definition = definitionOf(model.config, options.definition);
   const own = definition === undefined ? {} : { definition };
   const choice = asked === 'auto' && backend !== 'auto' ? 'tfjs' : asked;
@@ -29,6 +32,9 @@ export async function openNodeEngine(options: {
     notes = opened.notes;
     return opened;
   };
-  const engine = await openTrainingEngine({ model, engine: choice, tensorflow, ...own });
+  const given = kernel === undefined ? own : { ...own, kernel };
+  const engine = await openTrainingEngine({ model, engine: choice, tensorflow, ...given });
+  if (engine.engine === 'simd' && kernel !== undefined)
+    return { engine, notes: ['in registers of 256 bits'] };
   return { engine, notes: engine.engine === 'tfjs' ? notes : [] };
 }

@@ -22,10 +22,13 @@ export function wasmKernelRuns(): boolean {
   }
 }
 
-/** A fresh instance with at least `bytes` of memory. @throws as where {@link wasmKernelRuns} is false. */
-export function openWasmKernel(bytes: number): Kernel {
+/**
+ * A fresh instance with at least `bytes` of memory. @param module the kernel, where it is another one than the package's own.
+ * @throws as where {@link wasmKernelRuns} is false.
+ */
+export function openWasmKernel(bytes: number, module = kernelModule()): Kernel {
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE_BYTES) });
-  const { exports } = new WebAssembly.Instance(kernelModule(), { env: { memory } });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const globals = exports as Record<Setting, WebAssembly.Global>;
   let views = viewsOf(memory);
   return {

@@ -75,6 +75,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   const choice = {
     engine: setup.engine,
     backend: setup.backend,
+    kernel: setup.kernel,
     ...(await importDefinition(setup)),
   };
   const { engine, notes } = await openNodeEngine({ model, ...choice });

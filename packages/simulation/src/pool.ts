@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { EnvironmentError, InternalError } from '@tutti/base';
+import { wideKernel } from '@tutti/engine-simd/node';
 import type { DevicePool, FetchBlob } from './device-pool.ts';
 import type {
   EvaluationRequest,
@@ -57,7 +58,8 @@ export async function openThreads(
   fetchBlob: FetchBlob,
 ): Promise<Threads> {
   const execArgv = fromSource ? ['--import', import.meta.resolve('@tutti/base/source')] : [];
-  const workers = Array.from({ length: size }, () => new Worker(workerUrl, { workerData: setup, execArgv }));
+  const workerData = { ...setup, kernel: await wideKernel() } satisfies typeof setup;
+  const workers = Array.from({ length: size }, () => new Worker(workerUrl, { workerData, execArgv }));
   const started = await Promise.all(workers.map((worker) => startThread(worker, fetchBlob))).catch(
     async (error: unknown) => {
       await Promise.all(workers.map((worker) => worker.terminate()));

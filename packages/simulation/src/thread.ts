@@ -19,6 +19,8 @@ export interface ThreadSetup {
   readonly smallestCohort: number;
   readonly engine: EngineChoice;
   readonly backend: BackendName | 'auto';
+  /** Of the process that the thread is one of. */
+  readonly kernel?: WebAssembly.Module | undefined;
   /** Where its devices may have to be moved to another host, whole. */
   readonly movable?: Movable;
 }
@@ -29,6 +31,8 @@ export interface EvaluationSetup {
   readonly items: number;
   readonly engine: EngineChoice;
   readonly backend: BackendName | 'auto';
+  /** As above. */
+  readonly kernel?: WebAssembly.Module | undefined;
 }
 
 /** What such a thread is asked. */
