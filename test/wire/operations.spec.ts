@@ -140,7 +140,10 @@ describe('a coordinator among senders that never end', () => {
     'ends headers without end, bodies that are too large, and requests that trickle, and serves the rest',
     { timeout: 30_000 },
     async () => {
-      await using coordinator = await createCoordinator({ config: wireConfig(), ...ofStorage() });
+      await using coordinator = await createCoordinator({
+        ...{ config: wireConfig(), ...ofStorage() },
+        patience: { headersMs: 1_000, requestMs: 1_500, lookEveryMs: 200 },
+      });
       const url = await coordinator.listen();
       const trickling = Array.from({ length: 50 }, () =>
         raw(url, (write) => write('GET /healthz HTTP/1.1\r\nhost: x\r\na')),
@@ -149,7 +152,17 @@ describe('a coordinator among senders that never end', () => {
         write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
         for (let i = 0; i < 400; i++) write(`x-${i}: ${'a'.repeat(200)}\r\n`);
       });
-      expect((await endless).text).toContain('431 Request Header Fields Too Large');
+      expect((await endless).text).toMatch(
+        /^HTTP\/1\.1 431 Request Header Fields Too Large\r\n[^]*\r\n\r\n\{"error":\{"code":"http\/headers-too-large","message":/,
+      );
+      const half = raw(url, (write) =>
+        write(
+          'POST /api/v1/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{',
+        ),
+      );
+      expect((await raw(url, (write) => write('no HTTP\r\n\r\n'))).text).toMatch(
+        /^HTTP\/1\.1 400 [^]*\{"error":\{"code":"http\/bad-request","message":/,
+      );
       const large = raw(url, (write) =>
         write(
           'POST /v1/status HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99999999\r\nconnection: close\r\n\r\n{',
@@ -157,9 +170,13 @@ describe('a coordinator among senders that never end', () => {
       );
       expect((await fetch(`${url}/healthz`)).status).toBe(200);
       for (const { text, ms } of await Promise.all(trickling)) {
-        expect(text).toContain('408 Request Timeout');
+        expect(text).toMatch(
+          /^HTTP\/1\.1 408 Request Timeout\r\n[^]*\r\n\r\n\{"error":\{"code":"http\/request-timeout","message":/,
+        );
         expect(ms).toBeLessThan(15_000);
       }
+      // No token: whatever becomes of the body, nothing else is said.
+      expect((await half).text).toMatch(/^HTTP\/1\.1 401 /);
       expect((await large).text).toMatch(/^HTTP\/1\.1 (404|413)/);
     },
   );

@@ -21,7 +21,7 @@ import { withCreatedTasks } from './created-tasks.ts';
 import { PortTakenError } from './errors.ts';
 import { openGate } from './gate.ts';
 import type { Readiness } from './http-health.ts';
-import { openHttp, type Pages } from './http.ts';
+import { openHttp, type Pages, type Patience } from './http.ts';
 import { tasksOf } from './inspect-task.ts';
 import { withKnownCatalogues } from './known-catalogues.ts';
 import { logOpened, logTasks } from './log-events.ts';
@@ -47,6 +47,7 @@ export interface CoordinatorOptions {
   readonly blobs: Blobs;
   readonly clock?: Clock;
   readonly limits?: Partial<SocketLimits>;
+  readonly patience?: Partial<Patience>;
   /** What runs the tasks: this process by itself, unless it is one of a cluster. */
   readonly coordinate?: (options: CoordinationOptions) => Promise<Coordination>;
   /** Threads that take the masks from sums; default the number of cores, at most 8. */
@@ -170,6 +171,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     health: { readiness, metrics, metricsOpen: config.metrics === 'open' },
     log,
     admission: { gate, addressOf, onRefused },
+    ...(options.patience === undefined ? {} : { patience: options.patience }),
     ...(certificate === undefined ? {} : { certificate }),
     ...(options.pages === undefined ? {} : { pages: options.pages }),
   });

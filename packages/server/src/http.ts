@@ -1,8 +1,6 @@
-import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
 import type { LogMirror } from '@tutti/identity';
-import { plainAddress } from './address.ts';
 import { ApiError, type ApiRoute } from './api-route.ts';
 import { statusesOf } from './api-tasks.ts';
 import { eventStreams, type EventStreams } from './event-streams.ts';
@@ -12,16 +10,23 @@ import { serveBlobs } from './http-blobs.ts';
 import { serveEvents } from './http-events.ts';
 import { serveHealth, type Health } from './http-health.ts';
 import { serveProofs } from './http-log.ts';
+import { refuseUnread } from './http-unread.ts';
 import { errorFields, type Log } from './log.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tokens } from './tokens.ts';
 import { tlsOptions, type Certificate } from './tls.ts';
 
-/** Time for a whole request to arrive in, in milliseconds. */
-const REQUEST_MS = 30_000;
+/** How long requests may take to come, in milliseconds. */
+export interface Patience {
+  /** A whole request; default 30000. */
+  readonly requestMs: number;
+  /** Its headers; default 10000. */
+  readonly headersMs: number;
+  /** Between two looks at what is open; default 2000. */
+  readonly lookEveryMs: number;
+}
 
-/** Time for the headers of a request to arrive in, and how often connections are looked at for it, in milliseconds. */
-const PATIENCE = { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 };
+const PATIENCE: Patience = { requestMs: 30_000, headersMs: 10_000, lookEveryMs: 2_000 };
 
 /** Few routes take a body, and theirs is another limit. */
 const LARGEST_BODY_BYTES = 65_536;
@@ -46,20 +51,23 @@ export function openHttp(options: {
   /** What is served under /api/v1, and who may. */
   api: { readonly routes: (streams: EventStreams) => readonly ApiRoute[]; readonly tokens: Tokens };
   log: Log;
+  patience?: Partial<Patience>;
   /** HTTPS with it, HTTP without one. */
   certificate?: Certificate;
 }): FastifyInstance {
   const { coordination, blobs, sockets, certificate, log, admission, api } = options;
+  const { requestMs, headersMs, lookEveryMs } = { ...PATIENCE, ...options.patience };
+  const patience = { headersTimeout: headersMs, connectionsCheckingInterval: lookEveryMs };
   const bounds = {
-    ...{ requestTimeout: REQUEST_MS, bodyLimit: LARGEST_BODY_BYTES, logger: false as const },
-    frameworkErrors: badAddress,
+    ...{ requestTimeout: requestMs, bodyLimit: LARGEST_BODY_BYTES, logger: false as const },
+    ...{ frameworkErrors: badAddress, clientErrorHandler: refuseUnread(admission) },
   };
   const app =
     certificate === undefined
-      ? Fastify({ ...bounds, http: PATIENCE })
+      ? Fastify({ ...bounds, http: patience })
       : (Fastify({
           ...bounds,
-          https: { ...PATIENCE, ...tlsOptions(certificate) },
+          https: { ...patience, ...tlsOptions(certificate) },
         }) as unknown as FastifyInstance);
 
   app.addHook('onSend', async (_request, reply) => {
@@ -88,11 +96,6 @@ export function openHttp(options: {
     });
   });
 
-  // Of a request that never came whole nothing is known but where its connection comes from.
-  app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
-      admission.onRefused('request-deadline', plainAddress(socket.remoteAddress ?? ''));
-  });
   // Only JSON is read, and only as it is: what unpacks to more than it weighs does not come in.
   app.removeContentTypeParser('text/plain');
   app.addHook('preParsing', async ({ headers }) => {
