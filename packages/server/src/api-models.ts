@@ -7,9 +7,9 @@ import {
 } from '@tutti/coordination';
 import { CHANNELS, type Channel, type Manifest, type SignedPromotion } from '@tutti/protocol';
 import * as z from 'zod';
+import { absentTask } from './absent-task.ts';
 import { ApiError, jsonRoute, type ApiRoute } from './api-route.ts';
 import { pageQuery } from './api-schemas.ts';
-import { unknownTask } from './api-tasks.ts';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const signature = z.string().regex(/^[0-9a-f]{128}$/);
@@ -64,7 +64,7 @@ export const channelSchema = z
 export function modelRoutes(coordination: Coordination): readonly ApiRoute[] {
   const registryOf = (task = ''): Registry => {
     const registry = coordination.registry(task);
-    if (registry === undefined) throw unknownTask();
+    if (registry === undefined) throw absentTask(coordination, task);
     return registry;
   };
   const current = async (registry: Registry, channel: Channel): Promise<z.input<typeof channelSchema>> => {

@@ -118,6 +118,7 @@ export function problemStatuses({ method, role, query, path, answer, problems = 
     ...(query !== undefined || method === 'post' || path.includes('{') ? [400] : []),
     ...(role === undefined ? [] : [401, 403]),
     ...(path.includes('{') ? [404] : []),
+    ...(path.includes('{task}') ? [503] : []),
     ...(method === 'post' ? [413, 415] : []),
     429,
     ...(answer.kind === 'stream' ? [503] : []),

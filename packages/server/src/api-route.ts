@@ -40,7 +40,8 @@ export class ApiError extends FederatedError {
     readonly status: ProblemStatus,
     readonly code: string,
     message: string,
-    readonly problems?: readonly Problem[],
+    /** All that is wrong with the request; or when it may be made again, in milliseconds. */
+    readonly more: { readonly problems?: readonly Problem[]; readonly retryAfterMs?: number } = {},
   ) {
     super(message);
   }
@@ -159,5 +160,5 @@ export const badRequest = (problems: readonly Problem[]): ApiError =>
     400,
     'http/bad-request',
     problems.map(({ path, problem }) => `${path}: ${problem}`).join('\n'),
-    problems,
+    { problems },
   );

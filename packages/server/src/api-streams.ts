@@ -1,7 +1,7 @@
 import type { Coordination } from '@tutti/coordination';
+import { absentTask } from './absent-task.ts';
 import { streamRoute, type ApiRoute } from './api-route.ts';
 import { eventsQuery, logsQuery } from './api-schemas.ts';
-import { unknownTask } from './api-tasks.ts';
 import type { EventStreams } from './event-streams.ts';
 import { streamEvents } from './http-events.ts';
 import type { LogFeed } from './log-feed.ts';
@@ -24,7 +24,8 @@ export function streamRoutes(
       description:
         'events named progress, committed, aborted, evaluated, finished, run-changed and task-opened',
       handle({ query: { task } }, request, reply) {
-        if (task !== undefined && coordination.taskInfo(task) === undefined) throw unknownTask();
+        if (task !== undefined && coordination.taskInfo(task) === undefined)
+          throw absentTask(coordination, task);
         streamEvents({ request, reply }, streams, coordination, task);
       },
     }),

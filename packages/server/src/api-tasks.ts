@@ -1,5 +1,6 @@
 import { TaskStoppedError, type Coordination, type RunState, type TaskStatus } from '@tutti/coordination';
 import type * as z from 'zod';
+import { absentTask } from './absent-task.ts';
 import { ApiError, jsonRoute, problemsOf, type ApiRoute } from './api-route.ts';
 import { pageQuery, roundsSchema, tasksSchema, taskStatusSchema, tokenSchema } from './api-schemas.ts';
 import { inspectTask } from './inspect-task.ts';
@@ -11,7 +12,7 @@ import { taskSchema } from './task-schema.ts';
 export function taskRoutes(coordination: Coordination, creator: TaskCreator): readonly ApiRoute[] {
   const statusOf = (task = ''): TaskStatus => {
     const status = coordination.status(task);
-    if (status === undefined) throw unknownTask();
+    if (status === undefined) throw absentTask(coordination, task);
     return status;
   };
   const setRun = (operation: string, run: RunState, summary: string): ApiRoute =>
@@ -93,10 +94,6 @@ function problemsOfTask(body: unknown): Problem[] {
 /** How tasks stand; one that no process of a cluster runs has nothing that could be told. */
 export const statusesOf = (coordination: Coordination): TaskStatus[] =>
   coordination.taskNames.flatMap((task) => coordination.status(task) ?? []);
-
-/** There is no such task. */
-export const unknownTask = (): ApiError =>
-  new ApiError(404, 'http/unknown-task', 'this coordinator has no such task');
 
 const stopped = (task: string): ApiError =>
   new ApiError(409, 'task/stopped', `task ${task} was stopped for good; create another`);

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EnvironmentError } from '@tutti/base';
 import { createCoordination, memoryBlobs, memoryStore } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -209,14 +210,21 @@ describe('the description of the interface', () => {
   });
 });
 
-it('lists the tasks that are run, where one is known that no process of a cluster runs', async () => {
+it('lists the tasks that are run, and says of one that no process of a cluster runs when to come again', async () => {
   await using coordinator = await createCoordinator({
     config: { listen: { port: 0 }, tasks: [task] },
     ...{ store: memoryStore(), blobs: memoryBlobs(nodeCrypto) },
     // As a gateway knows its tasks: by their configuration.
     async coordinate(options) {
       const run = await createCoordination(options);
-      return Object.create(run, { taskNames: { get: () => [...run.taskNames, 'books'] } }) as typeof run;
+      return Object.create(run, {
+        taskNames: { get: () => [...run.taskNames, 'books'] },
+        registry: {
+          value() {
+            throw new EnvironmentError('postgres://tutti:secret@db does not answer');
+          },
+        },
+      }) as typeof run;
     },
   });
   const url = await coordinator.listen();
@@ -224,4 +232,25 @@ it('lists the tasks that are run, where one is known that no process of a cluste
     const { tasks } = (await (await fetch(`${url}${path}`)).json()) as { tasks: { task: string }[] };
     expect(tasks.map((one) => one.task)).toEqual(['films']);
   }
+  for (const path of ['/v1/tasks/books', '/v1/tasks/books/rounds', '/api/v1/tasks/books/rounds']) {
+    const answer = await fetch(url + path);
+    expect([answer.status, answer.headers.get('retry-after'), await answer.json()]).toMatchObject([
+      ...[503, '10'],
+      { error: { code: 'task/no-owner', retryAfterMs: 10_000 } },
+    ]);
+  }
+  const told = async (path: string, method = 'GET'): Promise<unknown[]> => {
+    const answer = await fetch(url + path, { method });
+    return [answer.status, ((await answer.json()) as { error: { code: string } }).error.code];
+  };
+  // What is told of a database that is away quotes nothing.
+  expect(await told('/api/v1/tasks/films/models')).toEqual([
+    503,
+    expect.stringMatching(/^[a-z-]+\/[a-z-]+$/),
+  ]);
+  expect(await (await fetch(`${url}/api/v1/tasks/films/models`)).text()).not.toContain('secret');
+  expect(await told('/v1/tasks/nothing')).toEqual([404, 'http/unknown-task']);
+  // Without a token nobody learns which of them there is.
+  for (const task of ['books', 'nothing'])
+    expect(await told(`/api/v1/tasks/${task}/pause`, 'POST')).toEqual([401, 'http/unauthorized']);
 });

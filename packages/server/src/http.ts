@@ -1,17 +1,19 @@
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
 import type { LogMirror } from '@tutti/identity';
+import { absentTask } from './absent-task.ts';
 import { ApiError, type ApiRoute } from './api-route.ts';
 import { statusesOf } from './api-tasks.ts';
 import { eventStreams, type EventStreams } from './event-streams.ts';
 import { admitRequests, type Admission } from './http-admission.ts';
 import { serveApi } from './http-api.ts';
 import { serveBlobs } from './http-blobs.ts';
+import { answerErrors } from './http-errors.ts';
 import { serveEvents } from './http-events.ts';
 import { serveHealth, type Health } from './http-health.ts';
 import { serveProofs } from './http-log.ts';
 import { refuseUnread } from './http-unread.ts';
-import { errorFields, type Log } from './log.ts';
+import type { Log } from './log.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tokens } from './tokens.ts';
 import { tlsOptions, type Certificate } from './tls.ts';
@@ -78,24 +80,7 @@ export function openHttp(options: {
       error: { code: 'http/not-found', message: `there is nothing at ${request.url.slice(0, 200)}` },
     }),
   );
-  app.setErrorHandler(async (error, _request, reply) => {
-    if (error instanceof ApiError) {
-      const { status, code, message, problems } = error;
-      return reply.code(status).send({ error: { code, message, ...(problems && { problems }) } });
-    }
-    const status =
-      error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
-        ? error.statusCode
-        : 500;
-    if (status >= 500) log.write('failed', { part: 'http', ...errorFields(error) });
-    return reply.code(status).send({
-      error: {
-        code: status === 415 ? 'http/not-json' : status < 500 ? 'http/bad-request' : 'http/internal',
-        message: status < 500 && error instanceof Error ? error.message : 'something went wrong here',
-      },
-    });
-  });
-
+  answerErrors(app, log);
   // Only JSON is read, and only as it is: what unpacks to more than it weighs does not come in.
   app.removeContentTypeParser('text/plain');
   app.addHook('preParsing', async ({ headers }) => {
@@ -106,28 +91,23 @@ export function openHttp(options: {
   admitRequests(app, admission);
   serveHealth(app, options.health, log);
   app.get('/v1/status', async () => ({ tasks: statusesOf(coordination) }));
-  app.get<{ Params: { task: string } }>('/v1/tasks/:task', async (request, reply) => {
-    const info = coordination.taskInfo(request.params.task);
-    return (
-      info ??
-      reply
-        .code(404)
-        .send({ error: { code: 'http/unknown-task', message: 'this coordinator has no such task' } })
-    );
+  app.get<{ Params: { task: string } }>('/v1/tasks/:task', async (request) => {
+    const { task } = request.params;
+    const info = coordination.taskInfo(task);
+    if (info === undefined) throw absentTask(coordination, task);
+    return info;
   });
   app.get<{ Params: { task: string }; Querystring: { from?: string } }>(
     '/v1/tasks/:task/rounds',
     async (request, reply) => {
-      if (coordination.taskInfo(request.params.task) === undefined)
-        return reply
-          .code(404)
-          .send({ error: { code: 'http/unknown-task', message: 'this coordinator has no such task' } });
+      const { task } = request.params;
+      if (coordination.taskInfo(task) === undefined) throw absentTask(coordination, task);
       const from = Number(request.query.from ?? 1);
       if (!Number.isInteger(from) || from < 1)
         return reply
           .code(400)
           .send({ error: { code: 'http/bad-request', message: 'from: a whole number from 1 is expected' } });
-      return { rounds: coordination.rounds(request.params.task).slice(from - 1) };
+      return { rounds: coordination.rounds(task).slice(from - 1) };
     },
   );
   serveProofs(app, options.logs);

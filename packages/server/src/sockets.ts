@@ -13,6 +13,7 @@ import {
 } from '@tutti/protocol';
 import { clientIdOf, type ClientId, type CryptoSuite } from '@tutti/secure-aggregation';
 import { Server, type Socket } from 'socket.io';
+import { isUnowned } from './absent-task.ts';
 import type { AddressOf } from './address.ts';
 import type { Gate } from './gate.ts';
 import type { Limit } from './log.ts';
@@ -278,6 +279,8 @@ export function openSockets(options: {
           'protocol',
           `is ${message.protocol}; this coordinator speaks ${PROTOCOL_VERSION}`,
         );
+      if (isUnowned(coordination, message.task))
+        return refuse('too-busy', 'task', 'no process runs this task at the moment; come again');
       if (coordination.taskInfo(message.task) === undefined)
         return refuse('unknown-task', 'task', 'this coordinator has no such task');
       if (

@@ -8,6 +8,7 @@ import {
   type Store,
   type TaskConfig,
 } from '@tutti/coordination';
+import { unownedTask } from './absent-task.ts';
 import { ApiError, badRequest } from './api-route.ts';
 import { MOST_TASKS, type CoordinatorConfig } from './config.ts';
 import { forgetCreatedTask, keepCreatedTask, readCreatedTask } from './created-tasks.ts';
@@ -65,7 +66,7 @@ export function taskCreator(options: CreatorOptions): TaskCreator {
     });
     log.write('task-created', { task: name, by });
     if (coordination.status(name) !== undefined) return;
-    throw new ApiError(503, 'task/no-owner', `task ${name} is kept, and begins once an owner is there`);
+    throw unownedTask(`task ${name} is kept, and begins once an owner is there`);
   }
   return {
     create(entry, by) {

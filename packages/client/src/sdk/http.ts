@@ -46,6 +46,8 @@ export function openDownloads(coordinator: string, fetch: Fetch, crypto: CryptoS
       .catch((cause: unknown) => {
         throw new EnvironmentError(`${new URL(coordinator).origin} does not answer`, { cause });
       });
+    if (response.status === 503)
+      throw new EnvironmentError(`${coordinator} cannot serve ${what} at the moment; try again`);
     if (!response.ok) throw new EnvironmentError(`${coordinator} has no ${what}: status ${response.status}`);
     return response;
   }

@@ -1,0 +1,41 @@
+import { FederatedError } from '@tutti/base';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { ApiError } from './api-route.ts';
+import { errorFields, type Log } from './log.ts';
+
+/** When to come again where something that the coordinator stands on is away, in milliseconds. */
+const AWAY_RETRY_MS = 10_000;
+
+/** Answers what a route throws. Of what is not the asker's fault nothing is told that could quote anything. */
+export function answerErrors(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler(async (error, _request, reply) => {
+    if (error instanceof ApiError) return refuse(reply, error);
+    const status = statusOf(error);
+    if (status >= 500) log.write('failed', { part: 'http', ...errorFields(error) });
+    if (status === 503 && error instanceof FederatedError) return refuse(reply, away(error));
+    return reply.code(status).send({
+      error: {
+        code: status === 415 ? 'http/not-json' : status < 500 ? 'http/bad-request' : 'http/internal',
+        message: status < 500 && error instanceof Error ? error.message : 'something went wrong here',
+      },
+    });
+  });
+}
+
+function refuse(reply: FastifyReply, { status, code, message, more }: ApiError): FastifyReply {
+  const { retryAfterMs } = more;
+  if (retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(retryAfterMs / 1_000));
+  return reply.code(status).send({ error: { code, message, ...more } });
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof FederatedError && error.fault === 'environment') return 503;
+  const told = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
+  return typeof told === 'number' ? told : 500;
+}
+
+/** Its database, its Redis, the process that runs a task: not there at the moment. */
+const away = ({ code }: FederatedError): ApiError =>
+  new ApiError(503, code, 'something that this coordinator stands on does not answer; its log says what', {
+    retryAfterMs: AWAY_RETRY_MS,
+  });
