@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { memoryBlobs, memoryStore } from '@tutti/coordination';
@@ -16,6 +16,7 @@ writeFileSync(
   file,
   JSON.stringify({
     listen: { port: 4999 },
+    tokens: 'tokens.json',
     tasks: [{ name: 'films', catalogue: 'films.csv', model: { family: 'mf' } }],
   }),
 );
@@ -45,7 +46,9 @@ describe('the configuration of a coordinator', () => {
     expect(Object.fromEntries(values.map(({ path, ...rest }) => [path, rest]))).toMatchObject({
       'listen.port': { value: 5001, origin: '--port' },
       'listen.host': { value: '::1', origin: 'TUTTI_LISTEN_HOST' },
-      'tasks[0].catalogue': { value: 'films.csv', origin: file },
+      'tasks[0].catalogue': { value: join(folder, 'films.csv'), origin: file },
+      store: { value: `lmdb:${resolve('.tutti')}`, origin: 'default' },
+      tokens: { value: join(folder, 'tokens.json'), origin: file },
       'tasks[0].model.dimension': { value: 8, origin: 'TUTTI_TASKS_0_MODEL_DIMENSION' },
       'tasks[0].round.wordBits': { value: 32, origin: '--word-bits' },
       'tasks[0].round.cohort': { value: 100, origin: 'default' },
@@ -126,7 +129,7 @@ describe('tutti doctor', () => {
         'configuration ok',
         'disk ok',
         'store ok',
-        'tokens ok',
+        'tokens warning',
         'reachable ok',
         'tls ok',
         'coordinator ok',

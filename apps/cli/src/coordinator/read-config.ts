@@ -11,6 +11,7 @@ import {
   printedConfig,
   readCertificate,
   readEnvironment,
+  storeAddress,
   type Assignment,
   type CoordinatorConfig,
   type Merged,
@@ -33,7 +34,7 @@ export interface ConfigSources {
 /** A configuration that can be run, and where each of its values came from. */
 export interface ReadConfig {
   readonly config: CoordinatorConfig;
-  /** Every value with its origin, catalogues as the path that names them. */
+  /** Every value with its origin, catalogues as the path of their file. */
   printed(): PrintedValue[];
 }
 
@@ -77,7 +78,7 @@ export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
   const { config } = inspected;
   if (problems.length > 0 || config === undefined)
     throw new ConfigError(problems.map((one) => told(one, written, file)));
-  return { config, printed: () => printedWith(config, written) };
+  return { config, printed: () => printedWith(config, written, baseOf) };
 }
 
 /**
@@ -205,10 +206,18 @@ function told({ path, problem }: Problem, { originOf }: Merged, file: string | u
 const pathOf = (text: string): Path =>
   text.split(/[.[\]]+/).flatMap((part) => (part === '' ? [] : [/^\d+$/.test(part) ? Number(part) : part]));
 
-function printedWith(config: CoordinatorConfig, written: Merged): PrintedValue[] {
+/** Files and folders are printed as they are opened: with their whole path, wherever the value stands. */
+function printedWith(
+  config: CoordinatorConfig,
+  written: Merged,
+  baseOf: (path: Path) => string,
+): PrintedValue[] {
   const tasks = config.tasks.map((task, index) => {
-    const name = valueAt(written.value, ['tasks', index, 'catalogue']);
-    return typeof name === 'string' ? { ...task, catalogue: name } : task;
+    const path = ['tasks', index, 'catalogue'];
+    const name = valueAt(written.value, path);
+    return typeof name === 'string' ? { ...task, catalogue: resolve(baseOf(path), name) } : task;
   });
-  return printedConfig({ ...config, tasks } as unknown as CoordinatorConfig, written);
+  const address = storeAddress(config.store);
+  const store = address.kind === 'lmdb' ? `lmdb:${resolve(address.folder)}` : config.store;
+  return printedConfig({ ...config, store, tasks } as unknown as CoordinatorConfig, written);
 }
