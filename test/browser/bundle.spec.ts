@@ -10,7 +10,7 @@ const source = (file: string): string =>
  * Bytes after gzip. All that there is, each module once, is to be at most 66,560, and 61,440 without the kernel. As files of their own page
  * and worker are a little more, since what both have is packed by itself: that is kept from growing unseen.
  */
-const MOST = { page: 8_000, withWorker: 69_000, everything: 66_560, withoutKernel: 61_440 };
+const MOST = { page: 8_000, withWorker: 69_200, everything: 66_560, withoutKernel: 61_440 };
 
 /** The SDK as a page loads it: what the page itself needs, and what its worker does. */
 async function bundle(): Promise<{ sizes: Map<string, number>; meta: Metafile }> {

@@ -51,8 +51,10 @@ export function drawExamples(
     setI32(items, at, getI32(positives, i));
     setF32(labels, at++, 1);
     for (let n = 0; n < each; n++) {
-      let item = below(catalogue);
-      while (getI32(marks, item) != 0) item = below(catalogue);
+      let item: i32;
+      do {
+        item = below(catalogue);
+      } while (getI32(marks, item) != 0);
       setI32(items, at, item);
       setF32(labels, at++, 0);
     }

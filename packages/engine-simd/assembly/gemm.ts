@@ -79,7 +79,7 @@ function columnsOf(
   }
 }
 
-/** to (columns × rows, rows from row to row `ldt` bytes) = fromᵀ. */
+/** to (columns × rows, rows from row to row `ldt` bytes) = fromᵀ; columns are whole vectors. */
 export function transpose(from: usize, ldf: usize, rows: i32, columns: i32, to: usize, ldt: usize): void {
   let i = 0;
   for (; i + 4 <= rows; i += 4) {
@@ -87,8 +87,7 @@ export function transpose(from: usize, ldf: usize, rows: i32, columns: i32, to: 
     const r1 = r0 + ldf;
     const r2 = r1 + ldf;
     const r3 = r2 + ldf;
-    let j = 0;
-    for (; j + 4 <= columns; j += 4) {
+    for (let j = 0; j < columns; j += 4) {
       const at = bytesOf(j);
       const a = v128.load(r0 + at);
       const b = v128.load(r1 + at);
@@ -103,13 +102,6 @@ export function transpose(from: usize, ldf: usize, rows: i32, columns: i32, to: 
       v128.store(t + ldt, i8x16.shuffle(ab0, cd0, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
       v128.store(t + 2 * ldt, i8x16.shuffle(ab1, cd1, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23));
       v128.store(t + 3 * ldt, i8x16.shuffle(ab1, cd1, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
-    }
-    for (; j < columns; j++) {
-      const t = to + <usize>j * ldt;
-      setF32(t, i, getF32(r0, j));
-      setF32(t, i + 1, getF32(r1, j));
-      setF32(t, i + 2, getF32(r2, j));
-      setF32(t, i + 3, getF32(r3, j));
     }
   }
   for (; i < rows; i++)

@@ -38,23 +38,33 @@ export function sumOf(a: v128): f32 {
   return f32x4.extract_lane(halves, 0) + f32x4.extract_lane(halves, 1);
 }
 
-/** Copies `floats` numbers: rows are too short for a call to memory.copy to pay. */
+/** Two vectors, as registers of 256 bits hold them: V8 makes one of them where they stand side by side. Padded rows have whole pairs. */
+export const PAIR: usize = 32;
+
 // @ts-ignore: decorator
 @inline
+export function storePair(to: usize, first: v128, second: v128): void {
+  v128.store(to, first);
+  v128.store(to, second, 16);
+}
+
+/** Copies `floats` numbers: rows are too short for a call to memory.copy to pay. */
 export function copyRow(to: usize, from: usize, floats: i32): void {
   let i = 0;
-  for (; i + 4 <= floats; i += 4) v128.store(to + bytesOf(i), v128.load(from + bytesOf(i)));
+  for (; i + 8 <= floats; i += 8) storePair(to + bytesOf(i), v128.load(from + bytesOf(i)), v128.load(from + bytesOf(i), 16));
   for (; i < floats; i++) setF32(to, i, getF32(from, i));
 }
 
 /** to[i] = a[i] − b[i]. */
-// @ts-ignore: decorator
-@inline
 export function subtractRow(to: usize, a: usize, b: usize, floats: i32): void {
   let i = 0;
-  for (; i + 4 <= floats; i += 4) {
+  for (; i + 8 <= floats; i += 8) {
     const at = bytesOf(i);
-    v128.store(to + at, f32x4.sub(v128.load(a + at), v128.load(b + at)));
+    storePair(
+      to + at,
+      f32x4.sub(v128.load(a + at), v128.load(b + at)),
+      f32x4.sub(v128.load(a + at, 16), v128.load(b + at, 16)),
+    );
   }
   for (; i < floats; i++) setF32(to, i, getF32(a, i) - getF32(b, i));
 }

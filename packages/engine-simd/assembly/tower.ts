@@ -7,7 +7,7 @@
  */
 import { multiply, transpose } from './gemm';
 import { expOfNegative, log1pOfUnit } from './math';
-import { bytesOf, copyRow, getF32, getI32, setF32, subtractRow, sumOf } from './memory';
+import { bytesOf, copyRow, getF32, getI32, PAIR, setF32, storePair, subtractRow, sumOf } from './memory';
 import { FROM, LAYER, SET } from './modes';
 
 // Shape, in floats. `width` is a dense row of the shared table; `row` a padded one: product block, deep block, bias.
@@ -78,7 +78,7 @@ function layer(index: i32, field: i32): i32 {
 // @ts-ignore: decorator
 @inline
 function biasSlot(): usize {
-  return bytesOf(row - 4);
+  return bytesOf(row - 8);
 }
 
 /** A dense row as a padded one; the padding must be zero already. */
@@ -131,9 +131,14 @@ function prepare(): void {
   for (let i = 0; i < deepSize; i++) {
     const scale = v128.load32_splat(person + bytesOf(deepFrom + i));
     const from = <usize>i * columns;
-    for (let at: usize = from; at < from + columns; at += 16) {
-      const own = v128.load(w + itemKernel + at);
-      v128.store(merged + at, f32x4.add(own, f32x4.mul(scale, v128.load(w + productsKernel + at))));
+    for (let at: usize = from; at < from + columns; at += PAIR) {
+      const own = w + itemKernel + at;
+      const crossed = w + productsKernel + at;
+      storePair(
+        merged + at,
+        f32x4.add(v128.load(own), f32x4.mul(scale, v128.load(crossed))),
+        f32x4.add(v128.load(own, 16), f32x4.mul(scale, v128.load(crossed, 16))),
+      );
     }
   }
 }
@@ -165,7 +170,7 @@ function forward(rows: usize, stride: usize, deep: usize, bias: usize, biasStrid
   }
 }
 
-/** Slopes σ(z) − y of each example's loss; the sum of the losses. */
+/** Slopes σ(z) − y of each example's loss; the sum of the losses, which take the logits' place. */
 function crossEntropy(labels: usize, count: i32): f64 {
   let total: f64 = 0;
   const zero = f32x4.splat(0);
@@ -178,11 +183,9 @@ function crossEntropy(labels: usize, count: i32): f64 {
     const sigmoid = f32x4.div(v128.bitselect(one, e, f32x4.ge(z, zero)), whole);
     v128.store(slopes + bytesOf(i), f32x4.sub(sigmoid, y));
     const losses = f32x4.add(f32x4.sub(f32x4.max(z, zero), f32x4.mul(y, z)), log1pOfUnit(e));
-    total += <f64>f32x4.extract_lane(losses, 0);
-    if (i + 1 < count) total += <f64>f32x4.extract_lane(losses, 1);
-    if (i + 2 < count) total += <f64>f32x4.extract_lane(losses, 2);
-    if (i + 3 < count) total += <f64>f32x4.extract_lane(losses, 3);
+    v128.store(logits + bytesOf(i), losses);
   }
+  for (let i = 0; i < count; i++) total += <f64>getF32(logits, i);
   return total;
 }
 
@@ -196,9 +199,13 @@ function weightedSum(to: usize, rows: usize, stride: usize, scales: usize, step:
 /** Slopes pass where a unit was on. */
 function maskInPlace(slope: usize, activation: usize, floats: i32): void {
   const zero = f32x4.splat(0);
-  for (let i = 0; i < floats; i += 4) {
-    const at = bytesOf(i);
-    v128.store(slope + at, v128.and(v128.load(slope + at), f32x4.gt(v128.load(activation + at), zero)));
+  for (const end = slope + bytesOf(floats); slope < end; slope += PAIR) {
+    storePair(
+      slope,
+      v128.and(v128.load(slope), f32x4.gt(v128.load(activation), zero)),
+      v128.and(v128.load(slope, 16), f32x4.gt(v128.load(activation, 16), zero)),
+    );
+    activation += PAIR;
   }
 }
 
@@ -206,26 +213,15 @@ function maskInPlace(slope: usize, activation: usize, floats: i32): void {
 function outputSlopes(count: i32): void {
   const last = layers - 1;
   const columns = layer(last, PADDED);
-  const output = weights + outputKernel;
-  const zero = f32x4.splat(0);
-  let slope = <usize>layer(last, SLOPE);
-  let activation = <usize>layer(last, ACTIVATION);
-  for (let i = 0; i < count; i++) {
-    const scale = v128.load32_splat(slopes + bytesOf(i));
-    for (let j = 0; j < columns; j += 4) {
-      const on = f32x4.gt(v128.load(activation), zero);
-      v128.store(slope, v128.and(f32x4.mul(scale, v128.load(output + bytesOf(j))), on));
-      slope += 16;
-      activation += 16;
-    }
-  }
+  multiply(slopes, 4, 0, weights + outputKernel, 0, layer(last, SLOPE), bytesOf(columns), count, columns >> 2, 1, SET, 0);
+  maskInPlace(layer(last, SLOPE), layer(last, ACTIVATION), count * columns);
 }
 
 /** Slopes of layer l − 1's units from those of layer l. */
 function passDown(l: i32, count: i32): void {
   const columns = layer(l, PADDED);
   const below = layer(l - 1, PADDED);
-  transpose(layer(l, KERNEL), bytesOf(columns), layer(l, INPUTS), layer(l, OUTPUTS), layer(l, TRANSPOSED), bytesOf(below));
+  transpose(layer(l, KERNEL), bytesOf(columns), layer(l, INPUTS), columns, layer(l, TRANSPOSED), bytesOf(below));
   multiply(layer(l, SLOPE), bytesOf(columns), 4, layer(l, TRANSPOSED), bytesOf(below), layer(l - 1, SLOPE), bytesOf(below), count, below >> 2, layer(l, OUTPUTS), SET, 0);
   maskInPlace(layer(l - 1, SLOPE), layer(l - 1, ACTIVATION), count * below);
 }
@@ -286,7 +282,7 @@ function gatherBatch(positions: usize, count: i32): void {
   let to = batchRows;
   for (let i = 0; i < count; i++) {
     const from = compact + bytesOf(getI32(positions, i) * row);
-    for (let at: usize = 0; at < bytesOf(row); at += 16) v128.store(to + at, v128.load(from + at));
+    for (let at: usize = 0; at < bytesOf(row); at += PAIR) storePair(to + at, v128.load(from + at), v128.load(from + at, 16));
     to += bytesOf(row);
   }
 }
@@ -302,45 +298,46 @@ function firstLayerGradients(count: i32): void {
   store<f32>(gradients + outputBias, sum);
   if (layers == 0) return;
   const columns = bytesOf(layer(0, PADDED));
-  const bias = gradients + firstBias;
+  const vectors = layer(0, PADDED) >> 2;
+  multiply(person + bytesOf(deepFrom), 4, 0, gradients + firstBias, 0, gradients + personKernel, columns, deepSize, vectors, 1, SET, 0);
+  if (products == 0) return;
   for (let i = 0; i < deepSize; i++) {
     const scale = v128.load32_splat(person + bytesOf(deepFrom + i));
     const from = <usize>i * columns;
-    for (let at: usize = 0; at < columns; at += 16) {
-      v128.store(gradients + personKernel + from + at, f32x4.mul(scale, v128.load(bias + at)));
-      if (products == 0) continue;
-      const merged = v128.load(gradients + itemKernel + from + at);
-      v128.store(gradients + productsKernel + from + at, f32x4.mul(scale, merged));
-    }
+    for (let at = from; at < from + columns; at += PAIR)
+      storePair(
+        gradients + productsKernel + at,
+        f32x4.mul(scale, v128.load(gradients + itemKernel + at)),
+        f32x4.mul(scale, v128.load(gradients + itemKernel + at, 16)),
+      );
   }
 }
 
 /** Gradient of the deep block of each row of the batch. */
 function passToRows(count: i32): void {
   const columns = layer(0, PADDED);
-  transpose(layer(0, KERNEL), bytesOf(columns), deepSize, layer(0, OUTPUTS), layer(0, TRANSPOSED), bytesOf(deepPadded));
-  multiply(layer(0, SLOPE), bytesOf(columns), 4, layer(0, TRANSPOSED), bytesOf(deepPadded), rowGradients, bytesOf(deepPadded), count, deepPadded >> 2, layer(0, OUTPUTS), SET, 0);
+  transpose(layer(0, KERNEL), bytesOf(columns), deepSize, columns, layer(0, TRANSPOSED), bytesOf(deepPadded));
+  multiply(layer(0, SLOPE), bytesOf(columns), 4, layer(0, TRANSPOSED), bytesOf(deepPadded), rowGradients + bytesOf(deepFrom), bytesOf(row), count, deepPadded >> 2, layer(0, OUTPUTS), SET, 0);
 }
 
 /** Pull of every touched row towards its start (FedProx). */
 function pullRows(rows: usize, touched: i32, share: f32): void {
+  const shares = f32x4.splat(share);
+  // Its sums were used: there is room for a row.
+  const start = productSums;
+  let at = compact;
   for (let i = 0; i < touched; i++) {
-    const item = getI32(rows, i);
-    const at = compact + bytesOf(i * row);
-    const from = table + bytesOf(item * width);
-    for (let j = 0; j < productSize; j++) setF32(at, j, getF32(at, j) - share * (getF32(at, j) - getF32(from, j)));
-    if (deepSize > 0 && (productSize == 0 || deepDense > 0))
-      for (let j = 0; j < deepSize; j++) {
-        const value = getF32(at, deepFrom + j);
-        setF32(at, deepFrom + j, value - share * (value - getF32(from, deepDense + j)));
-      }
-    const bias = load<f32>(at + biasSlot());
-    store<f32>(at + biasSlot(), bias - share * (bias - getF32(biases, item)));
+    gatherShared(rows + bytesOf(i), 1, start);
+    for (let j: usize = 0; j < bytesOf(row); j += 16) {
+      const value = v128.load(at);
+      v128.store(at, f32x4.sub(value, f32x4.mul(shares, f32x4.sub(value, v128.load(start + j)))));
+      at += 16;
+    }
   }
 }
 
+/** Steps the rows of a batch; numbers of a row that no layer sees have gradients of zero in `rowGradients`. */
 function stepRows(positions: usize, count: i32, rate: f32, l2: f32): void {
-  const shared = deepSize > 0 && deepFrom == 0;
   const rates = f32x4.splat(rate);
   const pulls = f32x4.splat(l2);
   let before = batchRows;
@@ -348,37 +345,36 @@ function stepRows(positions: usize, count: i32, rate: f32, l2: f32): void {
   for (let i = 0; i < count; i++) {
     const at = compact + bytesOf(getI32(positions, i) * row);
     const slope = v128.load32_splat(slopes + bytesOf(i));
-    for (let j = 0; j < productPadded; j += 4) {
-      let gradient = f32x4.mul(slope, v128.load(head + bytesOf(j)));
-      if (shared) gradient = f32x4.add(gradient, v128.load(deep + bytesOf(j)));
-      stepVector(at + bytesOf(j), gradient, before + bytesOf(j), rates, pulls);
+    for (let j: usize = 0; j < biasSlot(); j += PAIR) {
+      const first = f32x4.add(f32x4.mul(slope, v128.load(head + j)), v128.load(deep + j));
+      const second = f32x4.add(f32x4.mul(slope, v128.load(head + j, 16)), v128.load(deep + j, 16));
+      const pulled = f32x4.add(first, f32x4.mul(pulls, v128.load(before + j)));
+      const other = f32x4.add(second, f32x4.mul(pulls, v128.load(before + j, 16)));
+      storePair(
+        at + j,
+        f32x4.sub(v128.load(at + j), f32x4.mul(rates, pulled)),
+        f32x4.sub(v128.load(at + j, 16), f32x4.mul(rates, other)),
+      );
     }
-    if (!shared || productPadded == 0)
-      for (let j = 0; j < deepPadded; j += 4) {
-        const place = bytesOf(deepFrom + j);
-        stepVector(at + place, v128.load(deep + bytesOf(j)), before + place, rates, pulls);
-      }
     store<f32>(at + biasSlot(), load<f32>(at + biasSlot()) - rate * getF32(slopes, i));
     before += bytesOf(row);
-    deep += bytesOf(deepPadded);
+    deep += bytesOf(row);
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function stepVector(at: usize, gradient: v128, before: usize, rates: v128, pulls: v128): void {
-  const whole = f32x4.add(gradient, f32x4.mul(pulls, v128.load(before)));
-  v128.store(at, f32x4.sub(v128.load(at), f32x4.mul(rates, whole)));
 }
 
 function stepLayers(rate: f32, proximal: f32): void {
   const rates = f32x4.splat(rate);
   const pulls = f32x4.splat(proximal);
-  for (let at: usize = 0; at < bytesOf(denseFloats); at += 16) {
-    const value = v128.load(weights + at);
-    let next = f32x4.sub(value, f32x4.mul(rates, v128.load(gradients + at)));
-    if (proximal > 0) next = f32x4.sub(next, f32x4.mul(pulls, f32x4.sub(value, v128.load(starts + at))));
-    v128.store(weights + at, next);
+  for (let at: usize = 0; at < bytesOf(denseFloats); at += PAIR) {
+    const first = v128.load(weights + at);
+    const second = v128.load(weights + at, 16);
+    let next = f32x4.sub(first, f32x4.mul(rates, v128.load(gradients + at)));
+    let other = f32x4.sub(second, f32x4.mul(rates, v128.load(gradients + at, 16)));
+    if (proximal > 0) {
+      next = f32x4.sub(next, f32x4.mul(pulls, f32x4.sub(first, v128.load(starts + at))));
+      other = f32x4.sub(other, f32x4.mul(pulls, f32x4.sub(second, v128.load(starts + at, 16))));
+    }
+    storePair(weights + at, next, other);
   }
 }
 

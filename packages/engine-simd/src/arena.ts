@@ -21,8 +21,8 @@ export function arena(start: Address = FIRST): Arena {
   return {
     take(count, size = 4) {
       const at = end;
-      // A vector may be read up to 12 bytes beyond the last number.
-      end += Math.ceil((count * size) / 16) * 16 + 16;
+      // A pair of vectors may be read up to 28 bytes beyond the last number.
+      end += Math.ceil((count * size) / 16) * 16 + 32;
       if (end > MOST_BYTES)
         throw new EnvironmentError(`the model takes ${end} bytes; WebAssembly has ${MOST_BYTES}`);
       return at;
@@ -33,5 +33,5 @@ export function arena(start: Address = FIRST): Arena {
   };
 }
 
-/** `count` rounded up to whole vectors of four. */
-export const padded = (count: number): number => Math.ceil(count / 4) * 4;
+/** `count` rounded up to whole pairs of vectors of four. */
+export const padded = (count: number): number => Math.ceil(count / 8) * 8;

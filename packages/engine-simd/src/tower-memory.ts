@@ -63,7 +63,7 @@ export function placeTower(model: TowerModel): TowerPlaces {
   const productPadded = padded(product);
   const deepPadded = padded(deep?.size ?? 0);
   const apart = deep !== undefined && deep.from > 0;
-  const row = (apart ? productPadded + deepPadded : Math.max(productPadded, deepPadded)) + 4;
+  const row = (apart ? productPadded + deepPadded : Math.max(productPadded, deepPadded)) + padded(1);
   const { blocks, within, floats } = placeBlocks(shape, layout);
   const room = arena();
   const line = (): Address => room.take(row);
@@ -101,7 +101,7 @@ export function placeTower(model: TowerModel): TowerPlaces {
     head: line(),
     productSums: line(),
     batchRows: batch(row),
-    rowGradients: batch(deepPadded),
+    rowGradients: batch(row),
     logits,
     slopes: batch(1),
     // The closed form of the person's vector, over the same rows (assembly/factorization.ts).
@@ -213,7 +213,7 @@ function placeLayers(
       index === 0 ? room.take(columns) : weights + bias,
       batch(columns),
       batch(columns),
-      room.take(outputs * padded(inputs)),
+      room.take(columns * padded(inputs)),
       gradients + kernel,
       gradients + bias,
     ];

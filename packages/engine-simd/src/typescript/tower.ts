@@ -22,7 +22,7 @@ export function towerFunctions(heap: Heap): TowerFunctions {
   const { at } = heap;
   let layers: readonly Layer[] = [];
 
-  const biasSlot = (): number => 4 * (at.row - 4);
+  const biasSlot = (): number => 4 * (at.row - 8);
   /** Whether a row has a deep block of its own beside the product block. */
   const deepApart = (): boolean => at.deepSize > 0 && (at.productSize === 0 || at.deepDense > 0);
 
@@ -68,7 +68,7 @@ export function towerFunctions(heap: Heap): TowerFunctions {
       for (let j = 0; j < at.productSize; j++) pull(row + j, from + j);
       if (deepApart())
         for (let j = 0; j < at.deepSize; j++) pull(row + at.deepFrom + j, from + at.deepDense + j);
-      pull(row + at.row - 4, at.biases / 4 + item);
+      pull(row + at.row - 8, at.biases / 4 + item);
     }
   }
 
@@ -91,7 +91,7 @@ export function towerFunctions(heap: Heap): TowerFunctions {
         const gradient = (floats[deep + j] as number) + l2 * (floats[before + own] as number);
         floats[row + own] = (floats[row + own] as number) - rate * gradient;
       }
-      const bias = row + at.row - 4;
+      const bias = row + at.row - 8;
       floats[bias] = (floats[bias] as number) - rate * slope;
     }
   }
