@@ -1,5 +1,6 @@
 import type { RoundDescription } from '@tutti/protocol';
-import { unmaskable, type Attempt } from './attempt.ts';
+import type { Attempt } from './attempt-state.ts';
+import { unmaskable } from './attempt-view.ts';
 import { JOURNAL_VERSION } from './journal.ts';
 import { fewestOf } from './noise-plan.ts';
 import { budgetedOf, releaseOf } from './release.ts';

@@ -16,7 +16,7 @@ import {
   type ClientId,
   type Unmasker,
 } from '@tutti/secure-aggregation';
-import type { Summing } from './attempt.ts';
+import type { Summing } from './attempt-state.ts';
 import { PartialSumLostError } from './errors.ts';
 import type { Group } from './groups.ts';
 import type { AttemptEndReason, TaskHistory } from './journal.ts';

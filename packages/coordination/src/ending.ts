@@ -1,5 +1,6 @@
 import { wipeReplies } from '@tutti/secure-aggregation';
-import { survivorsOf, unmaskable, type Attempt, type Summing } from './attempt.ts';
+import type { Attempt, Summing } from './attempt-state.ts';
+import { survivorsOf, unmaskable } from './attempt-view.ts';
 import { commitContent, commitModel } from './checkpoints.ts';
 import { clippedShareOf, clippingNormAfter, metricsOf, type Summed } from './commit.ts';
 import { contentUpdateOf } from './content-model.ts';

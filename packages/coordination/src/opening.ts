@@ -1,7 +1,8 @@
 import { toHex } from '@tutti/base';
 import { roundDigest, type ClientMessage, type RoundDescription } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
-import { openAttempt, type AttemptEvent, type Effect } from './attempt.ts';
+import type { AttemptEvent, Effect } from './attempt-state.ts';
+import { openAttempt } from './attempt.ts';
 import { currentConfig } from './commit.ts';
 import { describeAttempt } from './describe.ts';
 import type { Running } from './ending.ts';

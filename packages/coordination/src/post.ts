@@ -1,6 +1,7 @@
 import { phaseDigest, ROSTER_PAGE_MEMBERS, type CoordinatorMessage } from '@tutti/protocol';
 import { KEY_BUNDLE_BYTES, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
-import { survivorsOf, type Attempt, type Outgoing } from './attempt.ts';
+import type { Attempt, Outgoing } from './attempt-state.ts';
+import { survivorsOf } from './attempt-view.ts';
 import type { AttemptEndReason, RoundRecord } from './journal.ts';
 import type { Outbox } from './ports.ts';
 

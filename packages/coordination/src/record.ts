@@ -1,4 +1,4 @@
-import type { Attempt } from './attempt.ts';
+import type { Attempt } from './attempt-state.ts';
 import type { Summed } from './commit.ts';
 import { DROP_PHASES, type Funnel } from './journal.ts';
 import type { Traffic } from './ports.ts';

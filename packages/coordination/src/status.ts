@@ -1,6 +1,7 @@
 import { toHex } from '@tutti/base';
 import { PROTOCOL_VERSION, type TaskInfo } from '@tutti/protocol';
-import { progressOf, type Attempt } from './attempt.ts';
+import type { Attempt } from './attempt-state.ts';
+import { progressOf } from './attempt-view.ts';
 import type { TaskStatus } from './events.ts';
 import { OPEN } from './identity.ts';
 import type { TaskHistory } from './journal.ts';

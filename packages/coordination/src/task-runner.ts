@@ -8,16 +8,9 @@ import {
   type TaskInfo,
 } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
-import {
-  awaitedIn,
-  inputGroupOf,
-  pendingMessage,
-  stepAttempt,
-  type Attempt,
-  type AttemptEvent,
-  type Effect,
-  type Summing,
-} from './attempt.ts';
+import type { Attempt, AttemptEvent, Effect, Summing } from './attempt-state.ts';
+import { awaitedIn, inputGroupOf, pendingMessage } from './attempt-view.ts';
+import { stepAttempt } from './attempt.ts';
 import { pruneCheckpoints } from './checkpoints.ts';
 import { registryOf } from './channel-change.ts';
 import { countUnmasking, wouldOverspend } from './budget.ts';
