@@ -15,9 +15,9 @@ import { leaveOneOut } from '@tutti/datasets';
 import { simulate } from '../src/index.ts';
 
 const [PEOPLE, ITEMS, POSITIVES, COHORT] = [1_000, 3_706, 165, 200];
-const [RUNS, ROUNDS] = [3, 12];
-/** Rounds that compilers warm up in, as the peers leave out theirs. */
-const WARM_UP = 2;
+const [RUNS, ROUNDS] = [3, 30];
+/** Rounds that compilers warm up in, as the peers leave out theirs, and in which nearly everybody is met for the first time: that makes their keys. */
+const WARM_UP = 20;
 
 /** Every person's items, the popular ones more often: rank r with 1 / (r + 50)^0.8. */
 function drawItems(): Int32Array[] {

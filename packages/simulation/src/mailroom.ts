@@ -6,13 +6,18 @@ import type { DevicePool } from './device-pool.ts';
 import type { Answer, Delivery, GroupKey } from './thread.ts';
 
 /**
- * Messages handed to a thread in one go: large enough to be cheap, small enough for a moving progress bar. Devices that are
+ * Messages handed to a thread in one go at most: large enough to be cheap, small enough for a moving progress bar. Devices that are
  * told one and the same share it in a batch: it crosses to the thread once.
  */
 const BATCH = 128;
+/** The least, where fewer wait: so that answers are passed on while the thread works, too. */
+const SMALL_BATCH = 16;
 
 /** Batches that a thread has at a time: it works on one while the answers to another are passed on. */
 const IN_FLIGHT = 4;
+
+/** How often whoever waits for quiet hears how far it is, in milliseconds. */
+const PROGRESS_MS = 20;
 
 /** Carries messages between the coordination engine and the devices in threads, and knows when nothing is on its way. */
 export interface Mailroom {
@@ -46,6 +51,7 @@ export function openMailroom(
   let sent = 0;
   let answered = 0;
   let failure: unknown;
+  let wake = (): void => undefined;
 
   const idFor = (user: number): ClientId => {
     const known = idOf.get(user);
@@ -62,11 +68,7 @@ export function openMailroom(
     if (running === IN_FLIGHT || pool === undefined) return;
     pumps[thread] = running + 1;
     try {
-      for (
-        let batch = queues[thread]?.splice(0, BATCH);
-        batch !== undefined && batch.length > 0;
-        batch = queues[thread]?.splice(0, BATCH)
-      ) {
+      for (let batch = nextBatch(thread); batch.length > 0; batch = nextBatch(thread)) {
         const results = await pool.ask<'deliver'>(thread, { kind: 'deliver', deliveries: batch });
         for (const { user, answers } of results) for (const answer of answers) await pass(user, answer);
         answered += batch.length;
@@ -76,8 +78,25 @@ export function openMailroom(
       failure ??= error;
     } finally {
       pumps[thread] = pumps[thread] - 1;
+      if (onItsWay === 0 || failure !== undefined) wake();
     }
   }
+
+  /** A share of what waits for a thread. */
+  function nextBatch(thread: number): Delivery[] {
+    const waiting = queues[thread] ?? [];
+    return waiting.splice(0, Math.min(BATCH, Math.max(SMALL_BATCH, Math.ceil(waiting.length / IN_FLIGHT))));
+  }
+
+  /** Until nothing is on its way, or for some milliseconds. */
+  const quietOrSoon = (): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, PROGRESS_MS);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
 
   async function pass(user: number, answer: Answer): Promise<void> {
     const engine = coordination as Coordination;
@@ -147,7 +166,7 @@ export function openMailroom(
         if (failure !== undefined)
           throw failure instanceof Error ? failure : new InternalError('a simulated device failed');
         onShare(sent === 0 ? 0 : answered / sent);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await quietOrSoon();
       }
       if (failure !== undefined)
         throw failure instanceof Error ? failure : new InternalError('a simulated device failed');
