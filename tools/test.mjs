@@ -85,6 +85,8 @@ async function tests(only) {
   try {
     const args = [
       'run',
+      '--config=tools/vitest.config.mjs',
+      '--root=.',
       '--pool=forks',
       '--maxWorkers=2',
       '--reporter=default',

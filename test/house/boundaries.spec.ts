@@ -23,21 +23,20 @@ const floorOf = (name: string): number => {
   return FLOORS.findIndex((floor) => tags.includes(`floor:${floor}`));
 };
 
-interface LintRun {
+interface Ended {
   readonly code: number;
   readonly output: string;
 }
 
-/** `nx lint` as a developer runs it; npm test lints the whole tree at once, once Nx has made its graph. */
-function lint(projects: string): Promise<LintRun> {
+/** Runs a tool of this workspace from its root. */
+function run(tool: 'nx' | 'eslint', args: readonly string[]): Promise<Ended> {
   const kept = Object.entries(process.env).filter(
     ([key]) => !/^(NX_|VITEST|NODE_OPTIONS$|NODE_ENV$)/.test(key),
   );
   const env = { ...Object.fromEntries(kept), NX_DAEMON: 'false', NX_TUI: 'false', NO_COLOR: '1' };
-  const args = ['run-many', '-t', 'lint', '-p', projects, '--skip-nx-cache', '--output-style=static'];
   return new Promise((resolve) => {
     execFile(
-      join(ROOT, 'node_modules/.bin/nx'),
+      join(ROOT, 'node_modules/.bin', tool),
       args,
       { cwd: ROOT, env, timeout: 110_000 },
       (error, stdout, stderr) => {
@@ -54,10 +53,12 @@ afterEach(() => {
   probes.clear();
 });
 
-function probe(folder: string, imported: string): void {
+/** A file of `folder` that imports the room `imported`. @returns its path. */
+function probe(folder: string, imported: string): string {
   const file = join(ROOT, folder, 'src', PROBE);
   probes.add(file);
   writeFileSync(file, `import * as room from '${imported}';\nexport const probe = room;\n`);
+  return file;
 }
 
 describe('floors', () => {
@@ -75,11 +76,13 @@ describe('floors', () => {
     'lint refuses an import from a floor above, and one from a room on the same floor',
     { timeout: 240_000 },
     async () => {
-      probe('packages/base', '@tutti/evaluation');
-      probe('packages/evaluation', '@tutti/privacy');
-      const { code, output } = await lint('@tutti/base,@tutti/evaluation');
+      // The rule goes by the graph that Nx keeps, and is silent without one. It is made before there are probes in it.
+      expect((await run('nx', ['show', 'projects'])).output).toContain('@tutti/base');
+      const above = probe('packages/base', '@tutti/evaluation');
+      const beside = probe('packages/evaluation', '@tutti/privacy');
+      const { code, output } = await run('eslint', [above, beside]);
       expect(code).toBe(1);
-      for (const room of ['base', 'evaluation']) expect(output).toContain(`packages/${room}/src/${PROBE}`);
+      for (const file of [above, beside]) expect(output).toContain(file);
       expect(output.match(/@nx\/enforce-module-boundaries/g)?.length).toBeGreaterThanOrEqual(2);
     },
   );
