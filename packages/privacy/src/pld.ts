@@ -81,6 +81,8 @@ function epsilonOfCurve(curve: Curve, rounds: number, dpDelta: number): number {
   for (let width = FINEST_WIDTH; width < 1; width *= 2) {
     const range = rangeOf(curve, width, tail / rounds);
     if (range.last - range.first > MOST_POINTS) continue;
+    // Masses go by e^ε: one that is 0 or infinite in float64 is so at every width.
+    if (Math.exp(range.first * width) === 0 || Math.exp(range.last * width) === Infinity) return Number.NaN;
     const single = discretise(curve, width, range);
     const window = windowOf(single, rounds, tail);
     if (!((window.high - window.low) / width <= MOST_POINTS)) continue;

@@ -15,7 +15,7 @@ const base: SimulationOptions = {
   learningRate: 2,
   cohort: 32,
   rounds: 7,
-  workers: 2,
+  workers: 1,
   backend: 'wasm',
   protocol: 'plain',
 };
@@ -33,7 +33,7 @@ describe('an app’s own model in a simulation', () => {
 
   it('ends in the same checkpoint with and without masks', async () => {
     const dataset = generateFilmShelf({ seed: 1, users: 20, items: 100, clusters: 4 });
-    const options = { ...base, dataset, rounds: 1, cohort: 16, workers: 1 };
+    const options = { ...base, dataset, rounds: 1, cohort: 16 };
     const plain = await simulate(options);
     const secure = await simulate({ ...options, protocol: 'secure' });
     expect(secure.checkpointHash).toBe(plain.checkpointHash);
