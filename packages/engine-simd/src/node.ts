@@ -35,6 +35,6 @@ export async function openNodeEngine(options: {
   const given = kernel === undefined ? own : { ...own, kernel };
   const engine = await openTrainingEngine({ model, engine: choice, tensorflow, ...given });
   if (engine.engine === 'simd' && kernel !== undefined)
-    return { engine, notes: ['in registers of 256 bits'] };
+    return { engine, notes: ['the kernel runs in registers of 256 bits'] };
   return { engine, notes: engine.engine === 'tfjs' ? notes : [] };
 }
