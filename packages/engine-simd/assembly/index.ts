@@ -6,9 +6,9 @@ export {
   table, biases, layerRecords, weights, gradients, starts, denseFloats,
   personKernel, itemKernel, productsKernel, firstBias, productHead, outputKernel, outputBias,
   person, head, productSums, batchRows, rowGradients, logits, slopes, compact,
-  setPerson, getPerson, gatherCompact, resetWeights, descend,
-  packRowDeltas, writeLayerDelta, beginScores, scoreRange, scoreItems,
+  setPerson, getPerson, gatherCompact, beginScores, scoreRange, scoreItems,
 } from './tower';
+export { resetWeights, descend, packRowDeltas, writeLayerDelta } from './tower-training';
 export {
   dimension, padded, factors, block, product, vector,
   gramOf, solveVector, dotRange, dotItems, rankOneDelta,
