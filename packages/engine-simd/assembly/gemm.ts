@@ -63,19 +63,19 @@ function columnsOf(
   tiles: i32, pairs: i32, vectors: i32, k: i32,
   mode: i32, start: usize,
 ): void {
-  let startStep: usize = 64;
-  if (mode == SET) {
-    start = ZEROS;
-    startStep = 0;
-  }
-  for (; vectors > 0; vectors -= 4) {
-    if (vectors >= 4) columns16(a, rowStep, step, b, ldb, c, ldc, tiles, k, mode, start);
-    else
-      for (let part: usize = 0; part < <usize>vectors << 4; part += 16)
-        columns4(a, rowStep, step, b + part, ldb, c + part, ldc, pairs, k, mode, mode == SET ? start : start + part);
+  const isSet = mode == SET;
+  if (isSet) start = ZEROS;
+  for (; vectors >= 4; vectors -= 4) {
+    columns16(a, rowStep, step, b, ldb, c, ldc, tiles, k, mode, start);
     b += 64;
     c += 64;
-    start += startStep;
+    start += isSet ? 0 : 64;
+  }
+  for (; vectors > 0; vectors--) {
+    columns4(a, rowStep, step, b, ldb, c, ldc, pairs, k, mode, start);
+    b += 16;
+    c += 16;
+    start += isSet ? 0 : 16;
   }
 }
 
