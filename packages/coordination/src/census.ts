@@ -1,4 +1,5 @@
-import { applyEntry, decodeJournalEntry, EMPTY_HISTORY, type TaskHistory } from './journal.ts';
+import { applyEntry, EMPTY_HISTORY, type TaskHistory } from './history.ts';
+import { decodeJournalEntry } from './journal.ts';
 import type { RunnerPorts } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
 import { checkTaskConfig } from './task-problems.ts';

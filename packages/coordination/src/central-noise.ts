@@ -3,7 +3,8 @@ import { addGaussianNoise, noiseSequence, type NoiseSequence } from '@tutti/priv
 import type { RoundDescription } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { layoutOf } from './lanes.ts';
-import type { NoiseDraw, TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
+import type { NoiseDraw } from './journal.ts';
 import { deltaSensitivity } from './noise-plan.ts';
 import type { Store } from './ports.ts';
 

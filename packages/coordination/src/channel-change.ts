@@ -1,4 +1,5 @@
-import { JOURNAL_VERSION, type JournalEntry, type TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
+import { JOURNAL_VERSION, type JournalEntry } from './journal.ts';
 import { channelOf, findModel, keptForChannels, manifestsOf } from './models.ts';
 import { channelsOf, Registry, type ChannelRequest, type RegistryRefusal } from './registry.ts';
 import type { Serial } from './serial.ts';

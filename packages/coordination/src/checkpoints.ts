@@ -2,7 +2,7 @@ import { decodeCheckpoint, encodeCheckpoint } from '@tutti/model';
 import { nextModel, type Summed } from './commit.ts';
 import type { ContentModel } from './content-model.ts';
 import type { ContentUpdate } from './content-step.ts';
-import type { TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
 import { keptForChannels } from './models.ts';
 import { fetchBlob, type Blobs } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';

@@ -19,7 +19,8 @@ import {
 import type { Summing } from './attempt-state.ts';
 import { PartialSumLostError } from './errors.ts';
 import type { Group } from './groups.ts';
-import type { AttemptEndReason, TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
+import type { AttemptEndReason } from './journal.ts';
 import { layoutOf, LARGEST_ERROR, LARGEST_LOSS, LONGEST_HISTORY } from './lanes.ts';
 import type { GroupKey, GroupSums } from './ports.ts';
 import { trainedModel } from './slice.ts';

@@ -17,7 +17,7 @@ import {
 import { decodeTaskCatalogue, type TaskCatalogue } from './catalogue.ts';
 import type { ContentModel } from './content-model.ts';
 import { StaleTaskError } from './errors.ts';
-import type { TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
 import { fetchBlob, type Blobs } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
 

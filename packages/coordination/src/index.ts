@@ -34,11 +34,11 @@ export {
   TaskStoppedError,
 } from './errors.ts';
 export type { CoordinationEvent, TaskStatus } from './events.ts';
+export { applyEntry, EMPTY_HISTORY } from './history.ts';
+export type { TaskHistory } from './history.ts';
 export {
-  applyEntry,
   ATTEMPT_END_REASONS,
   decodeJournalEntry,
-  EMPTY_HISTORY,
   JOURNAL_VERSION,
   judgementSchema,
   roundRecordSchema,
@@ -54,7 +54,6 @@ export type {
   Judgement,
   RoundRecord,
   RunState,
-  TaskHistory,
 } from './journal.ts';
 export { manualClock, memoryBlobs, memoryGroupSums, memoryPlace, memoryStore } from './memory.ts';
 export type { ManualClock } from './memory.ts';

@@ -1,7 +1,8 @@
 import { toHex } from '@tutti/base';
 import { CHANNELS, manifestDigest, type Channel, type Manifest } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
-import type { RoundRecord, TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
+import type { RoundRecord } from './journal.ts';
 
 /** The models of a task, as its journal tells them. */
 

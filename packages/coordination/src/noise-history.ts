@@ -1,7 +1,7 @@
 import { canonicalJson, UsageError } from '@tutti/base';
 import { drawVariance } from './central-noise.ts';
 import { describeAttempt } from './describe.ts';
-import type { TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
 import { isCorrelated, mechanismOf } from './noise-plan.ts';
 import { releaseOf } from './release.ts';
 import type { TaskConfig } from './task-config.ts';

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { FACTS, smallTask } from '../test/small-task.ts';
 import { describeAttempt } from './describe.ts';
 import { Lobby } from './lobby.ts';
-import { EMPTY_HISTORY } from './journal.ts';
+import { EMPTY_HISTORY } from './history.ts';
 import { chooseCohort, roomFor, wantedNext } from './selection.ts';
 import type { TaskConfig } from './task-config.ts';
 import { problemsOfTask } from './task-problems.ts';

@@ -7,13 +7,8 @@ import { decodeDescription } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
 import { splitIntoGroups } from './groups.ts';
 import { describeAttempt } from './describe.ts';
-import {
-  applyEntry,
-  decodeJournalEntry,
-  EMPTY_HISTORY,
-  JOURNAL_VERSION,
-  type JournalEntry,
-} from './journal.ts';
+import { applyEntry, EMPTY_HISTORY } from './history.ts';
+import { decodeJournalEntry, JOURNAL_VERSION, type JournalEntry } from './journal.ts';
 import { pace } from './pace.ts';
 import type { TaskConfig } from './task-config.ts';
 import { problemsOfTask } from './task-problems.ts';

@@ -9,7 +9,8 @@ import {
   type SignedPromotion,
 } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair } from '@tutti/secure-aggregation';
-import type { Judgement, TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
+import type { Judgement } from './journal.ts';
 import type { PromotionPolicy } from './judge.ts';
 import { channelOf, findModel, manifestsOf, type ModelVersion } from './models.ts';
 import type { Blobs } from './ports.ts';

@@ -1,5 +1,5 @@
 import type { ClientId } from '@tutti/secure-aggregation';
-import type { TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
 import type { Lobby } from './lobby.ts';
 import { samplingOf } from './release.ts';
 import { clientsAsked, isFinished } from './status.ts';

@@ -14,7 +14,7 @@ import { sliceRowsHash, sliceTurn } from '@tutti/protocol';
 import { portableCrypto as crypto } from '@tutti/secure-aggregation/portable';
 import { describe, expect, it } from 'vitest';
 import { lanesOf } from './lanes.ts';
-import { EMPTY_HISTORY, type TaskHistory } from './journal.ts';
+import { EMPTY_HISTORY, type TaskHistory } from './history.ts';
 import { memoryBlobs } from './memory.ts';
 import { chooseSlice, SliceShelf, trainedModel } from './slice.ts';
 import type { TaskConfig } from './task-config.ts';

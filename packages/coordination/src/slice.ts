@@ -24,7 +24,7 @@ import {
 import { sliceRows, sliceRowsHash, sliceTurn, type RoundDescription, type SliceShape } from '@tutti/protocol';
 import type { CryptoSuite } from '@tutti/secure-aggregation';
 import { contentUpdateOf, type ContentModel, type SumFacts } from './content-model.ts';
-import type { TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
 import { fetchBlob, type Blobs } from './ports.ts';
 import type { SliceSize, TaskConfig } from './task-config.ts';
 

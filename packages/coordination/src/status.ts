@@ -4,7 +4,7 @@ import type { Attempt } from './attempt-state.ts';
 import { progressOf } from './attempt-view.ts';
 import type { TaskStatus } from './events.ts';
 import { OPEN } from './identity.ts';
-import type { TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
 import type { Lobby } from './lobby.ts';
 import { mechanismOf } from './noise-plan.ts';
 import type { TaskConfig } from './task-config.ts';

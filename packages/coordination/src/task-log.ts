@@ -1,12 +1,7 @@
 import { createLedger, spent, type Ledger, type Spent } from '@tutti/privacy';
 import { JournalWriteError } from './errors.ts';
-import {
-  applyEntry,
-  decodeJournalEntry,
-  EMPTY_HISTORY,
-  type JournalEntry,
-  type TaskHistory,
-} from './journal.ts';
+import { applyEntry, EMPTY_HISTORY, type TaskHistory } from './history.ts';
+import { decodeJournalEntry, type JournalEntry } from './journal.ts';
 import type { Store } from './ports.ts';
 import { addRelease, type ReleaseRecord } from './release.ts';
 

@@ -2,7 +2,8 @@ import { fromHex, utf8 } from '@tutti/base';
 import type { RoundDescription } from '@tutti/protocol';
 import type { ClientId, CryptoSuite } from '@tutti/secure-aggregation';
 import type { Summed } from './commit.ts';
-import type { Comparison, Judgement, TaskHistory } from './journal.ts';
+import type { TaskHistory } from './history.ts';
+import type { Comparison, Judgement } from './journal.ts';
 import {
   addSums,
   judge,
