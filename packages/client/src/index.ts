@@ -15,7 +15,8 @@ export type { Device } from './device.ts';
 export type { DevicePrivacy } from './device-privacy.ts';
 export { memoryClientStore } from './memory-store.ts';
 export { createParticipation, leavesAfterMs } from './participation.ts';
-export type { Participation, ParticipationEvent, ParticipationOptions } from './participation.ts';
+export type { Participation } from './participation.ts';
+export type { ParticipationEvent, ParticipationOptions } from './participation-options.ts';
 export { declineReason, DEFAULT_POLICY, resolvePolicy } from './policy.ts';
 export type { Policy } from './policy.ts';
 export type {

@@ -10,7 +10,8 @@ import { type MaskedInput } from '@tutti/secure-aggregation';
 import { portableCrypto as crypto } from '@tutti/secure-aggregation/portable';
 import { describe, expect, it, vi } from 'vitest';
 import type { Device } from './device.ts';
-import { createParticipation, leavesAfterMs, type ParticipationEvent } from './participation.ts';
+import type { ParticipationEvent } from './participation-options.ts';
+import { createParticipation, leavesAfterMs } from './participation.ts';
 import type { Conditions, DeviceMessage } from './ports.ts';
 
 /** The loop against a coordinator that this file plays: no sockets, and a clock on which sleeping takes no time. */

@@ -1,76 +1,18 @@
-import { fromHex, messageOf, type SecureRandom, toHex, wipe } from '@tutti/base';
+import { fromHex, messageOf, toHex } from '@tutti/base';
 import {
-  frameOf,
-  frameCount,
   helloDigest,
   MAX_WAIT_MS,
   PROTOCOL_VERSION,
   type CoordinatorMessage,
   type Reply,
-  type TaskInfo,
 } from '@tutti/protocol';
-import type { CryptoSuite, KeyPair, MaskedInput } from '@tutti/secure-aggregation';
-import type { Device } from './device.ts';
-import type { ClientClock, Conditions, Connection, DeviceMessage, Transport } from './ports.ts';
-
-/** What an app hears of taking part. Nothing in it tells what a person likes. */
-export type ParticipationEvent =
-  | { readonly type: 'connected' }
-  | { readonly type: 'disconnected'; readonly reason: string }
-  | { readonly type: 'waiting'; readonly untilMs: number }
-  | { readonly type: 'phase'; readonly attempt: number; readonly phase: CoordinatorMessage['type'] }
-  | { readonly type: 'declined'; readonly attempt: number; readonly reason: string }
-  | {
-      readonly type: 'round';
-      readonly attempt: number;
-      readonly round: number | null;
-      readonly outcome: 'committed' | 'aborted' | 'not-included';
-      readonly reason: string | null;
-      readonly survivors: number | null;
-    }
-  | { readonly type: 'refused'; readonly reason: string; readonly problem: string };
-
-/** What taking part is made of. */
-export interface ParticipationOptions {
-  readonly device: Device;
-  readonly task: TaskInfo;
-  readonly identity: KeyPair;
-  readonly crypto: CryptoSuite;
-  readonly transport: Transport;
-  readonly conditions: Conditions;
-  readonly clock: ClientClock;
-  readonly random: SecureRandom;
-  readonly onEvent?: (event: ParticipationEvent) => void;
-  /** Hears how many bytes each message has, and of which attempt it is. */
-  readonly onSent?: (attempt: number | undefined, bytes: number) => void;
-  /** First and longest pause before connecting again, in milliseconds; default 500 and 30000. */
-  readonly backOff?: { readonly firstMs: number; readonly mostMs: number };
-  /** The answer to a description leaves at a multiple of this after it came, so that its time says little of the person's data; default 250. */
-  readonly answerEveryMs?: number;
-  /**
-   * How long training takes here for a person with many interactions, in milliseconds: measured on made-up ones, so that it says
-   * nothing of this person. Answers leave no sooner than twice that allows; without it, no sooner than their own training did.
-   */
-  readonly usualMs?: () => Promise<number>;
-}
-
-/** How long an answer to a message may take. */
-const REPLY_TIMEOUT_MS = 30_000;
-
-/** Messages that may wait to be handled; a coordinator that sends more is not one of ours. */
-const LONGEST_QUEUE = 64;
+import { openInbox, type Inbox } from './inbox.ts';
+import type { ParticipationOptions } from './participation-options.ts';
+import type { Connection, DeviceMessage } from './ports.ts';
+import { askedMs, OtherModel, REPLY_TIMEOUT_MS, send } from './sending.ts';
 
 /** Shortest pause that a coordinator can ask for, in milliseconds: one that asks for none gets no faster client. */
 const LEAST_PAUSE_MS = 1_000;
-
-/** Pause before a message goes again that the coordinator had no room for, in milliseconds. */
-const BUSY_MS = 250;
-
-/** Times that a frame may be sent again. */
-const MOST_RESENDS = 8;
-
-/** The coordinator was told that its round is of another model than this device knows: it has to be learned first. */
-class OtherModel extends Error {}
 
 /** A person's device taking part, until it is told to stop. */
 export interface Participation {
@@ -280,105 +222,4 @@ async function stillEligible(
   const attempt = message.type === 'describe' ? message.description.attempt : message.attempt;
   const reason = answer.reason === 'consent-withdrawn' ? 'consent-withdrawn' : 'not-eligible';
   return [{ type: 'decline', attempt, reason }];
-}
-
-async function send(
-  options: ParticipationOptions,
-  connection: Connection,
-  message: DeviceMessage,
-  signal: AbortSignal,
-): Promise<void> {
-  if (message.type === 'masked-input') return sendFrames(options, connection, message, signal);
-  if (message.type === 'decline')
-    options.onEvent?.({ type: 'declined', attempt: message.attempt, reason: message.reason });
-  let reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
-  for (let again = 0; isBusy(reply) && again < MOST_RESENDS; again++) {
-    await options.clock.sleep(busyMs(reply, again), signal);
-    reply = await connection.request(message, { timeoutMs: REPLY_TIMEOUT_MS, signal });
-  }
-  if (reply.type === 'refused')
-    options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
-  if (message.type === 'decline' && message.reason === 'wrong-model') throw new OtherModel();
-}
-
-const isBusy = (reply: Reply): boolean => reply.type === 'refused' && reply.reason === 'too-busy';
-
-/** When something is sent again that found no place: not before the coordinator asks for it. */
-const busyMs = (reply: Reply, again: number): number => Math.max(BUSY_MS * 2 ** again, askedMs(reply) ?? 0);
-
-/** For how long a reply asks to stay away. */
-const askedMs = (reply: Reply & { readonly retryAfterMs?: number | undefined }): number | undefined =>
-  reply.retryAfterMs;
-
-/** Uploads frame by frame; the coordinator says which it expects, so an upload goes on where a lost connection left it. */
-async function sendFrames(
-  options: ParticipationOptions,
-  connection: Connection,
-  { attempt, words, wordBits }: Extract<DeviceMessage, { type: 'masked-input' }>,
-  signal: AbortSignal,
-): Promise<void> {
-  const count = frameCount(words.length, wordBits);
-  for (let index = 0, resends = 0; index < count;) {
-    const frame = frameOf(attempt, words as MaskedInput, index, wordBits);
-    const reply: Reply = await connection
-      .request(frame, { timeoutMs: REPLY_TIMEOUT_MS, signal })
-      .finally(() => wipe(frame.bytes));
-    if (reply.type === 'accepted' && (reply.next === undefined || reply.next > index)) {
-      index = reply.next ?? count;
-      continue;
-    }
-    const busy = isBusy(reply);
-    if (busy) await options.clock.sleep(busyMs(reply, resends), signal);
-    const expected = busy ? index : 'next' in reply ? reply.next : undefined;
-    if (expected === undefined || expected >= count || resends++ >= MOST_RESENDS) {
-      if (reply.type === 'refused')
-        options.onEvent?.({ type: 'refused', reason: reply.reason, problem: reply.problem });
-      return;
-    }
-    index = expected;
-  }
-}
-
-/** Messages that came, in order; bounded. */
-interface Inbox {
-  push(message: CoordinatorMessage): void;
-  close(reason: string): void;
-  /** The next message, or nothing when `timeoutMs` passed. @throws when the connection is gone. */
-  next(timeoutMs: number, clock: ClientClock, signal: AbortSignal): Promise<CoordinatorMessage | undefined>;
-}
-
-function openInbox(): Inbox {
-  const queue: CoordinatorMessage[] = [];
-  let closed: string | undefined;
-  let wake: () => void = () => undefined;
-  return {
-    push(message) {
-      if (queue.length >= LONGEST_QUEUE) closed ??= 'too many messages at once';
-      else queue.push(message);
-      wake();
-    },
-    close(reason) {
-      closed ??= reason;
-      queue.length = 0;
-      wake();
-    },
-    async next(timeoutMs, clock, signal) {
-      signal.throwIfAborted();
-      if (queue.length === 0 && closed === undefined) {
-        const over = new AbortController();
-        const came = new Promise<void>((resolve) => (wake = resolve));
-        const stop = (): void => over.abort();
-        signal.addEventListener('abort', stop, { once: true });
-        try {
-          await Promise.race([came, clock.sleep(Math.max(0, timeoutMs), over.signal).catch(() => undefined)]);
-        } finally {
-          over.abort();
-          signal.removeEventListener('abort', stop);
-        }
-      }
-      signal.throwIfAborted();
-      if (closed !== undefined && queue.length === 0) throw new Error(closed);
-      return queue.shift();
-    },
-  };
 }

@@ -2,7 +2,8 @@ import { given, messageOf, secureWords, seededRandom, systemRandom, toHex, Usage
 import { clientIdOf, type ClientId, type CryptoSuite, type KeyPair } from '@tutti/secure-aggregation';
 import { createDevice, type Device } from '../device.ts';
 import type { DevicePrivacy } from '../device-privacy.ts';
-import { createParticipation, type ParticipationEvent } from '../participation.ts';
+import type { ParticipationEvent } from '../participation-options.ts';
+import { createParticipation } from '../participation.ts';
 import { resolvePolicy, type Policy } from '../policy.ts';
 import type { ClientClock, ClientStore, Conditions, TokenSource, Transport } from '../ports.ts';
 import type { Channels, OpenChannels } from './channels.ts';
