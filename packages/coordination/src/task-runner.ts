@@ -1,60 +1,25 @@
-import { wipe } from '@tutti/base';
-import {
-  wipeUpload,
-  type ClientMessage,
-  type ClientMessageOf,
-  type Reply,
-  type RoundDescription,
-  type TaskInfo,
-} from '@tutti/protocol';
+import type { ClientMessage, Reply, TaskInfo } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
-import type { Attempt, AttemptEvent, Effect, Summing } from './attempt-state.ts';
-import { awaitedIn, inputGroupOf, pendingMessage } from './attempt-view.ts';
-import { stepAttempt } from './attempt.ts';
-import { pruneCheckpoints } from './checkpoints.ts';
+import { AttemptRunner, type AttemptEnd } from './attempt-runner.ts';
+import { wouldOverspend } from './budget.ts';
 import { registryOf } from './channel-change.ts';
-import { countUnmasking, wouldOverspend } from './budget.ts';
-import { sumAttempt, type Summed } from './commit.ts';
-import {
-  abortAttempt,
-  commitAttempt,
-  compareAttempt,
-  evaluateAttempt,
-  forgetSent,
-  type Running,
-} from './ending.ts';
+import { pruneCheckpoints } from './checkpoints.ts';
 import { JournalWriteError, TaskStoppedError } from './errors.ts';
 import type { TaskStatus } from './events.ts';
 import { refused } from './groups.ts';
-import type { AttemptEndReason, EvaluationRecord, NoiseDraw, RoundRecord, RunState } from './journal.ts';
-import { Later } from './later.ts';
-import type { Lobby } from './lobby.ts';
-import { beginAttempt, describeNext, eventOf, type Subject } from './opening.ts';
+import type { EvaluationRecord, RoundRecord, RunState } from './journal.ts';
+import { describeNext, eventOf } from './opening.ts';
 import type { RunnerPorts } from './ports.ts';
-import type { Post } from './post.ts';
-import { cohortForTrial, propose, settle, trialIn, type TrialProgress } from './promotion.ts';
-import { chooseCohort, roomFor, wantedNext, type Cohort, type Wanted } from './selection.ts';
+import { propose, settle, type TrialProgress } from './promotion.ts';
 import type { Registry } from './registry.ts';
 import { changeRun } from './run-state.ts';
+import { roomFor } from './selection.ts';
+import { Selector } from './selector.ts';
 import { Serial } from './serial.ts';
-import { Spacing } from './spacing.ts';
 import { isFinished, taskInfo, taskStatus } from './status.ts';
 import type { TaskConfig } from './task-config.ts';
-import type { TaskLog } from './task-log.ts';
 import { openTask, taskParts, type TaskParts } from './task-parts.ts';
-import { comparisonLanes, type Trial } from './trial.ts';
 import { Waiters } from './waiters.ts';
-
-const NO_SUCH_ATTEMPT = refused('unknown-attempt', 'there is no such attempt now');
-
-/** Phases in which nobody is asked for an input yet. */
-const BEFORE_INPUTS: ReadonlySet<Attempt['phase']> = new Set(['train', 'reveal-nonces', 'share-keys']);
-
-/** How long an attempt waits for more clients once the fewest wait. */
-const SELECTION_MS = 2_000;
-
-/** How long a client may be gone that a coordinator waits for which is about to stop: longer than a lost connection takes to be there again, in milliseconds. */
-const GONE_MS = 3_000;
 
 /** When a client is to come back whose coordinator is about to stop, in milliseconds. */
 const DRAINING_RETRY_MS = 5_000;
@@ -66,26 +31,20 @@ const STOPPED_RETRY_MS = 600_000;
 const REST_ROUNDS = 10;
 
 /**
- * Runs one task: applies events to the pure cores and carries out their effects through the ports, one after another. The
- * journal is written before anything is acknowledged or announced.
+ * Runs one task: clients and operators come here, one after another; a {@link Selector} decides which attempt begins, an
+ * {@link AttemptRunner} carries it out. The journal is written before anything is acknowledged or announced.
  */
 export class TaskRunner {
   readonly #parts: TaskParts;
   readonly #serial: Serial;
   readonly #waiters = new Waiters();
-  readonly #spacing: Spacing;
-  #running: Running | undefined;
-  /** An attempt with fewer clients than it could have. */
-  readonly #selection: Later;
-  /** While it drains: the end of a phase whose clients are all gone. */
-  readonly #gone: Later;
+  readonly #selector: Selector;
+  readonly #attempts: AttemptRunner;
   #stopped: 'privacy-budget-spent' | 'stopped' | undefined;
   #draining = false;
   #successor: TaskRunner | undefined;
   #idle: (() => void)[] = [];
   #trialProgress: TrialProgress | undefined;
-  /** The round after which a look at a candidate ended without its sum: there is none before the next. */
-  #failedLookAt = -1;
   /** Its models, and which of them clients rank with. */
   readonly registry: Registry;
 
@@ -95,22 +54,18 @@ export class TaskRunner {
   ) {
     this.#parts = taskParts(config, ports);
     this.#serial = new Serial((error) => this.#emitFailure(error));
-    this.#spacing = new Spacing(ports.clock);
-    this.#selection = new Later(ports.clock);
-    this.#gone = new Later(ports.clock);
+    this.#attempts = new AttemptRunner(this.#parts, this.#serial, {
+      progress: () => this.#emitProgress(),
+      failed: (error) => this.#emitFailure(error),
+      ended: (end) => this.#ended(end),
+    });
+    this.#selector = new Selector(this.#parts, this.#serial, {
+      isFree: () => this.#attempts.attempt === undefined && this.#standstill === undefined && !this.#draining,
+      isMeasured: () => this.#waiters.any,
+      begin: (...described) => this.#attempts.begin(...described),
+      budgetSpent: () => this.#budgetSpent(),
+    });
     this.registry = registryOf(this.#parts, this.#serial);
-  }
-
-  get #log(): TaskLog {
-    return this.#parts.log;
-  }
-
-  get #lobby(): Lobby {
-    return this.#parts.lobby;
-  }
-
-  get #post(): Post {
-    return this.#parts.post;
   }
 
   /** Replays the journal; begins the task where there is none; ends what a crash left open. @throws {StaleTaskError} */
@@ -123,33 +78,34 @@ export class TaskRunner {
 
   /** So that a task whose budget is spent says so at once. A round with a slice says so when it would begin. */
   #stopIfSpent(): void {
-    const { planned } = this.config.cohort;
-    if (this.#parts.slices !== undefined || isFinished(this.config, this.#log.history)) return;
-    this.#wouldOverspend(describeNext(this.#parts, 'train', planned));
+    const { slices, log } = this.#parts;
+    if (slices !== undefined || isFinished(this.config, log.history)) return;
+    const next = describeNext(this.#parts, 'train', this.config.cohort.planned);
+    if (wouldOverspend(this.#parts, next)) this.#stopped ??= 'privacy-budget-spent';
   }
 
   info(): TaskInfo {
-    return taskInfo(this.config, this.#log.history, this.#parts, this.ports.keyPair.publicKey);
+    return taskInfo(this.config, this.#parts.log.history, this.#parts, this.ports.keyPair.publicKey);
   }
 
   status(): TaskStatus {
+    const { log, lobby } = this.#parts;
     const isSpent = this.#stopped === 'privacy-budget-spent';
-    return taskStatus(this.config, this.#log, this.#lobby, this.#running?.attempt, isSpent);
+    return taskStatus(this.config, log, lobby, this.#attempts.attempt, isSpent);
   }
 
   rounds(): readonly RoundRecord[] {
-    return this.#log.history.rounds;
+    return this.#parts.log.history.rounds;
   }
 
   connected(client: ClientId): void {
-    this.#lobby.enter(client);
-    this.#serial.enqueue(async () => {
-      const running = this.#running;
-      if (running === undefined) return;
-      const pending = pendingMessage(running.attempt, client);
-      if (pending === 'describe') this.#post.describe(running.attempt, [client]);
-      else if (pending !== undefined) this.#post.send(running.attempt, client, pending);
-    });
+    this.#parts.lobby.enter(client);
+    this.#serial.enqueue(async () => this.#attempts.remind(client));
+  }
+
+  disconnected(client: ClientId): void {
+    this.#parts.lobby.leave(client);
+    this.#attempts.left();
   }
 
   /**
@@ -159,11 +115,10 @@ export class TaskRunner {
   async handOver(open: () => Promise<TaskRunner>): Promise<void> {
     await this.#serial.run(async () => {
       const next = await open();
-      next.#lobby.takeOver(this.#lobby);
+      next.#parts.lobby.takeOver(this.#parts.lobby);
       this.#successor = next;
     });
-    this.#selection.callOff();
-    this.#spacing.release();
+    this.#selector.callOff();
     this.#successor?.reconsider();
   }
 
@@ -174,12 +129,7 @@ export class TaskRunner {
   async startAgain(open: () => Promise<TaskRunner>): Promise<void> {
     await this.handOver(async () => {
       const next = await open();
-      const running = this.#running;
-      this.#running = undefined;
-      if (running !== undefined) {
-        forgetSent(this.#parts, running);
-        this.#post.aborted(running.attempt, 'coordinator-restarted');
-      }
+      this.#attempts.forget('coordinator-restarted');
       for (const tell of this.#idle.splice(0)) tell();
       return next;
     });
@@ -187,12 +137,7 @@ export class TaskRunner {
 
   /** Begins what can begin now. */
   reconsider(): void {
-    this.#serial.enqueue(async () => this.#considerSelection());
-  }
-
-  disconnected(client: ClientId): void {
-    this.#lobby.leave(client);
-    if (this.#draining) this.#considerGone();
+    this.#serial.enqueue(async () => this.#selector.consider());
   }
 
   /** Answers a client's message. Bad input is refused by name; it never throws for it. */
@@ -207,7 +152,7 @@ export class TaskRunner {
     return this.#serial.run(
       async () =>
         this.#successor?.inputAdded(client, attempt) ??
-        this.#event(attempt, { type: 'input-counted', client }),
+        this.#attempts.event(attempt, { type: 'input-counted', client }),
     );
   }
 
@@ -216,8 +161,8 @@ export class TaskRunner {
     const standstill = this.#standstill;
     if (standstill !== undefined) return Promise.reject(standstill);
     const measured = this.#waiters.next();
-    this.#spacing.release();
-    this.#serial.enqueue(async () => this.#considerSelection());
+    this.#selector.release();
+    this.reconsider();
     return measured;
   }
 
@@ -233,9 +178,9 @@ export class TaskRunner {
       const change = await changeRun(this.#parts, run, by);
       if (change !== 'changed') return change;
       if (run === 'stopped') this.#stopped ??= 'stopped';
-      this.#spacing.release();
-      if (this.#running === undefined) await this.#goOn();
-      else if (run === 'stopped') await this.#abort(this.#running, 'task-stopped');
+      this.#selector.release();
+      if (this.#attempts.attempt === undefined) await this.#goOn();
+      else if (run === 'stopped') await this.#attempts.abort('task-stopped');
       this.#emitProgress();
       return change;
     });
@@ -245,7 +190,7 @@ export class TaskRunner {
 
   /** Why nothing begins that somebody could wait for. */
   get #standstill(): TaskStoppedError | undefined {
-    const { run } = this.#log.history;
+    const { run } = this.#parts.log.history;
     const reason = this.#stopped ?? (run === 'running' ? undefined : run);
     return reason && new TaskStoppedError(this.config.name, reason);
   }
@@ -256,287 +201,97 @@ export class TaskRunner {
    */
   async drain(): Promise<void> {
     this.#draining = true;
-    this.#selection.callOff();
-    this.#spacing.release();
+    this.#selector.callOff();
     // An attempt may be about to open: it counts as going on.
     await this.#serial.run(async () => undefined);
-    if (this.#running === undefined) return;
-    this.#considerGone();
+    if (this.#attempts.attempt === undefined) return;
+    this.#attempts.waitForNobody();
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   async close(): Promise<void> {
     this.#stopped ??= 'stopped';
-    this.#selection.callOff();
-    await this.#serial.run(async () => {
-      if (this.#running !== undefined) await this.#abort(this.#running, 'task-stopped');
-    });
-    this.#spacing.release();
-    this.#gone.callOff();
+    await this.#serial.run(async () => this.#attempts.abort('task-stopped'));
+    this.#selector.callOff();
+    this.#attempts.close();
     this.#waiters.reject(new TaskStoppedError(this.config.name, this.#stopped));
   }
 
   async #answer(client: ClientId, message: ClientMessage): Promise<Reply> {
+    const { lobby, log } = this.#parts;
     switch (message.type) {
       case 'hello':
         return refused('malformed', 'a greeting is for the server', 'type');
       case 'check-in':
         if (this.#draining) return { type: 'later', retryAfterMs: DRAINING_RETRY_MS };
-        if (this.#log.history.run === 'stopped') return { type: 'later', retryAfterMs: STOPPED_RETRY_MS };
-        this.#serial.enqueue(async () => this.#considerSelection());
-        return this.#lobby.checkIn(client, roomFor(this.config));
+        if (log.history.run === 'stopped') return { type: 'later', retryAfterMs: STOPPED_RETRY_MS };
+        this.reconsider();
+        return lobby.checkIn(client, roomFor(this.config));
       case 'masked-input':
-        return this.#frame(client, message);
+        return this.#attempts.frame(client, message);
       case 'decline':
-        if (message.reason === 'privacy-budget-spent')
-          this.#lobby.rest(client, this.#log.history.round + REST_ROUNDS);
-        return this.#event(message.attempt, eventOf(client, message));
+        if (message.reason === 'privacy-budget-spent') lobby.rest(client, log.history.round + REST_ROUNDS);
+        return this.#attempts.event(message.attempt, eventOf(client, message));
       default:
-        return this.#event(message.attempt, eventOf(client, message));
+        return this.#attempts.event(message.attempt, eventOf(client, message));
     }
   }
 
-  async #frame(client: ClientId, frame: ClientMessageOf<'masked-input'>): Promise<Reply> {
-    const running = this.#runningAttempt(frame.attempt);
-    const group = running === undefined ? NO_SUCH_ATTEMPT : this.#inputOf(running.attempt, client);
-    if (running === undefined || typeof group !== 'number') {
-      wipe(frame.bytes);
-      // It is counted already, and its client did not hear so; or it comes too late.
-      return typeof group === 'object'
-        ? group
-        : this.#event(frame.attempt, { type: 'input-counted', client });
+  /** Tells how an attempt ended, and goes on. */
+  async #ended(end: AttemptEnd): Promise<void> {
+    const { config, ports } = this;
+    const { post } = this.#parts;
+    const task = config.name;
+    const againAfterMs = this.#selector.ended(end);
+    switch (end.type) {
+      case 'committed':
+        post.committed(end.attempt, end.record);
+        ports.emit({ type: 'committed', task, record: end.record });
+        await this.#roundMade(end);
+        break;
+      case 'evaluated':
+        post.evaluated(end.attempt);
+        this.#waiters.resolve(end.record);
+        ports.emit({ type: 'evaluated', task, record: end.record });
+        break;
+      case 'compared':
+        post.evaluated(end.attempt);
+        ports.emit({ type: 'compared', task, record: end.record });
+        await settle(this.#parts);
+        break;
+      case 'aborted':
+        post.aborted(end.attempt, end.reason);
+        ports.emit({ type: 'aborted', task, reason: end.reason, record: end.record, againAfterMs });
     }
-    const taken = running.uploads.take(client, frame, this.ports.clock.now());
-    if (taken.kind === 'reply') return taken.reply;
-    this.ports.sums.add({ attempt: frame.attempt, group }, taken.upload);
-    wipeUpload(taken.upload);
-    return this.#event(frame.attempt, { type: 'input-counted', client });
+    await this.#goOn();
   }
 
-  /** The group that a client's input is for, or why it is not taken; undefined where it is asked for nothing. */
-  #inputOf(attempt: Attempt, client: ClientId): number | Reply | undefined {
-    if (BEFORE_INPUTS.has(attempt.phase)) return refused('wrong-phase', `an input in phase ${attempt.phase}`);
-    const group = inputGroupOf(attempt, client);
-    return group === 'none' ? refused('not-in-cohort', 'this client is not asked for an input') : group;
-  }
-
-  #runningAttempt(attempt: number): Running | undefined {
-    return this.#running?.attempt.description.attempt === attempt ? this.#running : undefined;
-  }
-
-  async #event(attempt: number, event: AttemptEvent): Promise<Reply> {
-    const running = this.#runningAttempt(attempt);
-    if (running === undefined) return NO_SUCH_ATTEMPT;
-    const before = running.attempt.phase;
-    const step = stepAttempt(running.attempt, event, (bound) => this.#lobby.draw(bound));
-    running.attempt = step.attempt;
-    if (before === 'masked-input' && step.attempt.phase !== before) running.uploads.clear();
-    if (before !== 'unmask' && step.attempt.phase === 'unmask')
-      await countUnmasking(this.#parts, step.attempt);
-    for (const effect of step.effects) this.#apply(running, effect);
-    if (step.attempt.phase !== before || event.type !== 'deadline') this.#emitProgress();
-    if (step.attempt.phase !== before) await this.#endIfOver(running, step.attempt);
-    if (this.#draining) this.#considerGone();
-    return step.reply;
-  }
-
-  /** While it drains, ends a phase in which everybody who is waited for is gone, and does not come again. */
-  #considerGone(): void {
-    if (!this.#isForNobody()) return;
-    this.#gone.once(GONE_MS, () =>
-      this.#serial.enqueue(async () => {
-        const attempt = this.#running?.attempt;
-        if (attempt === undefined || !this.#isForNobody()) return;
-        await this.#event(attempt.description.attempt, { type: 'deadline', phase: attempt.phase });
-      }),
-    );
-  }
-
-  #isForNobody(): boolean {
-    if (this.#running === undefined) return false;
-    const awaited = awaitedIn(this.#running.attempt);
-    return awaited.length > 0 && !awaited.some((client) => this.#lobby.isHere(client));
-  }
-
-  async #endIfOver(running: Running, attempt: Attempt): Promise<void> {
-    if (attempt.phase === 'failed') await this.#abort(running, attempt.reason);
-    if (attempt.phase === 'sum') await this.#sum(running, attempt);
-  }
-
-  #apply(running: Running, effect: Effect): void {
-    const { attempt, lanes, protection } = running.attempt.description;
-    switch (effect.type) {
-      case 'send':
-        this.#post.send(running.attempt, effect.client, effect.message);
-        return;
-      case 'open-sum':
-        if (protection === 'secure') this.ports.unmasker.prepare();
-        this.ports.sums.open({ attempt, group: effect.group }, lanes.length);
-        return;
-      case 'timer':
-        running.cancelTimer();
-        running.cancelTimer = this.ports.clock.after(effect.afterMs, () =>
-          this.#serial.enqueue(async () => this.#event(attempt, { type: 'deadline', phase: effect.phase })),
-        );
-    }
-  }
-
-  /** What to do next; undefined where nothing may begin now. */
-  #next(): Wanted | undefined {
-    if (this.#running !== undefined || this.#standstill !== undefined || this.#draining) return undefined;
-    if (this.#spacing.holds) return undefined;
-    const { connected } = this.#lobby;
-    const asked = { connected, evaluation: this.#waiters.any, trial: this.#trial() };
-    return wantedNext(this.config, this.#log.history, asked);
-  }
-
-  /** A candidate that waits for its next look. */
-  #trial(): Trial | undefined {
-    const { history } = this.#log;
-    const failed = this.#failedLookAt === history.round && !isFinished(this.config, history);
-    return failed ? undefined : trialIn(this.#parts);
-  }
-
-  /** Opens an attempt when enough clients wait; with fewer, but enough for the smallest cohort, after a moment. */
-  async #considerSelection(): Promise<void> {
-    const next = this.#next();
-    if (next === undefined) return;
-    if (this.#lobby.waiting >= next.clients) return this.#openAttempt(next);
-    if (this.#lobby.waiting >= next.least) this.#considerLater();
-  }
-
-  #considerLater(): void {
-    this.#selection.once(this.config.selectionMs ?? SELECTION_MS, () =>
-      this.#serial.enqueue(async () => {
-        const now = this.#next();
-        if (now === undefined || this.#lobby.waiting < now.least) return;
-        await this.#openAttempt(now);
-      }),
-    );
-  }
-
-  async #openAttempt(wanted: Wanted): Promise<void> {
-    const { purpose } = wanted;
-    this.#selection.callOff();
-    if (wanted.trial !== undefined) {
-      const asked = cohortForTrial(this.#parts, wanted.trial);
-      if (asked !== undefined) return this.#openLook(wanted.trial, asked);
-      if (purpose === 'evaluate') return this.#considerLater();
-    }
-    const cohort = chooseCohort(this.config, this.#lobby, wanted);
-    if (cohort === undefined) return this.#considerLater();
-    const slice = purpose === 'train' ? await this.#parts.slices?.publish(this.#log.history) : undefined;
-    const description = describeNext(this.#parts, purpose, cohort.planned, { slice });
-    if (this.#wouldOverspend(description)) {
-      await settle(this.#parts, { giveUp: true });
-      return this.#goOn();
-    }
-    return this.#begin(description, cohort, { slice });
-  }
-
-  /** Lets a part of the devices compare a candidate with the incumbent. A budget that has no room for it ends the trial. */
-  async #openLook(trial: Trial, cohort: Cohort): Promise<void> {
-    const metrics = comparisonLanes(this.config.promotion?.metric ?? 'hr@10', trial.sequence);
-    const description = describeNext(this.#parts, 'evaluate', cohort.planned, { metrics });
-    if (!wouldOverspend(this.#parts, description)) return this.#begin(description, cohort, { trial });
-    await settle(this.#parts, { giveUp: true });
-    return this.#considerSelection();
-  }
-
-  async #begin(description: RoundDescription, cohort: Cohort, subject: Subject): Promise<void> {
-    const { running, effects, selected } = await beginAttempt(this.#parts, description, cohort, subject);
-    this.#running = running;
-    for (const effect of effects) this.#apply(running, effect);
-    this.#post.describe(running.attempt, selected);
-    this.#emitProgress();
-  }
-
-  /** Ends an attempt with its sum. A mistake of ours ends it too, by name: nothing hangs. */
-  async #sum(running: Running, attempt: Summing): Promise<void> {
-    running.cancelTimer();
-    try {
-      const noise = await this.#parts.noise.of(attempt.description, this.#log.history);
-      const summed = await sumAttempt(this.config, attempt, this.ports, noise?.lanes);
-      if (typeof summed === 'string') await this.#abort(running, summed);
-      else if (running.trial !== undefined) await this.#compared(running, attempt, summed, running.trial);
-      else if (attempt.description.purpose === 'evaluate') await this.#evaluated(running, attempt, summed);
-      else await this.#commit(running, attempt, summed, noise?.draw);
-    } catch (error) {
-      if (error instanceof JournalWriteError || this.#running !== running) throw error;
-      this.#emitFailure(error);
-      await this.#abort(running, 'internal-error');
-    }
-  }
-
-  async #commit(
-    running: Running,
-    attempt: Summing,
-    summed: Summed,
-    noiseDraw: NoiseDraw | undefined,
-  ): Promise<void> {
-    const before = this.#log.history;
-    const record = await commitAttempt(this.#parts, { running, attempt, summed, noiseDraw });
-    this.#succeeded();
-    this.#post.committed(attempt, record);
-    this.ports.emit({ type: 'committed', task: this.config.name, record });
-    // The round counts; a checkpoint that cannot be removed only takes room.
-    await pruneCheckpoints(before, this.#log.history, this.config.keepCheckpoints, this.ports.blobs).catch(
-      (error: unknown) => this.#emitFailure(error),
+  /** The round counts; a checkpoint that cannot be removed only takes room. */
+  async #roundMade({ before }: Extract<AttemptEnd, { type: 'committed' }>): Promise<void> {
+    const { config, log, ports } = this.#parts;
+    await pruneCheckpoints(before, log.history, config.keepCheckpoints, ports.blobs).catch((error: unknown) =>
+      this.#emitFailure(error),
     );
     this.#trialProgress = await propose(this.#parts, this.#trialProgress);
-    await this.#goOn();
   }
 
-  async #evaluated(running: Running, attempt: Summing, summed: Summed): Promise<void> {
-    const record = await evaluateAttempt(this.#parts, { running, attempt, summed });
-    this.#succeeded();
-    this.#post.evaluated(attempt);
-    this.#waiters.resolve(record);
-    this.ports.emit({ type: 'evaluated', task: this.config.name, record });
-    await this.#goOn();
-  }
-
-  async #compared(running: Running, attempt: Summing, summed: Summed, trial: Trial): Promise<void> {
-    const record = await compareAttempt(this.#parts, { running, attempt, summed, trial });
-    this.#succeeded();
-    this.#post.evaluated(attempt);
-    this.ports.emit({ type: 'compared', task: this.config.name, record });
-    await settle(this.#parts);
-    await this.#goOn();
-  }
-
-  #succeeded(): void {
-    this.#running = undefined;
-    this.#spacing.succeeded();
-  }
-
-  async #abort(running: Running, reason: AttemptEndReason): Promise<void> {
-    const record = await abortAttempt(this.#parts, running, reason);
-    if (running.trial !== undefined) this.#failedLookAt = this.#log.history.round;
-    this.#running = undefined;
-    this.#post.aborted(running.attempt, reason);
-    const againAfterMs = this.#spacing.failed(reason, record.durationMs, () => this.reconsider());
-    this.ports.emit({ type: 'aborted', task: this.config.name, reason, record, againAfterMs });
+  async #budgetSpent(): Promise<void> {
+    this.#stopped ??= 'privacy-budget-spent';
+    await settle(this.#parts, { giveUp: true });
     await this.#goOn();
   }
 
   async #goOn(): Promise<void> {
+    const { log, lobby } = this.#parts;
     for (const tell of this.#idle.splice(0)) tell();
-    this.#lobby.wake(this.#log.history.round + 1);
+    lobby.wake(log.history.round + 1);
     const standstill = this.#standstill;
     if (standstill !== undefined) this.#waiters.reject(standstill);
-    if (isFinished(this.config, this.#log.history) || this.#stopped !== undefined) {
+    if (isFinished(this.config, log.history) || this.#stopped !== undefined) {
       const reason = this.#stopped ?? 'rounds-done';
       this.ports.emit({ type: 'finished', task: this.config.name, reason });
     }
-    await this.#considerSelection();
-  }
-
-  /** Whether the noise of the fewest survivors would spend more than the budget; the task then stops. */
-  #wouldOverspend(description: RoundDescription): boolean {
-    const over = wouldOverspend(this.#parts, description);
-    if (over) this.#stopped ??= 'privacy-budget-spent';
-    return over;
+    await this.#selector.consider();
   }
 
   #emitProgress(): void {
