@@ -264,7 +264,9 @@ export async function openStory(options: {
       const frames = Array.from({ length: frameCount(words.length, wordBits) }, (_, index) =>
         frameOf(attempt, words as MaskedInput, index, wordBits),
       );
-      const send = (frame: Frame): Promise<Reply> => coordination.handle(client.id, frame);
+      // Coordination wipes what it was given: over a wire that is its own.
+      const send = (frame: Frame): Promise<Reply> =>
+        coordination.handle(client.id, { ...frame, bytes: frame.bytes.slice() });
       client.sent.push(...frames.map((frame) => encodeMessage(frame)));
       if (options.upload !== undefined) await options.upload(clients.indexOf(client), frames, send);
       else for (const frame of frames) await send(frame);

@@ -23,8 +23,8 @@ import type {
   Funnel,
   NoiseDraw,
   RoundRecord,
-  TaskHistory,
 } from './journal.ts';
+import type { TaskHistory } from './history.ts';
 import { Later } from './later.ts';
 import { beginAttempt, type Subject } from './opening.ts';
 import type { Cohort } from './selection.ts';
