@@ -65,7 +65,12 @@ describe.skipIf(!hasModule('mlflow'))('MLflow', () => {
       'python3',
       [...args, '--backend-store-uri', `sqlite:///${store}/mlflow.db`, '--artifacts-destination', store],
       {
-        env: { ...pythonEnvironment, MLFLOW_DISABLE_TELEMETRY: 'true', DO_NOT_TRACK: 'true' },
+        env: {
+          ...pythonEnvironment,
+          ...{ MLFLOW_DISABLE_TELEMETRY: 'true', DO_NOT_TRACK: 'true' },
+          // Processes for jobs of its own, each of which loads all of MLflow; tracking needs none.
+          MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false',
+        },
         stdio: 'ignore',
         detached: true,
         cwd: store,
