@@ -15,7 +15,7 @@
  * await coordinator.close();
  * ```
  */
-export type { Pages } from './http.ts';
+export type { Pages, Patience } from './http.ts';
 export { configJsonSchema, decodeConfig, inspectConfig } from './config.ts';
 export type { CoordinatorConfig, CoordinatorConfigInput, Inspected } from './config.ts';
 export { readEnvironment, variableOf } from './config-environment.ts';
