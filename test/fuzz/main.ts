@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { leaveNothing } from '../chaos/leaving.ts';
 import { held, runFuzz } from './fuzz.ts';
 
 /** `npm run fuzz -- --messages 100000 --json`: see fuzz.ts. Exit code 1 on a crash, a status from 500 on, or growth of memory. */
@@ -9,6 +10,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+leaveNothing();
 const result = await runFuzz({
   messages: Number(values.messages),
   seed: Number(values.seed),

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { leaveNothing } from '../chaos/leaving.ts';
 import { runLoad } from './load.ts';
 
 /** `npm run load -- --resting 4800 --half-open 10000 --json`: see load.ts. Each connection is a file descriptor here too (`ulimit -n`). */
@@ -11,6 +12,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+leaveNothing();
 const result = await runLoad({
   cohort: Number(values.cohort),
   resting: Number(values.resting),

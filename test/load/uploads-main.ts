@@ -1,5 +1,6 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { leaveNothing } from '../chaos/leaving.ts';
 import { runUploads } from './uploads.ts';
 
 /**
@@ -17,6 +18,7 @@ const { values } = parseArgs({
 /** Share of bare socket.io that is asked for. */
 const LEAST = values.gateways ? 0.7 : 0.8;
 
+leaveNothing();
 const result = await runUploads({
   gateways: values.gateways,
   devices: Number(values.devices),
