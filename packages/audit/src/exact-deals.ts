@@ -35,9 +35,10 @@ function rankSumShares(scores: ArrayLike<number>, positives: number): Float64Arr
   // chances[k][s]: that k of the scores so far are drawn, and that their doubled ranks add up to s.
   const chances = Array.from({ length: positives + 1 }, () => new Float64Array(most + 1));
   (chances[0] as Float64Array)[0] = 1;
-  let reach = 0;
+  // The least and the greatest sum of each row; chances outside are 0.
+  const least = new Float64Array(positives + 1).fill(Infinity, 1);
+  const greatest = new Float64Array(positives + 1).fill(-Infinity, 1);
   doubled.forEach((rank, seen) => {
-    reach += rank;
     for (let k = Math.min(positives, seen + 1); k >= 0; k--) {
       const row = chances[k] as Float64Array;
       const before = chances[k - 1];
@@ -45,7 +46,9 @@ function rankSumShares(scores: ArrayLike<number>, positives: number): Float64Arr
       const left = doubled.length - seen;
       const skip = (left - (positives - k)) / left;
       const take = (positives - k + 1) / left;
-      for (let s = reach; s >= 0; s--) {
+      least[k] = Math.min(least[k] as number, (least[k - 1] ?? Infinity) + rank);
+      greatest[k] = Math.max(greatest[k] as number, (greatest[k - 1] ?? -Infinity) + rank);
+      for (let s = greatest[k] as number; s >= (least[k] as number); s--) {
         const taken = before === undefined || s < rank ? 0 : (before[s - rank] as number) * take;
         row[s] = (row[s] as number) * Math.max(0, skip) + taken;
       }
