@@ -176,7 +176,9 @@ describe('a coordinator among senders that never end', () => {
         expect(ms).toBeLessThan(15_000);
       }
       // No token: whatever becomes of the body, nothing else is said.
-      expect((await half).text).toMatch(/^HTTP\/1\.1 401 /);
+      expect((await half).text).toMatch(
+        /^HTTP\/1\.1 401 [^]*\{"error":\{"code":"http\/unauthorized"[^}]*\}\}$/,
+      );
       expect((await large).text).toMatch(/^HTTP\/1\.1 (404|413)/);
     },
   );

@@ -1,5 +1,6 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import { plainAddress } from './address.ts';
 import type { Admission } from './http-admission.ts';
 
@@ -25,16 +26,25 @@ const UNREAD: Readonly<Record<string, Unread>> = {
   HPE_HEADER_OVERFLOW: TOO_LARGE,
 };
 
-/** Answers what cannot be read and ends its connection: of such a request nothing is known but where that comes from. */
-export function refuseUnread({ onRefused }: Pick<Admission, 'onRefused'>) {
+/**
+ * Answers what cannot be read and ends its connection: of such a request nothing is known but where that comes from.
+ * @param answered connections whose request has its answer and does not come to an end: they get no second one.
+ */
+export function refuseUnread({ onRefused }: Pick<Admission, 'onRefused'>, answered: WeakSet<Socket>) {
   return (error: Error & { readonly code?: string }, socket: Socket): void => {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     const unread = UNREAD[error.code ?? ''] ?? BROKEN;
     if (unread === LATE) onRefused('request-deadline', plainAddress(socket.remoteAddress ?? ''));
     // In the middle of an answer another one would be a part of it.
-    if (socket.writable && !isAnswered(socket)) socket.write(answerOf(unread));
+    if (socket.writable && !answered.has(socket) && !isAnswered(socket)) socket.write(answerOf(unread));
     socket.destroySoon();
   };
+}
+
+/** Keeps {@link refuseUnread} told of who was answered before a request came to its end: whoever has no token is. */
+export function watchAnswered(app: FastifyInstance, answered: WeakSet<Socket>): void {
+  app.addHook('onRequest', async ({ raw }) => void answered.delete(raw.socket));
+  app.addHook('onResponse', async ({ raw }) => void (raw.complete || answered.add(raw.socket)));
 }
 
 /** Whether an answer has begun on a connection and is not over; as Node itself looks at it. */

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Blobs, Coordination } from '@tutti/coordination';
 import type { LogMirror } from '@tutti/identity';
@@ -12,7 +13,7 @@ import { answerErrors } from './http-errors.ts';
 import { serveEvents } from './http-events.ts';
 import { serveHealth, type Health } from './http-health.ts';
 import { serveProofs } from './http-log.ts';
-import { refuseUnread } from './http-unread.ts';
+import { refuseUnread, watchAnswered } from './http-unread.ts';
 import type { Log } from './log.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tokens } from './tokens.ts';
@@ -60,9 +61,10 @@ export function openHttp(options: {
   const { coordination, blobs, sockets, certificate, log, admission, api } = options;
   const { requestMs, headersMs, lookEveryMs } = { ...PATIENCE, ...options.patience };
   const patience = { headersTimeout: headersMs, connectionsCheckingInterval: lookEveryMs };
+  const answered = new WeakSet<Socket>();
   const bounds = {
     ...{ requestTimeout: requestMs, bodyLimit: LARGEST_BODY_BYTES, logger: false as const },
-    ...{ frameworkErrors: badAddress, clientErrorHandler: refuseUnread(admission) },
+    ...{ frameworkErrors: badAddress, clientErrorHandler: refuseUnread(admission, answered) },
   };
   const app =
     certificate === undefined
@@ -81,6 +83,7 @@ export function openHttp(options: {
     }),
   );
   answerErrors(app, log);
+  watchAnswered(app, answered);
   // Only JSON is read, and only as it is: what unpacks to more than it weighs does not come in.
   app.removeContentTypeParser('text/plain');
   app.addHook('preParsing', async ({ headers }) => {
