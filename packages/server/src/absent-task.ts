@@ -13,7 +13,7 @@ export const isUnowned = (
 /** Why nothing can be told of a task: there is none of this name, or nobody runs it at the moment. */
 export const absentTask = (coordination: Coordination, task = ''): ApiError =>
   isUnowned(coordination, task)
-    ? unownedTask(`no process runs task ${task} at the moment; its log says why`)
+    ? unownedTask(`no process runs task ${task} at the moment; the logs of owners say why`)
     : new ApiError(404, 'http/unknown-task', 'this coordinator has no such task');
 
 /** Nobody runs a task at the moment. */
