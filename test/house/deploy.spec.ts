@@ -23,16 +23,32 @@ function variablesIn(text: string): Record<string, string> {
 const tasks = [{ name: 'films', catalogue: { ids: ['a', 'b'] }, model: { family: 'mf' as const } }];
 const drainMs = decodeConfig({ tasks }).drain.deadlineMs;
 
+it('no variable that is set takes the store from the configuration, and what has none is kept where data is kept', () => {
+  expect(read('Dockerfile')).toMatch(/^VOLUME \/var\/lib\/tutti$/m);
+  expect(read('Dockerfile')).toMatch(/^WORKDIR \/var\/lib\/tutti$(?![^]*^WORKDIR)/m);
+  expect(read('tutti.service')).toMatch(/^WorkingDirectory=\/var\/lib\/tutti$/m);
+  for (const file of ['Dockerfile', 'tutti.service', 'compose.yaml', 'helm/tutti/templates/statefulset.yaml'])
+    expect(read(file), file).not.toContain('TUTTI_STORE');
+});
+
+it('the proxy lets through what a coordinator takes: catalogues of tasks, and 64 KiB of all else', () => {
+  const text = read('proxy/nginx.conf');
+  expect(text).toMatch(/location = \/api\/v1\/tasks \{ client_max_body_size 64m;/);
+  expect(text.match(/client_max_body_size \S+/g)).toEqual([
+    'client_max_body_size 64k;',
+    'client_max_body_size 64m;',
+  ]);
+});
+
 describe('the image', () => {
   const text = read('Dockerfile');
 
   it('sets values that there are', () => {
     const { assignments, unknown } = readEnvironment(configJsonSchema(), variablesIn(text));
-    expect([assignments.length, unknown]).toEqual([3, []]);
+    expect([assignments.length, unknown]).toEqual([2, []]);
     expect(() =>
       decodeConfig({
         listen: { host: '0.0.0.0' },
-        store: 'lmdb:/var/lib/tutti',
         log: { format: 'json' },
         tasks,
       }),
@@ -60,7 +76,7 @@ it('compose runs it read-only, without rights, and lets it drain', () => {
 it('the unit sets values that there are, runs without rights, and lets it drain', () => {
   const unit = read('tutti.service');
   const { assignments, unknown } = readEnvironment(configJsonSchema(), variablesIn(unit));
-  expect([assignments.length, unknown]).toEqual([2, []]);
+  expect([assignments.length, unknown]).toEqual([1, []]);
   for (const line of [
     'DynamicUser=yes',
     'ProtectSystem=strict',

@@ -41,7 +41,7 @@ done
 $healthy || fail 'it was not healthy in a minute'
 if (inside /bin/sh -c 'echo x >/opt/tutti/written' 2>/dev/null); then fail 'its root can be written'; fi
 (inside node -e "fetch('http://127.0.0.1:4170/readyz').then((answer) => process.exit(answer.ok ? 0 : 1))") || fail 'it is not ready'
-[[ -n $(ls "$work/store") ]] || fail 'nothing was kept in /var/lib/tutti'
+[[ -n $(ls "$work/store/.tutti") ]] || fail 'nothing was kept in /var/lib/tutti'
 grep -q '^{' "$work/coordinator.log" || fail 'its log is no JSON'
 kill -TERM $coordinator
 status=0
