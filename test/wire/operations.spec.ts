@@ -285,7 +285,9 @@ describe('a coordinator with a certificate', () => {
   it('speaks HTTPS, takes up a new certificate while it runs, and keeps the old one where the new one is wrong', async (ctx) => {
     if (!hasOpenssl) ctx.skip('needs openssl: not on this machine');
     const files = certificate('first');
-    await using coordinator = await createCoordinator({ config: withTls(files), ...ofStorage() });
+    const said: object[] = [];
+    const log = { write: (event: string, fields: object) => void said.push({ event, ...fields }) };
+    await using coordinator = await createCoordinator({ config: withTls(files), ...ofStorage(), log });
     const url = await coordinator.listen();
     expect(url).toMatch(/^https:/);
     const status = await new Promise((resolve, reject) => {
@@ -297,6 +299,7 @@ describe('a coordinator with a certificate', () => {
     const second = certificate('second');
     execFileSync('cp', [second.certificate, files.certificate]);
     expect(() => coordinator.reloadCertificate()).toThrow('first.key is not the key of');
+    expect(said.at(-1)).toMatchObject({ event: 'failed', part: 'certificate', code: 'server/bad-config' });
     expect(await nameAt(url)).toBe('first');
     execFileSync('cp', [second.key, files.key]);
     coordinator.reloadCertificate();

@@ -210,8 +210,13 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     },
     reloadCertificate() {
       if (config.listen.tls === undefined) return;
-      const fresh = certificateOf(config.listen.tls, { log, clock });
-      (http.server as unknown as HttpsServer).setSecureContext(tlsOptions(fresh));
+      try {
+        const fresh = certificateOf(config.listen.tls, { log, clock });
+        (http.server as unknown as HttpsServer).setSecureContext(tlsOptions(fresh));
+      } catch (error) {
+        log.write('failed', { part: 'certificate', ...errorFields(error) });
+        throw error;
+      }
     },
     close,
     [Symbol.asyncDispose]: close,
