@@ -105,14 +105,14 @@ function itemOf(
     if (blobHash(bytes, crypto) !== hash) throw new BackupError(`was changed: blob ${hash} is another`);
     return { kind, hash, bytes };
   }
-  throw new BackupError('holds something that this version does not know');
+  throw new BackupError('is damaged, or of a newer version: it holds something unknown');
 }
 
 function decoded(entry: unknown): (StorageItem & { kind: 'entry' })['entry'] {
   try {
     return decodeJournalEntry(entry);
   } catch (cause) {
-    throw new BackupError('holds a journal entry that this version does not know', { cause });
+    throw new BackupError('is damaged, or of a newer version: it holds an unknown journal entry', { cause });
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmdirSync, rmSync } from 'node:fs';
 import { open as openFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureFolder } from '@tutti/base/node';
@@ -61,6 +61,7 @@ function snapshotOf(folder: string): StorageSnapshot {
 
 /** Writes to a file beside, and gives it its name when it is whole and on the disk. */
 async function fill(folder: string, items: AsyncIterable<StorageItem>): Promise<void> {
+  const isNew = !existsSync(folder);
   ensureFolder(folder);
   const unlock = hold(folder);
   const beside = join(folder, 'filling.mdb');
@@ -85,6 +86,16 @@ async function fill(folder: string, items: AsyncIterable<StorageItem>): Promise<
   } finally {
     clear();
     unlock();
+    if (isNew && !existsSync(dataFile(folder))) removeEmpty(folder);
+  }
+}
+
+/** Whoever put something in it meanwhile keeps it. */
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
   }
 }
 

@@ -68,9 +68,17 @@ async function runLogs(flags: LogsFlags): Promise<void> {
   }
 }
 
-/** `12:30:05 info  run-changed  task=films run=paused by=ada`. */
-function lineOf(data: string): string {
+/** A line of the log as it is told: `12:30:05 info  run-changed  task=films run=paused by=ada`. @param data the line as JSON. */
+export function lineOf(data: string): string {
   const { id: _id, level, time, event, ...fields } = JSON.parse(data) as Record<string, unknown>;
-  const said = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
+  const said = Object.entries(fields).map(([name, value]) => `${name}=${fieldText(value)}`);
   return `${String(time)} ${String(level).padEnd(5)} ${String(event).padEnd(15)} ${said.join(' ')}`.trimEnd();
+}
+
+/** A value of a line; of an object each of its own, `wrong-model:3,battery:1`. */
+function fieldText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, part]) => `${name}:${fieldText(part)}`)
+    .join(',');
 }

@@ -5,7 +5,7 @@ import { PROTOCOL_VERSION } from '@tutti/protocol';
 import { describe, expect, it } from 'vitest';
 import { createToken } from '@tutti/server';
 import { judgeMachine, judgeSeen, judgeTokens, type Machine, type Seen } from './findings.ts';
-import { lookAtTokens } from './machine.ts';
+import { lookAtMachine, lookAtTokens } from './machine.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const DAY = 86_400_000;
@@ -154,6 +154,12 @@ describe('the doctor', () => {
     const found = judgeMachine(machine);
     expect(found.map(({ state }) => state)).toEqual(states);
     if (next !== undefined) expect(found.map((one) => one.next ?? '').join()).toMatch(next);
+  });
+
+  it('names a database that is away once, and gives it up when it was told to', async () => {
+    const { storeProblem = '' } = await lookAtMachine('postgres://tutti@127.0.0.1:9/none', 1);
+    expect(storeProblem).toMatch(/^PostgreSQL at 127\.0\.0\.1:9, .* did not answer for 0 s/);
+    expect(storeProblem.split('PostgreSQL at')).toHaveLength(2);
   });
 
   it('opens the file of tokens: whether it can be used, and whether it lets anybody operate', () => {

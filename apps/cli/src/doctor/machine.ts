@@ -1,14 +1,20 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { StoragePlace } from '@tutti/coordination';
+import { StorageMissingError, type StoragePlace } from '@tutti/coordination';
 import { ConfigError, readTokenFile, storeAddress } from '@tutti/server';
 import { placeOf } from '../storage/place.ts';
 import type { Machine, TokensSeen } from './findings.ts';
 
-/** Looks at where a coordinator keeps everything. Nothing is changed, and a coordinator that runs is not disturbed. */
-export async function lookAtMachine(store: string): Promise<Machine> {
+/** How long a database may be away before that is told, in milliseconds. */
+const AWAY_MS = 5_000;
+
+/**
+ * Looks at where a coordinator keeps everything. Nothing is changed, and a coordinator that runs is not disturbed.
+ * @param awayMs how long a database may be away before that is told, in milliseconds.
+ */
+export async function lookAtMachine(store: string, awayMs = AWAY_MS): Promise<Machine> {
   const address = storeAddress(store);
-  const place = await placeOf(store);
+  const place = await placeOf(store, { unavailableMs: awayMs });
   if (address.kind === 'postgres')
     return { kind: 'database', place: place.name, ...(await lookAtStore(place)) };
   const folder = resolve(address.folder);
@@ -60,6 +66,9 @@ async function lookAtStore(place: StoragePlace): Promise<Pick<Machine, 'journals
       await snapshot.close();
     }
   } catch (error) {
-    return { storeProblem: `${place.name}: ${error instanceof Error ? error.message : String(error)}` };
+    // The first start makes it.
+    if (error instanceof StorageMissingError) return { journals: [] };
+    const problem = error instanceof Error ? error.message : String(error);
+    return { storeProblem: problem.includes(place.name) ? problem : `${place.name}: ${problem}` };
   }
 }
