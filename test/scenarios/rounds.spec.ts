@@ -195,6 +195,9 @@ describe('the coordinator', () => {
       // The process is gone here: a new one opens on the same store.
       const second = await openStory({ count: 8, config, store: first.store, blobs: first.blobs });
       expect(second.coordination.rounds('films')).toHaveLength(done);
+      // Whoever listens hears what became of the attempt, until clients are there.
+      const restarted = { type: 'aborted', reason: 'coordinator-restarted', record: { round: 2 } };
+      expect(second.events).toMatchObject(done < 2 ? [restarted] : []);
       if (done < 2) {
         await second.gather();
         const record = committed(await second.untilEnd());

@@ -44,7 +44,7 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
     const unmasker = engine.unmasker ?? localUnmasker(crypto);
     parts.jobs = unmaskByJobs({ connection, redis: options.redis, fallback: unmasker, id: salt });
     const { jobs } = parts;
-    const onProblem = options.onProblem ?? (() => undefined);
+    const { onProblem = () => undefined, onOwned = () => undefined } = options;
     parts.owner = openOwner({
       storage,
       coordination: { ...coordination, unmasker: jobs },
@@ -53,6 +53,7 @@ async function joinCluster(options: ClusterOptions, engine: CoordinationOptions)
       timing,
       salt,
       onProblem,
+      onOwned,
     });
   }
   if (roles.includes('gateway')) parts.gateway = openGateway({ coordination, bus, members, secret });

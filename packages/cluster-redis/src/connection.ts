@@ -28,6 +28,8 @@ export interface ClusterOptions extends ConnectionOptions {
   readonly roles: readonly Exclude<Role, 'worker'>[];
   /** Hears what goes wrong with a task in this process; another one may do better. */
   readonly onProblem?: (task: string, error: Error) => void;
+  /** Hears which tasks this process takes over and lets go of, as their owner. */
+  readonly onOwned?: (task: string, change: 'taken' | 'released') => void;
 }
 
 /** One process among the others. */

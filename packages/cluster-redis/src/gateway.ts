@@ -1,10 +1,10 @@
 import { UsageError } from '@tutti/base';
-import type {
-  Coordination,
-  CoordinationEvent,
-  CoordinationOptions,
-  Registry,
-  TaskConfig,
+import {
+  openAnnouncer,
+  type Coordination,
+  type CoordinationOptions,
+  type Registry,
+  type TaskConfig,
 } from '@tutti/coordination';
 import type { Reply } from '@tutti/protocol';
 import type { ClientId } from '@tutti/secure-aggregation';
@@ -45,8 +45,7 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
     nowMs: () => clock.now(),
     ...(halfOpenUploads === undefined ? {} : { halfOpenUploads }),
   };
-  const listeners = new Set<(event: CoordinationEvent) => void>();
-  const emit = (event: CoordinationEvent): void => listeners.forEach((listener) => listener(event));
+  const { emit, subscribe, settled } = openAnnouncer();
   const tasks = new Map<string, GatewayTask>();
   const registries = new Map<string, Registry>();
   function serve(config: Pick<TaskConfig, 'name' | 'promotion'>): void {
@@ -82,6 +81,7 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
     status: (task) => tasks.get(task)?.view.status,
     rounds: (task) => tasks.get(task)?.view.rounds ?? [],
     connected(name, client) {
+      settled();
       const task = named(name);
       taskOf.set(client, task);
       task.connected(client);
@@ -100,10 +100,7 @@ export function openGateway({ coordination, bus, members, secret }: GatewayOptio
       follow();
       emit({ type: 'task-opened', task: config.name });
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe,
     follows: () =>
       Object.fromEntries(
         [...tasks].flatMap(([name, { owner }]) => (owner === undefined ? [] : [[name, owner]])),

@@ -41,6 +41,7 @@ export interface OwnerOptions {
   readonly salt: () => string;
   /** Hears what goes wrong with a task here; another process may do better. */
   readonly onProblem: (task: string, error: Error) => void;
+  readonly onOwned: (task: string, change: 'taken' | 'released') => void;
 }
 
 /** A lease as it was seen last, and since when it has stood still, by this process’s own clock. */
@@ -104,6 +105,7 @@ export function openOwner(options: OwnerOptions): Owner {
     if (lease === undefined) return;
     const task = ownedTask(config, lease);
     tasks.set(config.name, task);
+    options.onOwned(config.name, 'taken');
     try {
       await task.open();
       await members.beat();
@@ -134,12 +136,13 @@ export function openOwner(options: OwnerOptions): Owner {
     notBefore.set(name, performance.now() + leaveMs);
     void task.abandon();
     options.onProblem(name, error);
+    options.onOwned(name, 'released');
   }
 
   async function letGo(name: string): Promise<void> {
     const task = tasks.get(name);
     await task?.stop();
-    tasks.delete(name);
+    if (tasks.delete(name)) options.onOwned(name, 'released');
   }
 
   lookLater(0);

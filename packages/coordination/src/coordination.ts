@@ -7,6 +7,7 @@ import {
   type KeyPair,
   type Unmasker,
 } from '@tutti/secure-aggregation';
+import { openAnnouncer } from './announcer.ts';
 import { openRunner } from './census.ts';
 import type { CoordinationEvent, TaskStatus } from './events.ts';
 import type { EvaluationRecord, RoundRecord, RunState } from './journal.ts';
@@ -84,6 +85,7 @@ export interface Coordination {
   rounds(task: string): readonly RoundRecord[];
   /** The models of a task, and its channels; undefined for an unknown task. */
   registry(task: string): Registry | undefined;
+  /** Hears what happens. Until a client is there also, first, of attempts that a crash left open and the start ended. @returns how to stop. */
   subscribe(listener: (event: CoordinationEvent) => void): () => void;
   /** Why no attempt can begin here now, in words, where what this process stands on is away; it goes on by itself. */
   problem?(): string | undefined;
@@ -103,10 +105,9 @@ export const COORDINATOR_KEY = 'coordinator-key';
 export async function createCoordination(options: CoordinationOptions): Promise<Coordination> {
   for (const task of options.tasks) checkTaskConfig(task);
   const keyPair = options.keyPair ?? (await storedKeyPair(options));
-  const listeners = new Set<(event: CoordinationEvent) => void>();
   const runners = new Map<string, TaskRunner>();
   const taskOf = new Map<ClientId, TaskRunner>();
-  const emit = (event: CoordinationEvent): void => listeners.forEach((listener) => listener(event));
+  const { emit, subscribe, settled } = openAnnouncer();
   const later = laterOf(options);
   async function openTask(config: TaskConfig): Promise<TaskRunner> {
     const ports: RunnerPorts = {
@@ -169,6 +170,7 @@ export async function createCoordination(options: CoordinationOptions): Promise<
     },
     taskInfo: (task) => runners.get(task)?.info(),
     connected(task, client) {
+      settled();
       const runner = runnerOf(task);
       taskOf.set(client, runner);
       runner.connected(client);
@@ -190,10 +192,7 @@ export async function createCoordination(options: CoordinationOptions): Promise<
     status: (task) => runners.get(task)?.status(),
     registry: (task) => runners.get(task)?.registry,
     rounds: (task) => runners.get(task)?.rounds() ?? [],
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe,
     async drain() {
       later.close();
       await Promise.all([...runners.values()].map((runner) => runner.drain()));

@@ -162,7 +162,10 @@ const ended = (
 });
 
 /** The entry that closes what a crash left open; nobody knows how many unmask shares had come, so it counts as if all had. */
-export function restartEntry({ open, asked }: TaskHistory, nowMs: number): JournalEntry | undefined {
+export function restartEntry(
+  { open, asked }: TaskHistory,
+  nowMs: number,
+): Extract<JournalEntry, { type: 'attempt-aborted' }> | undefined {
   if (open === undefined) return undefined;
   const reason: AttemptEndReason = 'coordinator-restarted';
   const nobody = {

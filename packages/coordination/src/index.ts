@@ -10,6 +10,8 @@
  * clock.advance(1_000);
  * ```
  */
+export { openAnnouncer } from './announcer.ts';
+export type { Announcer } from './announcer.ts';
 export { BackupError, encodeBackup, openBackup } from './backup.ts';
 export type { OpenedBackup } from './backup.ts';
 export { calibratedTask } from './calibrate.ts';

@@ -64,14 +64,18 @@ function longestRoundMs({ deadlinesMs: { train, shareKeys, maskedInput, unmask }
   return train + 2 * shareKeys + maskedInput + 2 * unmask + SUMMING_MS;
 }
 
-/** Replays the journal; begins the task where there is none; ends what a crash left open. @throws {StaleTaskError} */
+/** Replays the journal; begins the task where there is none; ends what a crash left open, and says so. @throws {StaleTaskError} */
 export async function openTask(parts: TaskParts): Promise<void> {
   const { config, log, lobby, ports } = parts;
   await log.replay();
   await ports.blobs.put(config.catalogue);
   if (log.history.created === undefined) await createTask(parts);
   const restarted = restartEntry(log.history, ports.clock.now());
-  if (restarted !== undefined) await log.append(restarted);
+  if (restarted !== undefined) {
+    await log.append(restarted);
+    const { reason, record } = restarted;
+    ports.emit({ type: 'aborted', task: config.name, reason, record, againAfterMs: 0 });
+  }
   await followCatalogue(parts);
   checkNoiseHistory(config, log.history);
   const { rounds } = log.history;

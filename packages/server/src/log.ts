@@ -71,7 +71,9 @@ const PHASES = [
 ] as const;
 const ENDINGS = ['rounds-done', 'privacy-budget-spent', 'stopped'] as const;
 /** Parts of a coordinator in which something can fail. */
-export const PARTS = ['task', 'journal', 'authority', 'certificate', 'http', 'tokens', 'trackers'] as const;
+export const PARTS = [
+  ...(['task', 'owner', 'journal', 'authority', 'certificate', 'http', 'tokens', 'trackers'] as const),
+] as const;
 /** Limits that something can be over. */
 export const LIMITS = [
   ...(['connections', 'connections-per-address', 'handshakes', 'requests', 'event-streams'] as const),
@@ -114,6 +116,8 @@ const EVENTS = {
     ...({ task: 'name', verdict: VERDICTS, difference: 'figure', low: 'figure', high: 'figure' } as const),
     ...({ people: 'figure', manifest: 'hash' } as const),
   }),
+  'task-taken': event('info', { task: 'name' }),
+  'task-released': event('info', { task: 'name' }),
   'task-created': event('info', { task: 'name', by: 'name' }),
   finished: event('info', { task: 'name', reason: ENDINGS }),
   phase: event('debug', { task: 'name', attempt: 'count', phase: PHASES, done: 'count', total: 'count' }),

@@ -129,9 +129,16 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
   const log = isLogged ? jsonLog({ level: config.log.level }) : undefined;
   const screen = openScreen(process.stderr);
   const line = (text: string): void => void (isLogged || screen.line(text));
-  const { storage, name, coordinate } = await openStorage(config, (task, error) =>
-    line(`${task === '' ? 'leases' : `task ${task}`} cannot be run here: ${error.message}`),
-  );
+  const { storage, name, coordinate } = await openStorage(config, {
+    onProblem(task, error) {
+      log?.write('failed', { task, part: 'owner', ...errorFields(error) });
+      line(`${task === '' ? 'leases' : `task ${task}`} cannot be run here: ${error.message}`);
+    },
+    onOwned(task, change) {
+      log?.write(`task-${change}`, { task });
+      line(`task ${task} is ${change === 'taken' ? 'run here from now on' : 'no longer run here'}`);
+    },
+  });
   try {
     await using server = await createCoordinator({
       config,

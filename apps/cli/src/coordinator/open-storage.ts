@@ -1,3 +1,4 @@
+import type { ClusterOptions } from '@tutti/cluster-redis';
 import type { Storage } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import type { CoordinatorConfig, CoordinatorOptions } from '@tutti/server';
@@ -15,12 +16,12 @@ export interface Opened {
 /** Opens what a configuration names. What makes a process one of many is loaded only where it is one. */
 export async function openStorage(
   { store, cluster }: CoordinatorConfig,
-  onProblem: (task: string, error: Error) => void,
+  heard: Pick<ClusterOptions, 'onProblem' | 'onOwned'>,
 ): Promise<Opened> {
   const place = await placeOf(store);
   if (cluster === undefined) return { storage: await place.open(), name: place.name };
   const { openSharedPostgresStorage } = await import('@tutti/storage-postgres');
   const { clusterOf } = await import('@tutti/cluster-redis');
   const storage = await openSharedPostgresStorage(store, nodeCrypto);
-  return { storage, name: place.name, coordinate: clusterOf({ ...cluster, storage, onProblem }) };
+  return { storage, name: place.name, coordinate: clusterOf({ ...cluster, storage, ...heard }) };
 }
