@@ -1,6 +1,7 @@
 import type { Server as HttpsServer } from 'node:https';
 import { systemRandom } from '@tutti/base';
 import {
+  COORDINATOR_KEY,
   createCoordination,
   type Blobs,
   type Clock,
@@ -162,6 +163,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     logs: proved,
     api: {
       tokens,
+      reach: () => options.store.get(COORDINATOR_KEY),
       routes: (streams) => [
         ...taskRoutes(coordination, creator),
         ...modelRoutes(coordination),

@@ -254,3 +254,48 @@ it('lists the tasks that are run, and says of one that no process of a cluster r
   for (const task of ['books', 'nothing'])
     expect(await told(`/api/v1/tasks/${task}/pause`, 'POST')).toEqual([401, 'http/unauthorized']);
 });
+
+it('says that a database is away in time, begins nothing meanwhile, and logs it as what it is', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tutti-api-'));
+  const tokens = join(folder, 'tokens.json');
+  const authorization = `Bearer ${createToken(tokens, { name: 'ada', role: 'operate' })}`;
+  const store = memoryStore();
+  let isAway = false;
+  const silence = new Promise<never>(() => undefined);
+  const said: object[] = [];
+  await using coordinator = await createCoordinator({
+    config: { listen: { port: 0 }, tokens, tasks: [task] },
+    store: { ...store, get: (key) => (isAway ? silence : store.get(key)) },
+    blobs: memoryBlobs(nodeCrypto),
+    log: { write: (event, fields) => void said.push({ event, ...fields }) },
+    patience: { answerMs: 50 },
+    async coordinate(options) {
+      const run = await createCoordination(options);
+      const registry = { models: () => silence, find: () => silence, current: () => silence };
+      return Object.create(run, {
+        registry: { value: (name: string) => (isAway ? registry : run.registry(name)) },
+      }) as typeof run;
+    },
+  });
+  const url = await coordinator.listen();
+  const told = async (path: string, method = 'GET'): Promise<unknown[]> => {
+    const body = method === 'GET' ? {} : { body: JSON.stringify({ ...task, name: 'books' }) };
+    const headers = { authorization, 'content-type': 'application/json' };
+    const answer = await fetch(`${url}/api/v1${path}`, { method, headers, ...body });
+    return [answer.status, answer.headers.get('retry-after')];
+  };
+  isAway = true;
+  const asked = [
+    ...['/tasks/films/models?limit=1', '/tasks/films/models/1'].map((path) => told(path)),
+    ...[told('/tasks/films/channels/stable'), told('/tasks', 'POST')],
+  ];
+  expect(await Promise.all(asked)).toEqual(Array(4).fill([503, '10']));
+  expect(said.filter((line) => 'part' in line)).toMatchObject(
+    Array(4).fill({ event: 'failed', part: 'environment', code: 'server/no-word' }),
+  );
+  isAway = false;
+  expect(await told('/tasks/films/models')).toEqual([200, null]);
+  expect(coordinator.coordination.taskNames).toEqual(['films']);
+  expect(await told('/tasks', 'POST')).toEqual([201, null]);
+  rmSync(folder, { recursive: true, force: true });
+});

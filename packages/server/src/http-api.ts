@@ -3,6 +3,7 @@ import { API_PREFIX, openApiOf } from './api-openapi.ts';
 import type { ApiRoute } from './api-route.ts';
 import { SCHEMA_NAMES } from './api-names.ts';
 import { refuseRequest, type Admission } from './http-admission.ts';
+import { inTime } from './in-time.ts';
 import type { Role } from './token-file.ts';
 import { mayDo, type Identity, type Tokens } from './tokens.ts';
 
@@ -14,12 +15,17 @@ export interface ApiOptions {
   readonly routes: readonly ApiRoute[];
   readonly tokens: Tokens;
   readonly admission: Admission;
+  /** Resolves once the storage answers. */
+  readonly reach: () => Promise<unknown>;
+  /** How long it may take to, in milliseconds. */
+  readonly answerMs: number;
 }
 
 /**
  * Serves routes and their description. Who may is asked before anything else is looked at: without a token, nobody learns what there is.
  */
-export function serveApi(app: FastifyInstance, { routes, tokens, admission }: ApiOptions): void {
+export function serveApi(app: FastifyInstance, options: ApiOptions): void {
+  const { routes, tokens, admission } = options;
   const identities = new WeakMap<FastifyRequest, Identity>();
   const guard =
     (role: Role) =>
@@ -48,11 +54,22 @@ export function serveApi(app: FastifyInstance, { routes, tokens, admission }: Ap
           return reply
             .code(answer.status)
             .header('cache-control', 'no-store')
-            .send(await answer.run(call));
+            .send(await answered(method, () => answer.run(call), options));
         answer.run(call, request, reply);
         return reply;
       },
     });
+}
+
+/** What is read comes in time or not at all. Nothing is begun that changes something while the storage is away: it would be done later, unasked. */
+async function answered<T>(
+  method: ApiRoute['method'],
+  run: () => Promise<T>,
+  { reach, answerMs }: Pick<ApiOptions, 'reach' | 'answerMs'>,
+): Promise<T> {
+  if (method === 'get') return inTime(run(), answerMs);
+  await inTime(reach(), answerMs);
+  return run();
 }
 
 /** Methods that a path may be asked with. What asks before another site asks is not among them: it has an answer of its own. */

@@ -11,8 +11,9 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
   app.setErrorHandler(async (error, _request, reply) => {
     if (error instanceof ApiError) return refuse(reply, error);
     const status = statusOf(error);
-    if (status >= 500) log.write('failed', { part: 'http', ...errorFields(error) });
-    if (status === 503 && error instanceof FederatedError) return refuse(reply, away(error));
+    const isAway = status === 503 && error instanceof FederatedError;
+    if (status >= 500) log.write('failed', { part: isAway ? 'environment' : 'http', ...errorFields(error) });
+    if (isAway) return refuse(reply, away(error));
     return reply.code(status).send({
       error: {
         code: status === 415 ? 'http/not-json' : status < 500 ? 'http/bad-request' : 'http/internal',

@@ -19,7 +19,7 @@ import type { Sockets } from './sockets.ts';
 import type { Tokens } from './tokens.ts';
 import { tlsOptions, type Certificate } from './tls.ts';
 
-/** How long requests may take to come, in milliseconds. */
+/** How long requests, and what they are answered from, may take to come, in milliseconds. */
 export interface Patience {
   /** A whole request; default 30000. */
   readonly requestMs: number;
@@ -27,9 +27,11 @@ export interface Patience {
   readonly headersMs: number;
   /** Between two looks at what is open; default 2000. */
   readonly lookEveryMs: number;
+  /** The storage, before its asker is told that it is away; default 5000. */
+  readonly answerMs: number;
 }
 
-const PATIENCE: Patience = { requestMs: 30_000, headersMs: 10_000, lookEveryMs: 2_000 };
+const PATIENCE: Patience = { requestMs: 30_000, headersMs: 10_000, lookEveryMs: 2_000, answerMs: 5_000 };
 
 /** Few routes take a body, and theirs is another limit. */
 const LARGEST_BODY_BYTES = 65_536;
@@ -52,14 +54,19 @@ export function openHttp(options: {
   health: Health;
   admission: Admission;
   /** What is served under /api/v1, and who may. */
-  api: { readonly routes: (streams: EventStreams) => readonly ApiRoute[]; readonly tokens: Tokens };
+  api: {
+    readonly routes: (streams: EventStreams) => readonly ApiRoute[];
+    readonly tokens: Tokens;
+    /** Resolves once the storage answers. */
+    readonly reach: () => Promise<unknown>;
+  };
   log: Log;
   patience?: Partial<Patience>;
   /** HTTPS with it, HTTP without one. */
   certificate?: Certificate;
 }): FastifyInstance {
   const { coordination, blobs, sockets, certificate, log, admission, api } = options;
-  const { requestMs, headersMs, lookEveryMs } = { ...PATIENCE, ...options.patience };
+  const { requestMs, headersMs, lookEveryMs, answerMs } = { ...PATIENCE, ...options.patience };
   const patience = { headersTimeout: headersMs, connectionsCheckingInterval: lookEveryMs };
   const answered = new WeakSet<Socket>();
   const bounds = {
@@ -119,7 +126,7 @@ export function openHttp(options: {
     admission.onRefused('event-streams', admission.addressOf(raw)),
   );
   serveEvents(app, streams, coordination);
-  serveApi(app, { routes: api.routes(streams), tokens: api.tokens, admission });
+  serveApi(app, { ...api, routes: api.routes(streams), admission, answerMs });
   for (const [path, { type, body, headers }] of options.pages ?? [])
     app.get(path, async (_request, reply) =>
       reply.headers(headers).header('cache-control', 'no-cache').type(type).send(body),

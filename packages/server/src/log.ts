@@ -72,7 +72,8 @@ const PHASES = [
 const ENDINGS = ['rounds-done', 'privacy-budget-spent', 'stopped'] as const;
 /** Parts of a coordinator in which something can fail. */
 export const PARTS = [
-  ...(['task', 'owner', 'journal', 'authority', 'certificate', 'http', 'tokens', 'trackers'] as const),
+  ...(['task', 'owner', 'journal', 'environment', 'authority', 'certificate', 'http'] as const),
+  ...(['tokens', 'trackers'] as const),
 ] as const;
 /** Limits that something can be over. */
 export const LIMITS = [
