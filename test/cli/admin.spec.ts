@@ -62,6 +62,12 @@ describe('operating a coordinator', () => {
     const wrong = await tutti('task', 'create', '--config', join(folder, 'wrong.json'), ...token);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toMatch(/name: a name of[^]*rounds: /);
+    writeFileSync(
+      join(folder, 'lost.json'),
+      JSON.stringify({ ...task, catalogue: 'lost.csv', foo: 1, round: { cohort: 3 } }),
+    );
+    const lost = await tutti('task', 'create', '--config', join(folder, 'lost.json'), ...token);
+    expect(lost.stderr).toMatch(/catalogue: .*lost\.csv cannot be read\n.*"foo"\n.*round\.cohort: /);
     const made = await tutti('task', 'create', '--config', join(folder, 'books.json'), ...token);
     expect([made.code, made.stdout]).toEqual([
       0,

@@ -13,7 +13,7 @@ export const PROBLEMS = {
   403: 'the token’s role is not enough',
   404: 'there is no such thing here',
   409: 'that does not go with how things stand',
-  413: 'the body is too large',
+  413: 'http/too-large: the body is larger than is read here, 64 KiB unless a catalogue may be in it',
   415: 'the body is not JSON',
   429: 'over a limit; come back when it says',
   503: 'not now; come back when it says',
@@ -69,6 +69,8 @@ interface RouteText {
   readonly problems?: readonly ProblemStatus[];
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** Largest body where it may be larger than others, in bytes. */
+  readonly largestBody?: number;
   /** Everything that is wrong with a body whose form is, where more can be said of it than its schema does. */
   readonly bodyProblems?: (body: unknown) => readonly Problem[];
 }

@@ -1,12 +1,14 @@
 import { TaskStoppedError, type Coordination, type RunState, type TaskStatus } from '@tutti/coordination';
 import type * as z from 'zod';
 import { absentTask } from './absent-task.ts';
-import { ApiError, jsonRoute, problemsOf, type ApiRoute } from './api-route.ts';
+import { ApiError, jsonRoute, type ApiRoute } from './api-route.ts';
 import { pageQuery, roundsSchema, tasksSchema, taskStatusSchema, tokenSchema } from './api-schemas.ts';
-import { inspectTask } from './inspect-task.ts';
+import { taskProblems } from './inspect-task.ts';
 import type { TaskCreator } from './task-creator.ts';
-import type { Problem } from './task-of.ts';
 import { taskSchema } from './task-schema.ts';
+
+/** Largest body of a task, which brings its catalogue. */
+const LARGEST_TASK_BYTES = 2 ** 26;
 
 /** The routes of tasks and their rounds. */
 export function taskRoutes(coordination: Coordination, creator: TaskCreator): readonly ApiRoute[] {
@@ -39,7 +41,8 @@ export function taskRoutes(coordination: Coordination, creator: TaskCreator): re
         role: 'operate',
         status: 201,
         body: taskSchema,
-        bodyProblems: problemsOfTask,
+        largestBody: LARGEST_TASK_BYTES,
+        bodyProblems: (body: unknown) => [...taskProblems(body), ...creator.nameProblems(body)],
         schema: taskStatusSchema,
         problems: [409, 503] as const,
       },
@@ -83,12 +86,6 @@ export function taskRoutes(coordination: Coordination, creator: TaskCreator): re
       handle: ({ by }) => by as z.input<typeof tokenSchema>,
     }),
   ];
-}
-
-/** Everything that is wrong with a task whose form is. */
-function problemsOfTask(body: unknown): Problem[] {
-  const { form, fit } = inspectTask(body, new Map());
-  return [...problemsOf(form, 'body'), ...fit];
 }
 
 /** How tasks stand; one that no process of a cluster runs has nothing that could be told. */

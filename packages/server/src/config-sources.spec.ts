@@ -200,8 +200,14 @@ describe('what is wrong', () => {
     expect(pathsOf({ ...wrong, rounds: -1, privacy: undefined, metric: 'hr' })).toEqual([
       ...['rounds', '', 'model.dimension', 'round.cohort', 'round.smallestCohort'],
     ]);
-    // Of these nothing follows for the rest.
-    expect(pathsOf({ ...wrong, catalogue: {} })).toEqual(['catalogue.ids']);
+    // Beside a wrong catalogue too, but nothing that follows from it.
+    const beside = ['model.dimension', 'round.cohort', 'round.smallestCohort'];
+    const [round, privacy] = [{ cohort: 5, slice: { rows: 9 } }, undefined];
+    expect(pathsOf({ ...wrong, round, privacy, catalogue: {} })).toEqual(['catalogue.ids', ...beside]);
+    const ids = ['a', 'a'];
+    expect(pathsOf({ ...wrong, privacy, catalogue: { ids } })).toEqual(['catalogue.ids', ...beside]);
+    const content = { round, privacy, model: { family: 'content' } };
+    expect(pathsOf({ ...content, catalogue: 'films.csv' })).toEqual(['catalogue', ...beside.slice(1)]);
     expect(pathsOf({ round: { cohort: 'many', smallestCohort: 200 } })).toEqual(['round.cohort']);
   });
 

@@ -201,6 +201,40 @@ describe('the description of the interface', () => {
       ]);
   });
 
+  it('reads no more of a body than it says, of a task alone a catalogue', async () => {
+    const wide = JSON.stringify({ channel: 'stable', more: 'x'.repeat(2 ** 16) });
+    for (const path of ['films/models/0/promote', 'films/channels/stable/rollback', 'films/pause'])
+      expect(await ask('POST', `/api/v1/tasks/${path}`, token, wide)).toMatchObject([
+        413,
+        { error: { code: 'http/too-large' } },
+      ]);
+    expect((await ask('POST', '/api/v1/tasks', token, wide))[0]).toBe(400);
+  });
+
+  it('tells everything that is wrong with a task at once, a name that is taken too', async () => {
+    const told = async (more: object): Promise<string[]> => {
+      const [status, answer] = await ask(
+        'POST',
+        '/api/v1/tasks',
+        token,
+        JSON.stringify({ ...task, ...more }),
+      );
+      const { error } = answer as { error: { code: string; problems?: { path: string }[] } };
+      return [`${status} ${error.code}`, ...(error.problems ?? []).map(({ path }) => path)];
+    };
+    const privacy = { mechanism: 'skellam', epsilon: -1 };
+    const [round, model] = [{ cohort: 3 }, { family: 'mf', dimension: -1 }];
+    const wrong = { round, model, insecureSmallCohort: false };
+    expect(await told({ ...wrong, privacy, foo: 1, catalogue: { ids: ['a', 'a'] } })).toEqual([
+      ...['400 http/bad-request', 'catalogue.ids', 'privacy.epsilon', 'body'],
+      ...['model.dimension', 'round.cohort', 'round.smallestCohort', 'name'],
+    ]);
+    expect(await told(wrong)).toEqual([
+      ...['400 http/bad-request', 'name', 'model.dimension', 'round.cohort', 'round.smallestCohort'],
+    ]);
+    expect(await told({})).toEqual(['409 task/exists']);
+  });
+
   it('refuses what is not of the form that it describes', () => {
     const status = coordinator.coordination.status('films');
     const form = formOf('/api/v1/tasks/{task}', 'get', 200);

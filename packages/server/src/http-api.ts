@@ -7,9 +7,6 @@ import { inTime } from './in-time.ts';
 import type { Role } from './token-file.ts';
 import { mayDo, type Identity, type Tokens } from './tokens.ts';
 
-/** Largest body: a task with the catalogue that it brings. */
-const LARGEST_TASK_BYTES = 2 ** 26;
-
 /** What the interface is served with. */
 export interface ApiOptions {
   readonly routes: readonly ApiRoute[];
@@ -41,11 +38,11 @@ export function serveApi(app: FastifyInstance, options: ApiOptions): void {
   for (const path of new Set(routes.map((route) => route.path))) refuseOthers(app, routes, path, guard);
   const description = openApiOf(routes, SCHEMA_NAMES);
   app.get(`${API_PREFIX}/openapi.json`, async () => description);
-  for (const { method, path, role, body, answer } of routes)
+  for (const { method, path, role, largestBody, answer } of routes)
     app.route<{ Params: Record<string, string> }>({
       ...{ method: method.toUpperCase(), url: urlOf(path) },
       ...(role === undefined ? {} : { onRequest: guard(role) }),
-      ...(body === undefined ? {} : { bodyLimit: LARGEST_TASK_BYTES }),
+      ...(largestBody === undefined ? {} : { bodyLimit: largestBody }),
       exposeHeadRoute: false,
       handler: async (request, reply) => {
         const { params, query } = request;

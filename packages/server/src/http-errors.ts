@@ -6,6 +6,9 @@ import { errorFields, type Log } from './log.ts';
 /** When to come again where something that the coordinator stands on is away, in milliseconds. */
 const AWAY_RETRY_MS = 10_000;
 
+/** What Fastify refuses by itself. */
+const CODES: Readonly<Record<number, string>> = { 413: 'http/too-large', 415: 'http/not-json' };
+
 /** Answers what a route throws. Of what is not the asker's fault nothing is told that could quote anything. */
 export function answerErrors(app: FastifyInstance, log: Log): void {
   app.setErrorHandler(async (error, _request, reply) => {
@@ -16,7 +19,7 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
     if (isAway) return refuse(reply, away(error));
     return reply.code(status).send({
       error: {
-        code: status === 415 ? 'http/not-json' : status < 500 ? 'http/bad-request' : 'http/internal',
+        code: CODES[status] ?? (status < 500 ? 'http/bad-request' : 'http/internal'),
         message: status < 500 && error instanceof Error ? error.message : 'something went wrong here',
       },
     });

@@ -26,6 +26,7 @@ export type { Assignment, Merged } from './config-sources.ts';
 export { createCoordinator } from './coordinator.ts';
 export type { Coordinator, CoordinatorOptions } from './coordinator.ts';
 export { ConfigError, PortTakenError } from './errors.ts';
+export { taskProblems } from './inspect-task.ts';
 export type { Readiness } from './http-health.ts';
 export { errorFields, jsonLog, LIMITS, PARTS } from './log.ts';
 export type { Log, LogOptions } from './log.ts';

@@ -1,6 +1,7 @@
 import type { TaskConfig } from '@tutti/coordination';
 import { MODEL_FAMILIES } from '@tutti/model';
 import type * as z from 'zod';
+import { problemsOf } from './api-route.ts';
 import { ConfigError } from './errors.ts';
 import { issuesOfForm } from './form-problems.ts';
 import { makeTask, type MadeTask, type Mirrors, type Problem } from './task-of.ts';
@@ -57,15 +58,23 @@ export const placed = (problems: readonly Problem[], at: string): Problem[] =>
     problem: problem.replace('set insecureSmallCohort', `set ${at}.insecureSmallCohort`),
   }));
 
-/** Of a wrong catalogue nothing follows, so nothing is held against it. */
+/** Everything that is wrong with a task by itself, its form first. */
+export function taskProblems(value: unknown): Problem[] {
+  const { form, fit } = inspectTask(value, new Map());
+  return [...problemsOf(form, 'body'), ...fit];
+}
+
 function fitBeside(value: unknown, wrong: ReadonlySet<string>, mirrors: Mirrors): Problem[] {
-  const rest = wrong.has(CATALOGUE) ? undefined : taskSchema.safeParse(without(value, wrong));
-  if (rest?.success !== true) return [];
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
+  const rest = taskSchema.safeParse(without(value as Fields, wrong));
+  if (!rest.success) return [];
   const { task, problems } = makeTask(rest.data, mirrors);
   const found = problems.filter((problem) => !wrong.has(partOf(problem)));
   if (task !== undefined || found.length === 0) return found;
   return [...found, ...fitBeside(value, new Set([...wrong, ...partsOf(found)]), mirrors)];
 }
+
+type Fields = Readonly<Record<string, unknown>>;
 
 const CATALOGUE = 'catalogue' satisfies keyof TaskEntry;
 
@@ -80,8 +89,7 @@ function partsIn(issue: z.core.$ZodIssue): readonly string[] {
 }
 
 /** The task without what is wrong with it. */
-function without(value: unknown, wrong: ReadonlySet<string>): unknown {
-  const task = value as Readonly<Record<string, unknown>>;
+function without(task: Fields, wrong: ReadonlySet<string>): unknown {
   const kept = Object.entries(task).filter(([name]) => !wrong.has(name));
   return {
     ...Object.fromEntries(kept),
@@ -89,6 +97,25 @@ function without(value: unknown, wrong: ReadonlySet<string>): unknown {
     // By default there are so many that no budget is planned for them.
     ...(wrong.has('rounds') ? { rounds: 1 } : {}),
     ...(wrong.has('model') ? { model: familyAlone(task['model']) } : {}),
+    ...(wrong.has(CATALOGUE) ? besideCatalogue(task) : {}),
+  };
+}
+
+/** How many items there are taken to be where nobody can tell. */
+const SOME_ITEMS = 1_000;
+
+/**
+ * As many items as a wrong catalogue seems to have, for the rest to be held against; but neither slices of them, nor a model that is made for
+ * them.
+ */
+function besideCatalogue({ catalogue, round, model }: Fields): Fields {
+  const ids = (catalogue as { readonly ids?: unknown } | undefined)?.ids;
+  const items = Array.isArray(ids) && ids.length > 0 ? ids.length : SOME_ITEMS;
+  const family = (model as { readonly family?: unknown } | undefined)?.family;
+  return {
+    catalogue: { ids: Array.from({ length: items }, (_, item) => `item ${item}`) },
+    ...(typeof round === 'object' && round !== null ? { round: { ...round, slice: undefined } } : {}),
+    ...(family === 'content' || family === 'own' ? { model: undefined } : {}),
   };
 }
 

@@ -27,6 +27,8 @@ export interface TaskCreator {
    * @throws {ApiError} with everything that is wrong with it, or if there is one of this name.
    */
   create(entry: TaskEntry, by: string): Promise<void>;
+  /** Whether what somebody sent has the name of a task that there is. */
+  nameProblems(value: unknown): readonly Problem[];
 }
 
 /** What tasks are added to. */
@@ -43,10 +45,15 @@ export interface CreatorOptions {
 export function taskCreator(options: CreatorOptions): TaskCreator {
   const { coordination, store, log, followLogs } = options;
   let last: Promise<unknown> = Promise.resolve();
+  function nameProblems(value: unknown): readonly Problem[] {
+    const name = (value as { readonly name?: unknown } | undefined | null)?.name;
+    if (typeof name !== 'string' || coordination.taskInfo(name) === undefined) return [];
+    return [{ path: 'name', problem: `there is a task ${name}; take another name` }];
+  }
   async function create(entry: TaskEntry, by: string): Promise<void> {
     const { name } = entry;
-    if (coordination.taskInfo(name) !== undefined)
-      throw new ApiError(409, 'task/exists', `there is a task ${name}; take another name`);
+    const taken = nameProblems(entry);
+    if (taken.length > 0) throw takenName(entry, taken);
     if (coordination.taskNames.length >= MOST_TASKS)
       throw new ApiError(409, 'task/too-many', `this coordinator has ${MOST_TASKS} tasks, as many as it may`);
     const task = await checkedTask(entry, options);
@@ -69,6 +76,7 @@ export function taskCreator(options: CreatorOptions): TaskCreator {
     throw unownedTask(`task ${name} is kept, and begins once an owner is there`);
   }
   return {
+    nameProblems,
     create(entry, by) {
       // One after another: two of one name cannot both find that there is none.
       const created = last.then(() => create(entry, by));
@@ -91,6 +99,13 @@ export function createdTasks(options: Omit<CreatorOptions, 'coordination' | 'log
   };
 }
 
+/** That there is a task of this name, and what else is wrong. */
+function takenName(entry: TaskEntry, taken: readonly Problem[]): ApiError {
+  const { problems } = engineTask(entry, new Map());
+  if (problems.length > 0) return badRequest([...taken, ...problems]);
+  return new ApiError(409, 'task/exists', taken.map(({ problem }) => problem).join());
+}
+
 /** The task for the engine. @throws {ApiError} with everything that does not fit together. */
 async function checkedTask(
   entry: TaskEntry,
@@ -98,7 +113,8 @@ async function checkedTask(
 ): Promise<TaskConfig> {
   const known = await withKnownCatalogues({ ...config, tasks: [entry] }, { store, blobs }).catch(
     (error: unknown) => {
-      throw error instanceof ConfigError ? badRequest(error.problems.map(problemIn)) : error;
+      if (!(error instanceof ConfigError)) throw error;
+      throw badRequest([...error.problems.map(problemIn), ...engineTask(entry, new Map()).problems]);
     },
   );
   const { task, problems } = engineTask(known.tasks[0] as TaskEntry, new Map());

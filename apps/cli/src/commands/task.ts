@@ -1,6 +1,7 @@
 import { resolve, dirname } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
+import { taskProblems } from '@tutti/server';
 import { ask } from '../admin/ask.ts';
 import { adminCommand, tokenOf, type AdminFlags } from '../admin/options.ts';
 import { catalogueFile } from '../catalogue-file.ts';
@@ -92,12 +93,20 @@ a restart too. Everything that is wrong with it is told at once, each with its p
     });
 }
 
-/** A task with its catalogue. @throws {CommandError} for a file that is none. */
+/** A task with its catalogue. @throws {CommandError} for a file that is none, or whose catalogue cannot be read, with all that is wrong. */
 async function taskFile(path: string): Promise<unknown> {
   const task = (await jsonFile(path)) as Record<string, unknown>;
   const { catalogue } = task;
   if (typeof catalogue !== 'string') return task;
-  return { ...task, catalogue: await catalogueFile(resolve(dirname(path), catalogue)) };
+  try {
+    return { ...task, catalogue: await catalogueFile(resolve(dirname(path), catalogue)) };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    // It cannot be sent; what is wrong with the rest is found here.
+    const rest = taskProblems(task).filter((one) => one.path !== 'catalogue');
+    const problems = [{ path: 'catalogue', problem: error.message }, ...rest];
+    throw new CommandError(problems.map((one) => `${one.path}: ${one.problem}`).join('\n'));
+  }
 }
 
 function step(name: 'pause' | 'resume', description: string): Command {
