@@ -29,6 +29,7 @@ import { logOpened, logTasks } from './log-events.ts';
 import { logFeed, logTo } from './log-feed.ts';
 import { errorFields, SILENT, type Limit, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { refusalLog } from './refusal-log.ts';
 import { openSockets, type SocketLimits } from './sockets.ts';
 import { systemClock } from './system-clock.ts';
 import { createdTasks, taskCreator } from './task-creator.ts';
@@ -104,9 +105,10 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const gate = openGate(config.limits);
   const addressOf = addressReader(config.listen.trustedProxies);
   const watch: { metrics?: Metrics } = {};
+  const refusals = refusalLog(log, clock);
   const onRefused = (limit: Limit, address: string): void => {
     watch.metrics?.refused(limit);
-    log.write('refused', { limit, address });
+    refusals.refused(limit, address);
   };
   const sockets = openSockets({
     ...{ crypto: nodeCrypto, random, gate, addressOf, onRefused },
@@ -191,6 +193,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     await sockets.close();
     await http.close();
     clearTimeout(impatient);
+    refusals.close();
     log.write('stopped', {});
   }
   return {

@@ -123,7 +123,7 @@ const EVENTS = {
   finished: event('info', { task: 'name', reason: ENDINGS }),
   phase: event('debug', { task: 'name', attempt: 'count', phase: PHASES, done: 'count', total: 'count' }),
   request: event('debug', { method: METHODS, route: 'route', status: 'count', durationMs: 'figure' }),
-  refused: event('warn', { limit: LIMITS, address: 'address' }),
+  refused: event('warn', { limit: LIMITS, address: 'address', count: 'count' }),
   draining: event('info', { deadlineMs: 'count' }),
   stopped: event('info', {}),
   'certificate-read': event('info', { validDays: 'figure' }),
