@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createServer, type Server } from 'node:http';
@@ -71,12 +71,17 @@ describe('the configuration of a coordinator', () => {
     vi.stubEnv('TUTTI_LISTEN_TLS_KEY', 'missing.pem');
     vi.stubEnv('TUTTI_STORE', 'sqlite:x');
     vi.stubEnv('TUTTI_TASKS_9_ROUND_COHORT', '50');
+    const open = join(folder, 'open.json');
+    writeFileSync(open, '{"v":1,"tokens":[]}');
+    chmodSync(open, 0o666);
+    vi.stubEnv('TUTTI_TOKENS', open);
     const { code, stderr } = await tutti('coordinator', '--config', file, '--host', '');
     expect(code).toBe(2);
     for (const line of [
       /TUTTI_LISTN_PORT: names nothing/,
       /TUTTI_TASKS_9_ROUND_COHORT: there is no tasks\[9\]; there are 1, counted from 0/,
       /tasks\[0\]\.catalogue: .*missing\.csv cannot be read \(from TUTTI_TASKS_0_CATALOGUE\)/,
+      /tokens: .*open\.json may be written to by others; chmod 600 it \(from TUTTI_TOKENS\)/,
       /listen\.tls\.certificate: .* holds no PEM certificate \(from TUTTI_LISTEN_TLS_CERTIFICATE\)/,
       /listen\.tls\.key: .*missing\.pem cannot be read: ENOENT \(from TUTTI_LISTEN_TLS_KEY\)/,
     ])

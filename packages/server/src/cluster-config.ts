@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { storeAddress, isStoreAddress } from './store-address.ts';
+import { isPortRight, isStoreAddress, PORT_EXPECTED, storeAddress } from './store-address.ts';
 
 /** What a process needs to be one of many. Left out, a coordinator is one process, and nothing of this is loaded. */
 export const clusterSchema = z
@@ -7,6 +7,7 @@ export const clusterSchema = z
     redis: z
       .string()
       .regex(/^rediss?:\/\/./, 'redis://[USER:PASSWORD@]HOST:6379[/N] is expected')
+      .refine(isPortRight, PORT_EXPECTED)
       .describe('carries messages between the processes; nothing that has to last'),
     roles: z
       .array(z.enum(['gateway', 'owner']))

@@ -17,11 +17,14 @@ const MOST_ENTRIES = 8;
  * Every value of a configuration with its origin, in the order of the file. Long lists are told by their length, and what an address
  * holds of a password is not told.
  */
-export function printedConfig(config: CoordinatorConfig, merged: Pick<Merged, 'originOf'>): PrintedValue[] {
+export function printedConfig(
+  config: CoordinatorConfig,
+  merged: Pick<Merged, 'originInForce'>,
+): PrintedValue[] {
   return leavesOf(config, []).map(({ path, value }) => ({
     path: pathText(path),
     value: shown(value),
-    origin: merged.originOf(path) ?? 'default',
+    origin: merged.originInForce(path) ?? 'default',
   }));
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { configJsonSchema, inspectConfig } from './config.ts';
+import { configJsonSchema, decodeConfig, inspectConfig } from './config.ts';
 import { readEnvironment, variableOf } from './config-environment.ts';
 import { printedConfig, printedLines, withoutPassword } from './config-print.ts';
 import { assignmentsOf, forbiddenIn, mergeSources } from './config-sources.ts';
@@ -70,6 +70,34 @@ describe('a configuration out of several places', () => {
     expect(merged.originOf(['tasks', 0, 'seed'])).toBeUndefined();
   });
 
+  it('knows of a variable that gives a whole object what was in it, and what is a default', () => {
+    const merged = mergeSources([
+      ...assignmentsOf({ cluster: { takeOverMs: 9_000, roles: ['owner'] }, tokens: 't' }, 'file.json'),
+      ...read({ TUTTI_CLUSTER: '{"redis":"redis://r"}', TUTTI_TASKS: '[{"name":"a"}]' }).assignments,
+      { path: ['tasks', 0, 'seed'], value: 's', origin: '--seed' },
+    ]);
+    const paths = [
+      'cluster.redis',
+      'cluster.roles',
+      'cluster.takeOverMs',
+      'tasks.0.name',
+      'tasks.0.identity.level',
+    ];
+    const told = [...paths, 'tasks.0.seed', 'tokens'].map((path) => {
+      const parts = path.split('.').map((part) => (part === '0' ? 0 : part));
+      return `${path} ${merged.originInForce(parts)}, ${merged.originOf(parts)}`;
+    });
+    expect(told).toEqual([
+      'cluster.redis TUTTI_CLUSTER, TUTTI_CLUSTER',
+      'cluster.roles undefined, TUTTI_CLUSTER',
+      'cluster.takeOverMs undefined, TUTTI_CLUSTER',
+      'tasks.0.name TUTTI_TASKS, TUTTI_TASKS',
+      'tasks.0.identity.level undefined, TUTTI_TASKS',
+      'tasks.0.seed --seed, --seed',
+      'tokens file.json, file.json',
+    ]);
+  });
+
   it('has no holes where a variable names a task far behind the others', () => {
     const merged = mergeSources([
       ...assignmentsOf(file, 'file.json'),
@@ -134,6 +162,9 @@ describe('what is wrong', () => {
     expect(inspectConfig({ tasks: [task, { ...task, name: 'b' }, task] }).problems).toEqual([
       { path: 'tasks[2].name', problem: 'another task is named a' },
     ]);
+    const beside = inspectConfig({ tasks: [task, { ...task, rounds: -1 }, null] }).problems;
+    expect(beside.map(({ path }) => path)).toEqual(['tasks[1].rounds', 'tasks[2]', 'tasks[1].name']);
+    expect(() => decodeConfig({ tasks: [task, task] })).toThrow('tasks[1].name: another task is named a');
   });
 
   it('is an item that is no text, and a tracker that is none', () => {

@@ -15,6 +15,16 @@ export interface Merged {
   readonly value: unknown;
   /** The origin of the value at a path: its own, or that of what it is a part of; undefined for a default. */
   originOf(path: Path): string | undefined;
+  /** The same, of a value that is in force: undefined too for a default in an object that somebody wrote. */
+  originInForce(path: Path): string | undefined;
+}
+
+/** Where a value came from, or an object that has others in it. */
+interface Origin {
+  readonly name: string;
+  /** The later one wins. */
+  readonly order: number;
+  readonly isObject: boolean;
 }
 
 const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
@@ -49,20 +59,31 @@ export function partsOf(value: unknown): (readonly [name: string | number, part:
 
 /** Puts assignments together, the later ones over the earlier. */
 export function mergeSources(assignments: readonly Assignment[]): Merged {
-  const origins = new Map<string, string>();
+  const origins = new Map<string, Origin>();
   let value: unknown = {};
-  for (const { path, value: part, origin } of assignments) {
+  for (const [order, { path, value: part, origin: name }] of assignments.entries()) {
     value = withValue(value, path, part);
-    origins.set(pathText(path), origin);
+    const isObject = partsOf(part) !== undefined;
+    for (const below of isObject ? assignmentsOf(part, name, path) : [])
+      origins.set(pathText(below.path), { name, order, isObject: partsOf(below.value) !== undefined });
+    origins.set(pathText(path), { name, order, isObject });
+  }
+  /** The last that gave a value or what it is a part of, and whether it gave the value itself. */
+  function lastOf(path: Path): { origin: Origin; isOwn: boolean } | undefined {
+    let last: { origin: Origin; isOwn: boolean } | undefined;
+    for (let length = path.length; length > 0; length--) {
+      const origin = origins.get(pathText(path.slice(0, length)));
+      if (origin !== undefined && origin.order > (last?.origin.order ?? -1))
+        last = { origin, isOwn: length === path.length };
+    }
+    return last;
   }
   return {
     value,
-    originOf(path) {
-      for (let length = path.length; length > 0; length--) {
-        const origin = origins.get(pathText(path.slice(0, length)));
-        if (origin !== undefined) return origin;
-      }
-      return undefined;
+    originOf: (path) => lastOf(path)?.origin.name,
+    originInForce(path) {
+      const last = lastOf(path);
+      return last === undefined || (last.origin.isObject && !last.isOwn) ? undefined : last.origin.name;
     },
   };
 }

@@ -13,7 +13,7 @@ import {
 import { issuesOfForm } from './form-problems.ts';
 import { inspectTask, placed } from './inspect-task.ts';
 import { pathText } from './paths.ts';
-import { isStoreAddress, STORE_EXPECTED } from './store-address.ts';
+import { isPortRight, isStoreAddress, PORT_EXPECTED, STORE_EXPECTED } from './store-address.ts';
 import type { Mirrors, Problem } from './task-of.ts';
 import { taskSchema } from './task-schema.ts';
 
@@ -29,6 +29,7 @@ const fields = z.strictObject({
   store: z
     .string()
     .refine(isStoreAddress, STORE_EXPECTED)
+    .refine(isPortRight, PORT_EXPECTED)
     .default('lmdb:./.tutti')
     .describe(
       'where everything is kept: lmdb:FOLDER, or postgres://USER@HOST:5432/DATABASE (docs/storage.md)',
@@ -46,19 +47,7 @@ const fields = z.strictObject({
     .describe(
       'file with the tokens of whoever may change something (tutti token create); read again when it changes, and without it nobody may',
     ),
-  tasks: z
-    .array(taskSchema)
-    .min(1)
-    .max(MOST_TASKS)
-    .check(({ value: tasks, issues }) => {
-      tasks.forEach(({ name }, index) => {
-        if (tasks.findIndex((other) => other.name === name) < index)
-          issues.push({
-            ...{ code: 'custom', input: name, path: [index, 'name'] },
-            message: `another task is named ${name}`,
-          });
-      });
-    }),
+  tasks: z.array(taskSchema).min(1).max(MOST_TASKS),
 });
 
 /** And what has to fit together beyond that. */
@@ -75,8 +64,10 @@ export type CoordinatorConfig = z.output<typeof configSchema>;
  */
 export function decodeConfig(value: unknown): CoordinatorConfig {
   const result = configSchema.safeParse(value);
-  if (result.success) return result.data;
-  throw new ConfigError(formProblems(value).map(({ path, problem }) => `${path}: ${problem}`));
+  const same = sameNames(value);
+  if (result.success && same.length === 0) return result.data;
+  const problems = result.success ? same : [...formProblems(value), ...same];
+  throw new ConfigError(problems.map(({ path, problem }) => `${path}: ${problem}`));
 }
 
 const formProblems = (value: unknown): Problem[] =>
@@ -84,6 +75,16 @@ const formProblems = (value: unknown): Problem[] =>
     path: pathText(path),
     problem: message + itemAt(value, path),
   }));
+
+/** Tasks whose name an earlier one has: told beside whatever else is wrong with them. */
+function sameNames(value: unknown): Problem[] {
+  const names = tasksIn(value).map((task) => (task as { readonly name?: unknown } | null | undefined)?.name);
+  return names.flatMap((name, index) =>
+    typeof name === 'string' && names.indexOf(name) < index
+      ? [{ path: `tasks[${index}].name`, problem: `another task is named ${name}` }]
+      : [],
+  );
+}
 
 /** Of a wrong number in a vector, the item: places alone say little among thousands. */
 function itemAt(value: unknown, path: readonly PropertyKey[]): string {
@@ -115,6 +116,7 @@ export function inspectConfig(value: unknown): Inspected {
     tasks: made.map(({ task }) => task),
     problems: [
       ...(result.success ? [] : formProblems(value)),
+      ...sameNames(value),
       ...made.flatMap(({ fit }, index) => placed(fit, `tasks[${index}]`)),
     ],
   };

@@ -109,6 +109,7 @@ async function runCoordinator(flags: CoordinatorFlags): Promise<void> {
     ...(flags.config === undefined ? {} : { file: flags.config }),
     environment: process.env,
     options: assignmentsOfFlags(flags),
+    opensTokens: true,
     everyTask:
       flags.wordBits === undefined
         ? []

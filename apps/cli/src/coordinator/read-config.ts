@@ -10,6 +10,7 @@ import {
   pathText,
   printedConfig,
   readCertificate,
+  readTokenFile,
   readEnvironment,
   storeAddress,
   type Assignment,
@@ -29,6 +30,8 @@ export interface ConfigSources {
   readonly options: readonly Assignment[];
   /** Options that every task gets; their paths are below the task. */
   readonly everyTask: readonly Assignment[];
+  /** Whether the file of tokens is opened too. */
+  readonly opensTokens?: boolean;
 }
 
 /** A configuration that can be run, and where each of its values came from. */
@@ -74,6 +77,7 @@ export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
     ...missing,
     ...inspected.problems.filter(({ path }) => !unread.has(path)),
     ...certificateProblems(whole),
+    ...(sources.opensTokens === true ? tokenProblems(whole) : []),
   );
   const { config } = inspected;
   if (problems.length > 0 || config === undefined)
@@ -183,8 +187,19 @@ function valueAt(value: unknown, path: Path): unknown {
 function certificateProblems(value: unknown): Problem[] {
   const tls = valueAt(value, ['listen', 'tls']) as { certificate?: unknown; key?: unknown } | undefined;
   if (typeof tls?.certificate !== 'string' || typeof tls.key !== 'string') return [];
+  const { certificate, key } = tls;
+  return problemsOf(() => readCertificate({ certificate, key }));
+}
+
+function tokenProblems(value: unknown): Problem[] {
+  const file = valueAt(value, ['tokens']);
+  return typeof file === 'string' && file !== '' ? problemsOf(() => readTokenFile(file)) : [];
+}
+
+/** What is wrong with files that are opened at a start. */
+function problemsOf(open: () => unknown): Problem[] {
   try {
-    readCertificate({ certificate: tls.certificate, key: tls.key });
+    open();
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
