@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { onShellGone } from '@tutti/base/node';
 import { memoryFoldersOf } from '@tutti/storage-postgres/testing';
 
 /**
@@ -30,6 +31,7 @@ export function leaveNothing(): void {
     for (const at of [folder, ...memoryFoldersOf(process.pid)]) tell(() => removeFolder(at));
   });
   for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => process.exit(code));
+  onShellGone(() => process.exit(SIGNALS.SIGTERM));
 }
 
 const undos: (() => void)[] = [];

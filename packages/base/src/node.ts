@@ -13,7 +13,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { EnvironmentError } from './errors.ts';
 
-export { abortOnSignals, INTERRUPTED } from './signals.ts';
+export { abortOnSignals, INTERRUPTED, onShellGone } from './signals.ts';
 
 /**
  * Makes a folder and the ones above it that are missing. One step at a time: Node's own recursive mkdir never returns on file

@@ -24,8 +24,11 @@ export function abortOnSignals(stopping: () => void = () => undefined): AbortSig
   return controller.signal;
 }
 
-/** npm hands SIGTERM to the shell between it and us, which ends without a word to us: that it is gone is our signal. */
-function onShellGone(stop: () => void): void {
+/**
+ * Calls `stop` once the shell is gone that npm started this process in; never where npm did not. npm hands SIGTERM to that shell, which ends
+ * without a word to us: that it is gone is our signal.
+ */
+export function onShellGone(stop: () => void): void {
   if (process.env['npm_lifecycle_event'] === undefined) return;
   const shell = process.ppid;
   const look = setInterval(() => {
