@@ -11,6 +11,7 @@ import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, jsonLog, type CoordinatorConfigInput } from '@tutti/server';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { tuttiHere } from '../cli/here.ts';
 import { FILMS, openWireFederation, rounds, wireConfig, type WireFederation } from './federation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tutti-operations-'));
@@ -296,6 +297,12 @@ describe('a coordinator with a certificate', () => {
         .end();
     });
     expect([status, await nameAt(url)]).toEqual([200, 'first']);
+    const { code, stderr } = await tuttiHere(['task', 'list', '--coordinator', url]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/certificate of .* is not trusted.*NODE_EXTRA_CA_CERTS/),
+    ]);
+    expect(stderr).not.toContain('Start one');
     const second = certificate('second');
     execFileSync('cp', [second.certificate, files.certificate]);
     expect(() => coordinator.reloadCertificate()).toThrow('first.key is not the key of');

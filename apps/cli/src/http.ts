@@ -1,3 +1,4 @@
+import { certificateProblem, codeOf } from './certificate.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
 /** How long a coordinator may take to answer, in milliseconds. */
@@ -13,15 +14,22 @@ export async function fetchJson(url: string, command = 'tutti coordinator'): Pro
   try {
     response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (cause) {
-    throw new CommandError(
-      `No ${command.split(' ')[1]} answers at ${new URL(url).origin}. Start one with: ${command}`,
-      EXIT.failed,
-      { cause },
-    );
+    throw noAnswer(url, cause, command);
   }
   if (!response.ok)
     throw new CommandError(`${url} answered ${response.status} ${response.statusText}`, EXIT.failed);
   return response.json().catch((cause: unknown) => {
     throw new CommandError(`${url} answers, but not with JSON: is it a coordinator?`, EXIT.failed, { cause });
   });
+}
+
+/** Why a request got no answer, and what to do. @param command starts what was asked. */
+export function noAnswer(url: string, cause: unknown, command: string): CommandError {
+  const { origin } = new URL(url);
+  const certificate = certificateProblem(codeOf(cause));
+  const problem =
+    certificate === undefined
+      ? `No ${command.split(' ')[1]} answers at ${origin}. Start one with: ${command}`
+      : `The certificate of ${origin} ${certificate}.`;
+  return new CommandError(problem, EXIT.failed, { cause });
 }

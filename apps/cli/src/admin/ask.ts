@@ -1,5 +1,6 @@
 import { API_PREFIX } from '@tutti/server';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { noAnswer } from '../http.ts';
 
 /** How long a coordinator may take to answer, in milliseconds: one that is sent a wide catalogue needs a while. */
 const TIMEOUT_MS = 60_000;
@@ -46,11 +47,7 @@ export async function send(
     });
   } catch (cause) {
     if (signal.aborted && (signal.reason as Error | undefined)?.name !== 'TimeoutError') throw cause;
-    throw new CommandError(
-      `No coordinator answers at ${new URL(coordinator).origin}. Start one with: tutti coordinator`,
-      EXIT.failed,
-      { cause },
-    );
+    throw noAnswer(coordinator, cause, 'tutti coordinator');
   }
   if (response.ok) return response;
   throw refusalOf(response.status, await response.json().catch(() => undefined), coordinator);

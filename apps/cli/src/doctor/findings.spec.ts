@@ -121,6 +121,16 @@ describe('the doctor', () => {
     },
   );
 
+  it.each([
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'NODE_EXTRA_CA_CERTS'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'another name'],
+    ['CERT_HAS_EXPIRED', 'renew it'],
+  ])('does not send anybody to the network for a certificate with %s', (unreachable, next) => {
+    const [first] = judgeSeen({ url: 'https://fl.example.org', unreachable }, NOW);
+    expect(first?.next).toContain(next);
+    expect(first?.next).not.toContain('network');
+  });
+
   const GiB = 2 ** 30;
   it.each<[string, Machine, string[], RegExp | undefined]>([
     [

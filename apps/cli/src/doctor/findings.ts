@@ -1,5 +1,6 @@
 import { PROTOCOL_VERSION } from '@tutti/protocol';
 import type { Role } from '@tutti/server';
+import { certificateProblem } from '../certificate.ts';
 
 /** What a check of a deployment found, and what to do about it. Judging is separate from looking: these functions only judge. */
 export interface Finding {
@@ -77,6 +78,9 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
 
 function reachable({ url, unreachable }: Seen): Finding {
   if (unreachable === undefined) return ok('reachable', `${url} answers`);
+  const certificate = certificateProblem(unreachable);
+  if (certificate !== undefined)
+    return failed('reachable', `${url} answers: ${unreachable}`, `Its certificate ${certificate}.`);
   return failed(
     'reachable',
     `${url}: ${unreachable}`,

@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect as tlsConnect } from 'node:tls';
 import { socketTransport } from '@tutti/client-node';
 import type { CoordinatorMessage } from '@tutti/protocol';
+import { codeOf } from '../certificate.ts';
 import type { Seen } from './findings.ts';
 
 /** How long each look may take, in milliseconds. */
@@ -52,16 +53,6 @@ async function json(url: string): Promise<Answer | { readonly problem: string }>
   } catch (error) {
     return { problem: codeOf(error) };
   }
-}
-
-/** The system’s code of what failed, wherever it stands in the chain of causes. */
-function codeOf(error: unknown): string {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if (at.name === 'TimeoutError') return 'ETIMEDOUT';
-    const { code } = at as NodeJS.ErrnoException;
-    if (typeof code === 'string') return code;
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 const fieldOf = (value: unknown, name: string): unknown =>
