@@ -40,6 +40,9 @@ const BEFORE_INPUTS: ReadonlySet<Attempt['phase']> = new Set(['train', 'reveal-n
 /** How long a client may be gone that a coordinator waits for which is about to stop: longer than a lost connection takes to be there again, in milliseconds. */
 const GONE_MS = 3_000;
 
+/** How often is looked whether a phase waits for nobody but clients that are gone, in milliseconds; it ends where two looks one after the other find so. */
+const LOOK_MS = 10_000;
+
 /** How an attempt ended; the journal holds it. */
 export type AttemptEnd =
   | {
@@ -76,6 +79,10 @@ export class AttemptRunner {
   #running: Running | undefined;
   /** While the task drains: the end of a phase whose clients are all gone. */
   readonly #gone: Later;
+  /** The same at any time, once a client left: by looks, so that leaving costs nothing where many do. */
+  readonly #look: Later;
+  /** The attempt in which the last look found nobody, and nobody came since. */
+  #deserted: Attempt | undefined;
   #draining = false;
 
   constructor(
@@ -84,6 +91,7 @@ export class AttemptRunner {
     private readonly listener: AttemptListener,
   ) {
     this.#gone = new Later(parts.ports.clock);
+    this.#look = new Later(parts.ports.clock);
   }
 
   /** The attempt that is going on. */
@@ -102,6 +110,7 @@ export class AttemptRunner {
   /** A client is there again: it is asked again what it has not answered. */
   remind(client: ClientId): void {
     const { attempt } = this;
+    this.#deserted = undefined;
     if (attempt === undefined) return;
     const pending = pendingMessage(attempt, client);
     if (pending === 'describe') this.parts.post.describe(attempt, [client]);
@@ -170,10 +179,28 @@ export class AttemptRunner {
   /** A client is gone. */
   left(): void {
     if (this.#draining) this.waitForNobody();
+    else if (this.attempt !== undefined) this.#lookLater();
   }
 
   close(): void {
     this.#gone.callOff();
+    this.#look.callOff();
+  }
+
+  #lookLater(): void {
+    this.#look.once(LOOK_MS, () => this.serial.enqueue(async () => this.#lookForSomebody()));
+  }
+
+  /** Ends a phase in which everybody who is waited for has been gone since the look before. */
+  async #lookForSomebody(): Promise<void> {
+    const { attempt } = this;
+    if (attempt === undefined) return;
+    const before = this.#deserted;
+    this.#deserted = this.#isForNobody() ? attempt : undefined;
+    if (before !== undefined && this.#deserted === before)
+      await this.event(attempt.description.attempt, { type: 'deadline', phase: attempt.phase });
+    // Whoever left is waited for in this phase or in one that comes.
+    if (this.attempt !== undefined) this.#lookLater();
   }
 
   #isForNobody(): boolean {
