@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { connect as connectPlain } from 'node:net';
 import { toHex } from '@tutti/base';
-import { memoryBlobs, memoryStore, type CoordinationEvent } from '@tutti/coordination';
+import { manualClock, memoryBlobs, memoryStore, type CoordinationEvent } from '@tutti/coordination';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { createCoordinator, jsonLog, type CoordinatorConfigInput } from '@tutti/server';
 import { io, type Socket } from 'socket.io-client';
@@ -118,6 +118,26 @@ describe('a coordinator that is watched', () => {
       );
     },
   );
+});
+
+it('says for a while that it is about to stop, where it is one of many, and no longer than its deadline', async () => {
+  for (const [deadlineMs, ms] of [
+    [20_000, 2_000],
+    [500, 500],
+  ] as const) {
+    const clock = manualClock();
+    const config = { ...wireConfig(), drain: { deadlineMs } };
+    await using coordinator = await createCoordinator({ config, ...ofStorage(), clock, noticeMs: 2_000 });
+    const url = await coordinator.listen();
+    let isOver = false;
+    const drained = coordinator.drain().finally(() => (isOver = true));
+    clock.advance(ms - 1);
+    // Answered meanwhile, also on new connections.
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    expect(isOver).toBe(false);
+    clock.advance(1);
+    expect(await drained).toBe(true);
+  }
 });
 
 describe('a coordinator among senders that never end', () => {

@@ -50,6 +50,8 @@ export interface CoordinatorOptions {
   readonly clock?: Clock;
   readonly limits?: Partial<SocketLimits>;
   readonly patience?: Partial<Patience>;
+  /** How long a drain goes on at least, within its deadline, so that `/readyz` tells a load balancer to send nobody any more; default 0, in milliseconds. */
+  readonly noticeMs?: number;
   /** What runs the tasks: this process by itself, unless it is one of a cluster. */
   readonly coordinate?: (options: CoordinationOptions) => Promise<Coordination>;
   /** Threads that take the masks from sums; default the number of cores, at most 8. */
@@ -211,7 +213,10 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
       const { deadlineMs } = config.drain;
       become('draining');
       log.write('draining', { deadlineMs });
-      return within(coordination.drain(), deadlineMs, clock);
+      const noticeMs = Math.min(options.noticeMs ?? 0, deadlineMs);
+      const notice = noticeMs > 0 && new Promise<void>((resolve) => clock.after(noticeMs, resolve));
+      const [ended] = await Promise.all([within(coordination.drain(), deadlineMs, clock), notice]);
+      return ended;
     },
     reloadCertificate() {
       if (config.listen.tls === undefined) return;

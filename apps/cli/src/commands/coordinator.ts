@@ -124,6 +124,9 @@ function printConfig({ printed }: ReadConfig, json: boolean): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** How long a process of a cluster that is about to stop says so, in milliseconds: load balancers that ask every second hear of it. */
+const NOTICE_MS = 2_000;
+
 async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
   const isLogged = config.log.format === 'json';
   const signal = isLogged ? abortOnSignals(() => undefined) : abortOnSignals();
@@ -145,7 +148,7 @@ async function serve(config: CoordinatorConfig, json: boolean): Promise<void> {
       config,
       store: storage.store,
       blobs: storage.blobs,
-      ...(coordinate === undefined ? {} : { coordinate }),
+      ...(coordinate === undefined ? {} : { coordinate, noticeMs: NOTICE_MS }),
       pages: await dashboardFiles(),
       ...(log === undefined ? {} : { log }),
     });
