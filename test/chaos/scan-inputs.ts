@@ -57,7 +57,7 @@ export const inputPatterns = (label: string, inputs: readonly (readonly Window[]
     ),
   );
 
-/** As the device has it, as it travels, as a coordinator unpacks it; as JavaScript may hold its numbers; and all of it as text. */
+/** As the device has it, as it travels and is kept until it is added, unpacked; as JavaScript may hold its numbers; and all of it as text. */
 function formsOf({ from, words }: Window): [form: string, bytes: Uint8Array][] {
   const unpacked = words.map(low);
   const packed = bytesOf(words).filter((_, i) => i % 4 < 3);

@@ -111,7 +111,7 @@ async function scan(parts: Parts, withoutCores: string | undefined): Promise<Sca
   owner.signal('SIGSTOP');
   for (const { child } of hosts) child.stdin?.write('go on\n');
   for (const { gateway } of hosts)
-    await search.untilFound('unpacked inputs', processes[gateway], unpackedOf(hosts, gateway));
+    await search.untilFound('inputs as they came', processes[gateway], heldOf(hosts, gateway));
   search.lookAtMemory(everybody, 'while inputs are received');
 
   // Without the worker, the owner waits with the sum in its hands.
@@ -145,10 +145,10 @@ const inputsOf = (hosts: readonly Host[]): Map<string, Pattern[]> =>
   new Map(hosts.map(({ gateway, told }) => [gateway, inputPatterns(`an input of ${gateway}`, toldIn(told))]));
 
 /** The first inputs of a gateway's devices as it holds them. */
-const unpackedOf = (hosts: readonly Host[], gateway: GatewayName): Pattern[] =>
+const heldOf = (hosts: readonly Host[], gateway: GatewayName): Pattern[] =>
   [...inputsOf(hosts)]
     .flatMap(([name, patterns]) => (name === gateway ? patterns : []))
-    .filter(({ label }) => label.endsWith('(unpacked)'))
+    .filter(({ label }) => label.endsWith('(packed)'))
     .map((pattern, i) => ({ ...pattern, label: `${i}` }));
 
 async function startParts(
