@@ -12,26 +12,28 @@ export const DELTA_OFFSET: usize = 0;
 export const LANES_OFFSET: usize = 16_384;
 export const WORDS_OFFSET: usize = 32_768;
 
-/** One more word decides on the bits that follow the first eight. */
-// @ts-ignore: decorator
-@inline
-function above(word: u32, rest: f64): i32 {
-  return <f64>word * 2.3283064365386963e-10 + 1.1641532182693481e-10 < rest ? 1 : 0;
+/** 1.5·2⁵²: a whole number of fewer than 52 bits that is added to it stands in the low bits of the sum, as an integer. */
+const INTEGERS: f64 = 6755399441055744;
+
+/** Rounds up those lanes of the vector `at` of which one more word says so: it decides on the bits that follow the first eight. @returns the next word. */
+function roundTied(at: usize, tied: i32, factor: f64, word: usize): usize {
+  for (; tied != 0; tied >>= 1) {
+    if ((tied & 1) != 0) {
+      const value = <f64>load<f32>(DELTA_OFFSET + at) * factor;
+      const drawn = <f64>load<u32>(word) * 2.3283064365386963e-10 + 1.1641532182693481e-10;
+      if (drawn < value - floor<f64>(value)) store<i32>(LANES_OFFSET + at, load<i32>(LANES_OFFSET + at) + 1);
+      word += 4;
+    }
+    at += 4;
+  }
+  return word;
 }
 
+/** The low halves of two vectors of two integers. */
 // @ts-ignore: decorator
 @inline
-function highHalf(x: v128): v128 {
-  return i8x16.shuffle(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-}
-
-/** The integers of two vectors of two whole float64 numbers. */
-// @ts-ignore: decorator
-@inline
-function integersOf(low: v128, high: v128): v128 {
-  const a = i32x4.trunc_sat_f64x2_s_zero(low);
-  const b = i32x4.trunc_sat_f64x2_s_zero(high);
-  return i8x16.shuffle(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+function lowHalves(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
 }
 
 /** The lane of a chunk that {@link roundChunk} came to. */
@@ -43,8 +45,8 @@ export let reached: i32 = 0;
  */
 export function roundChunk(from: i32, to: i32, factor: f64, words: i32): i32 {
   const zero = i32x4.splat(0);
-  const factors = f64x2.splat(factor);
-  const byte = f64x2.splat(256);
+  const factors = f64x2.splat(256 * factor);
+  const integers = f64x2.splat(INTEGERS);
   let word = WORDS_OFFSET;
   const enough = WORDS_OFFSET + (<usize>words << 2);
   let at = <usize>from << 2;
@@ -59,35 +61,20 @@ export function roundChunk(from: i32, to: i32, factor: f64, words: i32): i32 {
         for (let shift = 0; shift < 32; shift += 8) word += ((bits >> shift) & 255) == 0 ? 4 : 0;
       continue;
     }
+    // In 256ths: the last eight bits of their whole part are held against the random ones.
     const low = f64x2.mul(f64x2.promote_low_f32x4(delta), factors);
-    const high = f64x2.mul(f64x2.promote_low_f32x4(highHalf(delta)), factors);
-    const belowLow = f64x2.floor(low);
-    const belowHigh = f64x2.floor(high);
-    const shareLow = f64x2.mul(f64x2.sub(low, belowLow), byte);
-    const shareHigh = f64x2.mul(f64x2.sub(high, belowHigh), byte);
-    const firstBits = integersOf(shareLow, shareHigh);
-    const drawn = i8x16.shuffle(i32x4.splat(<i32>bits), zero, 0, 16, 16, 16, 1, 16, 16, 16, 2, 16, 16, 16, 3, 16, 16, 16);
-    let up = i32x4.shr_u(i32x4.sub(drawn, firstBits), 31);
-    const tied = i32x4.eq(drawn, firstBits);
-    if (v128.any_true(tied)) {
-      if (i32x4.extract_lane(tied, 0) != 0) {
-        up = i32x4.replace_lane(up, 0, above(load<u32>(word), f64x2.extract_lane(shareLow, 0) - <f64>i32x4.extract_lane(firstBits, 0)));
-        word += 4;
-      }
-      if (i32x4.extract_lane(tied, 1) != 0) {
-        up = i32x4.replace_lane(up, 1, above(load<u32>(word), f64x2.extract_lane(shareLow, 1) - <f64>i32x4.extract_lane(firstBits, 1)));
-        word += 4;
-      }
-      if (i32x4.extract_lane(tied, 2) != 0) {
-        up = i32x4.replace_lane(up, 2, above(load<u32>(word), f64x2.extract_lane(shareHigh, 0) - <f64>i32x4.extract_lane(firstBits, 2)));
-        word += 4;
-      }
-      if (i32x4.extract_lane(tied, 3) != 0) {
-        up = i32x4.replace_lane(up, 3, above(load<u32>(word), f64x2.extract_lane(shareHigh, 1) - <f64>i32x4.extract_lane(firstBits, 3)));
-        word += 4;
-      }
-    }
-    v128.store(LANES_OFFSET + at, i32x4.add(integersOf(belowLow, belowHigh), up));
+    const high = f64x2.mul(f64x2.promote_low_f32x4(i8x16.shuffle(delta, delta, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)), factors);
+    const wholeLow = f64x2.floor(low);
+    const wholeHigh = f64x2.floor(high);
+    const a = f64x2.add(wholeLow, integers);
+    const b = f64x2.add(wholeHigh, integers);
+    const firstBits = v128.and(lowHalves(a, b), i32x4.splat(255));
+    const lanes = lowHalves(i64x2.shr_u(a, 8), i64x2.shr_u(b, 8));
+    const drawn = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(i32x4.splat(<i32>bits)));
+    // What compares as true is −1.
+    v128.store(LANES_OFFSET + at, i32x4.sub(lanes, i32x4.lt_s(drawn, firstBits)));
+    const tied = i32x4.bitmask(i32x4.eq(drawn, firstBits));
+    if (tied != 0) word = roundTied(at, tied, 256 * factor, word);
   }
   reached = <i32>(at >> 2);
   return <i32>((word - WORDS_OFFSET) >> 2);

@@ -65,18 +65,19 @@ export function roundInTypescript(
   factor: number,
   words: WordReader,
 ): void {
+  const in256ths = 256 * factor;
   let word = 0;
   for (let i = 0; i < delta.length; i++) {
     word = (i & 3) === 0 ? words.next() | 0 : word >> 8;
-    const value = (delta[i] as number) * factor;
-    const below = Math.floor(value);
-    const share = (value - below) * 256;
-    const first = share | 0;
+    const value = (delta[i] as number) * in256ths;
+    const whole = Math.floor(value);
+    const below = Math.floor(whole / 256);
+    const first = whole - 256 * below;
     const bits = word & 255;
     // The sign bit of bits − first: 1 where bits < first.
     let up = (bits - first) >>> 31;
-    if (bits === first) up = words.next() * WORD + HALF < share - first ? 1 : 0;
-    lanes[i] = (below | 0) + up;
+    if (bits === first) up = words.next() * WORD + HALF < value - whole ? 1 : 0;
+    lanes[i] = below + up;
   }
 }
 

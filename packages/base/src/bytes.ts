@@ -69,9 +69,11 @@ export function wipe(...secrets: readonly (Uint8Array | Uint32Array | Uint16Arra
   for (const secret of secrets) secret.fill(0);
 }
 
+const encoder = new TextEncoder();
+
 /** UTF-8 of `text`. */
 export function utf8(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+  return encoder.encode(text);
 }
 
 /**

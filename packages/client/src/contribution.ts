@@ -7,7 +7,7 @@ import {
   type DeltaBounds,
   type LaneLayout,
 } from '@tutti/aggregation';
-import { hitRate, ndcg, rankHeldOut } from '@tutti/evaluation';
+import { hitRate, ndcg, rankOf } from '@tutti/evaluation';
 import type { LoadedModel, LocalUpdate } from '@tutti/model';
 import { addSkellamNoise, clipInPlace, roundedSensitivity } from '@tutti/privacy';
 import type { RoundDescription } from '@tutti/protocol';
@@ -179,11 +179,14 @@ async function measure(
 ): Promise<Readonly<Record<string, number>>> {
   if (heldOut === undefined) return {};
   const { item, candidates, rating } = heldOut;
-  const ranked = Int32Array.of(item, ...candidates.filter((candidate) => candidate !== item));
-  const scores = await loaded.score(vector, ranked);
+  const others = candidates.includes(item)
+    ? candidates.filter((candidate) => candidate !== item)
+    : candidates;
+  const ranked = new Int32Array(1 + others.length).fill(item);
+  ranked.set(others, 1);
   // In the order of `ranked`: the held-out item is the first.
-  const negatives = Int32Array.from(scores.subarray(1), (_, other) => other + 1);
-  const rank = rankHeldOut({ scores, positive: 0, negatives });
+  const scores = await loaded.score(vector, ranked);
+  const rank = rankOf(scores, 0);
   const predicted = scores[0] as number;
   const rated =
     rating === undefined

@@ -19,11 +19,20 @@ export const BLOCK: i32 = 256;
 /** sum += RᵀR (d × d, float64) of the first `count` rows of the block. */
 function addGram(count: i32, sum: usize): void {
   multiply(block, 4, bytesOf(padded), block, bytesOf(padded), product, bytesOf(padded), dimension, padded >> 2, count, SET, 0);
-  for (let i = 0; i < dimension; i++)
-    for (let j = 0; j < dimension; j++) {
-      const at = sum + (<usize>(i * dimension + j) << 3);
-      store<f64>(at, load<f64>(at) + <f64>getF32(product, i * padded + j));
-    }
+  for (let i = 0; i < dimension; i++) addWidened(sum + (<usize>(i * dimension) << 3), product + bytesOf(i * padded));
+}
+
+/** to += from: `dimension` float64 and as many float32 numbers. */
+// @ts-ignore: decorator
+@inline
+function addWidened(to: usize, from: usize): void {
+  let j = 0;
+  for (; j + 2 <= dimension; j += 2) {
+    v128.store(to, f64x2.add(v128.load(to), f64x2.promote_low_f32x4(v128.load64_zero(from))));
+    to += 16;
+    from += 8;
+  }
+  if (j < dimension) store<f64>(to, load<f64>(to) + <f64>load<f32>(from));
 }
 
 /** HᵀH of all `items` rows into `gram` (float64, d × d). */
@@ -49,10 +58,7 @@ export function solveVector(positives: usize, count: i32, gram: usize, a0: f64, 
     for (let i = 0; i < part; i++) {
       const from = factors + bytesOf(getI32(positives, first + i) * d);
       copyRow(block + bytesOf(i * padded), from, d);
-      for (let j = 0; j < d; j++) {
-        const at = right + (<usize>j << 3);
-        store<f64>(at, load<f64>(at) + <f64>getF32(from, j));
-      }
+      addWidened(right, from);
     }
     addGram(part, left);
   }

@@ -1,7 +1,7 @@
 /** Products of small matrices, in tiles of as many rows as the registers hold (tile.ts) and 4 vectors. */
 import { bytesOf, getF32, setF32 } from './memory';
 import { LAYER, SET } from './modes';
-import { columns16, ROWS } from './tile';
+import { columns16, row16, ROWS } from './tile';
 
 /** Sixteen zeros that sums may start from, in the bytes that the host leaves free. */
 const ZEROS: usize = 16;
@@ -50,8 +50,8 @@ export function multiply(
   mode: i32, start: usize,
 ): void {
   const tiles = rows / ROWS;
-  columnsOf(a, rowStep, step, b, ldb, c, ldc, tiles, tiles * (ROWS >> 1), vectors, k, mode, start);
-  // A row that is left over is a tile, and a pair, with itself: one, for C may be where it starts from.
+  if (tiles > 0) columnsOf(a, rowStep, step, b, ldb, c, ldc, tiles, tiles * (ROWS >> 1), vectors, k, mode, start);
+  // A row that is left over stands alone; of columns that are left over of it, a pair with itself: one, for C may be where it starts from.
   for (let i = tiles * ROWS; i < rows; i++)
     columnsOf(a + <usize>i * rowStep, 0, step, b, ldb, c + <usize>i * ldc, 0, 1, 1, vectors, k, mode, start);
 }
@@ -66,7 +66,8 @@ function columnsOf(
   const isSet = mode == SET;
   if (isSet) start = ZEROS;
   for (; vectors >= 4; vectors -= 4) {
-    columns16(a, rowStep, step, b, ldb, c, ldc, tiles, k, mode, start);
+    if (rowStep == 0) row16(a, step, b, ldb, c, k, mode, start);
+    else columns16(a, rowStep, step, b, ldb, c, ldc, tiles, k, mode, start);
     b += 64;
     c += 64;
     start += isSet ? 0 : 64;

@@ -105,3 +105,31 @@ export function columns16(
     a += 4 * rowStep;
   }
 }
+
+/** 16 columns of one row: a tile with itself would do all of its work as often as a tile has rows. */
+export function row16(a: usize, step: usize, b: usize, ldb: usize, c: usize, k: i32, mode: i32, start: usize): void {
+  let s0 = v128.load(start);
+  let s1 = v128.load(start, 16);
+  let s2 = v128.load(start, 32);
+  let s3 = v128.load(start, 48);
+  for (let i = 0; i < k; i++) {
+    const x = v128.load32_splat(a);
+    s0 = f32x4.add(s0, f32x4.mul(x, v128.load(b)));
+    s1 = f32x4.add(s1, f32x4.mul(x, v128.load(b, 16)));
+    s2 = f32x4.add(s2, f32x4.mul(x, v128.load(b, 32)));
+    s3 = f32x4.add(s3, f32x4.mul(x, v128.load(b, 48)));
+    a += step;
+    b += ldb;
+  }
+  if (mode == LAYER) {
+    const zero = f32x4.splat(0);
+    s0 = f32x4.pmax(zero, s0);
+    s1 = f32x4.pmax(zero, s1);
+    s2 = f32x4.pmax(zero, s2);
+    s3 = f32x4.pmax(zero, s3);
+  }
+  v128.store(c, s0);
+  v128.store(c, s1, 16);
+  v128.store(c, s2, 32);
+  v128.store(c, s3, 48);
+}

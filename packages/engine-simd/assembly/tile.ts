@@ -94,3 +94,8 @@ export function columns16(
     a += 2 * rowStep;
   }
 }
+
+/** 16 columns of one row: a tile with itself. */
+export function row16(a: usize, step: usize, b: usize, ldb: usize, c: usize, k: i32, mode: i32, start: usize): void {
+  columns16(a, 0, step, b, ldb, c, 0, 1, k, mode, start);
+}

@@ -39,6 +39,27 @@ describe('the crypto suite of a thread', () => {
     expect(suite.verify(message, signature, pair.publicKey)).toBe(false);
   });
 
+  it('hashes one phase message once for all whom it goes to, one after another, and everything else anew', () => {
+    let hashed = 0;
+    const suite = threadCrypto({
+      ...nodeCrypto,
+      digest: (...input) => {
+        hashed++;
+        return nodeCrypto.digest(...input);
+      },
+    });
+    const body = Uint8Array.of(1, 2, 3);
+    const expected = nodeCrypto.digest('phase', body);
+    suite.digest('phase', body).fill(0);
+    expect(suite.digest('phase', body.slice())).toEqual(expected);
+    expect(hashed).toBe(1);
+    expect(suite.digest('phase', body, new Uint8Array(0))).not.toEqual(expected);
+    body[0] = 9;
+    expect(suite.digest('phase', body)).toEqual(nodeCrypto.digest('phase', body));
+    expect(suite.digest('round', body)).toEqual(nodeCrypto.digest('round', body));
+    expect(hashed).toBe(4);
+  });
+
   it('agrees on a key once for both sides, and every time with whom it does not know', () => {
     let agreed = 0;
     const suite = threadCrypto({
