@@ -49,7 +49,10 @@ export function decodeSum(
   const total = addGroups(layout, sums);
   const weightLane = total[offsets.weight] as number;
   const meanDelta = meanOf(total, layout.deltaLength, (weightLane * scale.delta) / scale.weight);
-  const rowCounts = total.slice(offsets.rowCounts, offsets.weight).map((lane) => lane / scale.weight);
+  const rowCounts = Float64Array.from(
+    total.subarray(offsets.rowCounts, offsets.weight),
+    (lane) => lane / scale.weight,
+  );
   if (layout.rowCounts > 0) {
     const tables = options.rowTables ?? wholeDelta(layout);
     for (const table of tables) rowMeansInPlace(meanDelta, total, rowCounts, table, scale.delta);
@@ -74,19 +77,25 @@ function clippedShareOf(lane: number, { weight }: LaneScale, survivors: number):
   return survivors === 0 ? 0 : 0.5 - lane / weight / survivors;
 }
 
-function addGroups(layout: LaneLayout, sums: readonly Int32Array[]): Float64Array {
-  if (sums.length === 0) throw new UsageError('no sums; that of at least one group is needed');
+/** Lanes of all groups together. */
+type Total = Float64Array | Int32Array;
+
+/** One group is its own total. */
+function addGroups(layout: LaneLayout, sums: readonly Int32Array[]): Total {
+  const wrong = sums.find((sum) => sum.length !== layout.length);
+  if (wrong !== undefined)
+    throw new UsageError(`a sum of ${wrong.length} lanes; the layout has ${layout.length}`);
+  const [only, ...others] = sums;
+  if (only === undefined) throw new UsageError('no sums; that of at least one group is needed');
+  if (others.length === 0) return only;
   const total = new Float64Array(layout.length);
-  for (const sum of sums) {
-    if (sum.length !== layout.length)
-      throw new UsageError(`a sum of ${sum.length} lanes; the layout has ${layout.length}`);
+  for (const sum of sums)
     for (let i = 0; i < sum.length; i++) total[i] = (total[i] as number) + (sum[i] as number);
-  }
   return total;
 }
 
 /** Zeros where nobody is in the sum. */
-function meanOf(total: Float64Array, length: number, divisor: number): Float32Array {
+function meanOf(total: Total, length: number, divisor: number): Float32Array {
   const mean = new Float32Array(length);
   if (divisor > 0) for (let i = 0; i < length; i++) mean[i] = (total[i] as number) / divisor;
   return mean;
@@ -102,7 +111,7 @@ function wholeDelta({ deltaLength, rowCounts }: LaneLayout): readonly RowTable[]
 
 function rowMeansInPlace(
   meanDelta: Float32Array,
-  total: Float64Array,
+  total: Total,
   rowCounts: Float64Array,
   { offset, width }: RowTable,
   deltaScale: number,

@@ -1,4 +1,5 @@
 import { DecodeError, UsageError } from '@tutti/base';
+import { allFinite, bytesOfFloats, floatsOf } from './floats.ts';
 import type { StrategyState } from './strategy.ts';
 
 /**
@@ -19,8 +20,8 @@ export function encodeStrategyState(state: StrategyState): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + 4 * (first.length + second.length));
   const view = new DataView(bytes.buffer);
   [MAGIC, step, first.length, second.length].forEach((word, i) => view.setUint32(4 * i, word, true));
-  writeFloatsInPlace(view, HEADER_BYTES, first);
-  writeFloatsInPlace(view, HEADER_BYTES + 4 * first.length, second);
+  bytes.set(bytesOfFloats(first), HEADER_BYTES);
+  bytes.set(bytesOfFloats(second), HEADER_BYTES + 4 * first.length);
   return bytes;
 }
 
@@ -40,24 +41,17 @@ export function decodeStrategyState(bytes: unknown): StrategyState {
   const expected = HEADER_BYTES + 4 * (firstLength + secondLength);
   if (bytes.length !== expected)
     throw new DecodeError('strategyState', `has ${bytes.length} bytes; its lengths take ${expected}`);
-  const first = readFloats(view, HEADER_BYTES, firstLength, 'first');
-  const second = readFloats(view, HEADER_BYTES + 4 * firstLength, secondLength, 'second');
-  if (second.some((value) => value < 0))
-    throw new DecodeError('strategyState.second', 'holds a number below 0');
+  const moments = floatsOf(bytes.subarray(HEADER_BYTES));
+  const [first, second] = [moments.subarray(0, firstLength), moments.subarray(firstLength)];
+  for (const [field, moment] of Object.entries({ first, second }))
+    if (!allFinite(moment))
+      throw new DecodeError(`strategyState.${field}`, 'holds a number that is not finite');
+  if (leastOf(second) < 0) throw new DecodeError('strategyState.second', 'holds a number below 0');
   return { step: view.getUint32(4, true), first, second };
 }
 
-function writeFloatsInPlace(view: DataView, from: number, values: Float32Array): void {
-  for (let i = 0; i < values.length; i++) view.setFloat32(from + 4 * i, values[i] as number, true);
-}
-
-function readFloats(view: DataView, from: number, length: number, field: string): Float32Array {
-  const values = new Float32Array(length);
-  for (let i = 0; i < length; i++) {
-    const value = view.getFloat32(from + 4 * i, true);
-    if (!Number.isFinite(value))
-      throw new DecodeError(`strategyState.${field}`, 'holds a number that is not finite');
-    values[i] = value;
-  }
-  return values;
+function leastOf(values: Float32Array): number {
+  let least = 0;
+  for (let i = 0; i < values.length; i++) least = Math.min(least, values[i] as number);
+  return least;
 }

@@ -198,6 +198,21 @@ describe('strategies', () => {
     expect(plain.apply(adam.init(1), Float32Array.of(1), update([2])).parameters[0]).toBe(3);
   });
 
+  it('in place gives the same to the bit, in the same memory', () => {
+    const random = seededRandom('in place');
+    const draw = (): Float32Array => Float32Array.from({ length: 7 }, () => random.normal());
+    for (const name of STRATEGY_NAMES) {
+      const strategy = createStrategy({ name, weightDecay: 0.1 });
+      const state = { step: 3, first: draw(), second: draw().map((value) => value * value) };
+      const [parameters, meanDelta] = [draw(), draw()];
+      const next = strategy.apply(state, parameters, { meanDelta });
+      const kept = strategy.applyInPlace(state, parameters, { meanDelta });
+      expect({ state: kept, parameters }).toEqual(next);
+      if (kept.first.length > 0) expect(kept.first).toBe(state.first);
+      if (kept.second.length > 0) expect(kept.second).toBe(state.second);
+    }
+  });
+
   it('refuses to make a model that is not finite', () => {
     const strategy = createStrategy({ name: 'fedavg', learningRate: 1000 });
     const apply = (value: number) => strategy.apply(strategy.init(1), new Float32Array(1), update([value]));

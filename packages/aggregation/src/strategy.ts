@@ -1,6 +1,7 @@
 import { UsageError } from '@tutti/base';
 import type { AggregatedUpdate } from './decode.ts';
 import { InvalidUpdateError } from './errors.ts';
+import { allFinite } from './floats.ts';
 import {
   rateAfter,
   resolveStrategy,
@@ -19,7 +20,7 @@ export interface StrategyState {
   readonly second: Float32Array;
 }
 
-/** (state, parameters, mean update) → the next state and parameters. Pure: what is passed in is not changed. */
+/** (state, parameters, mean update) → the next state and parameters. */
 export interface Strategy {
   readonly name: StrategyName;
   /** The configuration with its defaults. */
@@ -27,7 +28,7 @@ export interface Strategy {
   /** The state before the first update of `length` parameters. */
   init(length: number): StrategyState;
   /**
-   * One update, Δ = `update.meanDelta` (trained minus initial, so parameters move along it).
+   * One update, Δ = `update.meanDelta` (trained minus initial, so parameters move along it). What is passed in is not changed.
    * @throws {UsageError} if lengths differ, or the state lacks a moment that this strategy keeps.
    * @throws {InvalidUpdateError} if a parameter would no longer be a finite float32.
    */
@@ -36,21 +37,34 @@ export interface Strategy {
     parameters: Float32Array,
     update: Pick<AggregatedUpdate, 'meanDelta'>,
   ): { state: StrategyState; parameters: Float32Array };
+  /** The same, in the memory of the parameters and of the state's moments, which are of no use after an error. @returns the next state. */
+  applyInPlace(
+    state: StrategyState,
+    parameters: Float32Array,
+    update: Pick<AggregatedUpdate, 'meanDelta'>,
+  ): StrategyState;
 }
 
-/** Arithmetic of one coordinate; every strategy is one of these in one loop. */
+/** What tells strategies apart. */
 interface Rule {
   readonly keepsFirst: boolean;
-  readonly keepsSecond: boolean;
+  /** m ← β₁·m + share·d; share·d where m is not kept. */
+  readonly share: number;
+  /** Without it, parameters move by m as it is, and v is not kept. */
+  readonly second?: SecondMoment;
   /** v before the first update. */
   readonly secondStart: number;
-  /** (m, d) → m */
-  readonly first: (m: number, descent: number) => number;
-  /** (v, d²) → v */
-  readonly second: (v: number, square: number) => number;
-  /** (m, v, step) → change of the parameter, before η */
-  readonly directionAt: (step: number) => (m: number, v: number) => number;
+  /** Whether both moments are corrected for their start at 0. */
+  readonly corrected: boolean;
 }
+
+type AdaptiveRule = Rule & Required<Pick<Rule, 'second'>>;
+
+/**
+ * (v, d², β₂) → v. Takes all that it needs: functions that keep numbers of their own, which V8 boxes, made a step take four times as
+ * long.
+ */
+type SecondMoment = (v: number, square: number, beta2: number) => number;
 
 /**
  * A strategy. With d = Δ − weightDecay·parameter (a descent direction: minus the pseudo-gradient) and η the learning rate (of this
@@ -70,61 +84,58 @@ interface Rule {
 export function createStrategy(config: StrategyConfig): Strategy {
   const settings = resolveStrategy(config);
   const rule = ruleOf(settings);
+  const applyInPlace: Strategy['applyInPlace'] = (state, parameters, { meanDelta }) => {
+    checkLengths(rule, state, parameters, meanDelta);
+    if (isAdaptive(rule)) adaptInPlace(rule, settings, state, parameters, meanDelta);
+    else moveInPlace(rule, settings, state, parameters, meanDelta);
+    if (!allFinite(parameters))
+      throw new InvalidUpdateError('parameters', 'would hold a number that is not finite');
+    return {
+      step: state.step + 1,
+      first: rule.keepsFirst ? state.first : new Float32Array(0),
+      second: isAdaptive(rule) ? state.second : new Float32Array(0),
+    };
+  };
   return {
     name: settings.name,
     config: settings,
     init: (length) => ({
       step: 0,
       first: new Float32Array(rule.keepsFirst ? length : 0),
-      second: new Float32Array(rule.keepsSecond ? length : 0).fill(rule.secondStart),
+      second: new Float32Array(isAdaptive(rule) ? length : 0).fill(rule.secondStart),
     }),
-    apply(state, parameters, { meanDelta }) {
-      checkLengths(rule, state, parameters, meanDelta);
-      return applyRule(rule, settings, state, parameters, meanDelta);
+    apply({ step, first, second }, before, update) {
+      const parameters = before.slice();
+      const copied = { step, first: first.slice(), second: second.slice() };
+      return { state: applyInPlace(copied, parameters, update), parameters };
     },
+    applyInPlace,
   };
 }
 
-function ruleOf(settings: StrategySettings): Rule {
-  const { name, beta1, beta2, tau } = settings;
-  const moving = (m: number, descent: number): number => beta1 * m + (1 - beta1) * descent;
-  const paper = {
-    keepsFirst: true,
-    keepsSecond: true,
-    secondStart: tau * tau,
-    first: moving,
-    directionAt: () => (m: number, v: number) => m / (Math.sqrt(v) + tau),
-  };
+function ruleOf({ name, beta1, tau }: StrategySettings): Rule {
+  const plain: Rule = { keepsFirst: false, share: 1, secondStart: 0, corrected: false };
+  const paper: Rule = { keepsFirst: true, share: 1 - beta1, secondStart: tau * tau, corrected: false };
   switch (name) {
     case 'fedavg':
     case 'fedprox':
-      return { ...unmoved, keepsFirst: false, first: (_m, descent) => descent };
+      return plain;
     case 'fedavgm':
-      return { ...unmoved, keepsFirst: true, first: (m, descent) => beta1 * m + descent };
+      return { ...plain, keepsFirst: true };
     case 'fedadagrad':
-      return { ...paper, keepsFirst: beta1 > 0, second: (v, square) => v + square };
+      return { ...paper, keepsFirst: beta1 > 0, second: adagrad };
     case 'fedyogi':
-      return { ...paper, second: (v, square) => v - (1 - beta2) * square * Math.sign(v - square) };
+      return { ...paper, second: yogi };
     case 'fedadam':
-      return {
-        ...paper,
-        secondStart: 0,
-        second: (v, square) => beta2 * v + (1 - beta2) * square,
-        directionAt: (step) => {
-          const firstScale = 1 / (1 - beta1 ** step);
-          const secondScale = 1 / (1 - beta2 ** step);
-          return (m, v) => (m * firstScale) / (Math.sqrt(v * secondScale) + tau);
-        },
-      };
+      return { ...paper, second: adam, secondStart: 0, corrected: true };
   }
 }
 
-const unmoved = {
-  keepsSecond: false,
-  secondStart: 0,
-  second: () => 0,
-  directionAt: () => (m: number) => m,
-};
+const adagrad: SecondMoment = (v, square) => v + square;
+const adam: SecondMoment = (v, square, beta2) => beta2 * v + (1 - beta2) * square;
+const yogi: SecondMoment = (v, square, beta2) => v - (1 - beta2) * square * Math.sign(v - square);
+
+const isAdaptive = (rule: Rule): rule is AdaptiveRule => rule.second !== undefined;
 
 function checkLengths(
   rule: Rule,
@@ -137,39 +148,57 @@ function checkLengths(
     throw new UsageError(`${length} parameters cannot take an update of ${meanDelta.length}`);
   for (const [kept, moment] of [
     [rule.keepsFirst, state.first],
-    [rule.keepsSecond, state.second],
+    [isAdaptive(rule), state.second],
   ] as const) {
     if (kept && moment.length !== length)
       throw new UsageError(`a state for ${moment.length} parameters does not fit ${length}: init gives one`);
   }
 }
 
-function applyRule(
-  rule: Rule,
+/** x ← x + η·m: for strategies that keep no v. */
+function moveInPlace(
+  { keepsFirst, share }: Rule,
   settings: StrategySettings,
-  state: StrategyState,
+  { step, first }: StrategyState,
   parameters: Float32Array,
   meanDelta: Float32Array,
-): { state: StrategyState; parameters: Float32Array } {
-  const { weightDecay } = settings;
-  const rate = rateAfter(state.step, settings);
-  const step = state.step + 1;
-  const direction = rule.directionAt(step);
-  const first = new Float32Array(rule.keepsFirst ? parameters.length : 0);
-  const second = new Float32Array(rule.keepsSecond ? parameters.length : 0);
-  const next = new Float32Array(parameters.length);
-  let check = 0;
-  for (let i = 0; i < next.length; i++) {
+): void {
+  const { weightDecay, beta1 } = settings;
+  const rate = rateAfter(step, settings);
+  for (let i = 0; i < parameters.length; i++) {
     const before = parameters[i] as number;
     const descent = (meanDelta[i] as number) - weightDecay * before;
-    const m = rule.first(rule.keepsFirst ? (state.first[i] as number) : 0, descent);
-    const v = rule.second(rule.keepsSecond ? (state.second[i] as number) : 0, descent * descent);
-    // Writes beyond an empty moment are without effect: the strategy keeps none.
-    first[i] = m;
-    second[i] = v;
-    next[i] = before + rate * direction(m, v);
-    check += 0 * (next[i] as number);
+    let m = share * descent;
+    if (keepsFirst) {
+      m += beta1 * (first[i] as number);
+      first[i] = m;
+    }
+    parameters[i] = before + rate * m;
   }
-  if (check !== 0) throw new InvalidUpdateError('parameters', 'would hold a number that is not finite');
-  return { state: { step, first, second }, parameters: next };
+}
+
+/** x ← x + η·m̂/(√v̂ + τ). */
+function adaptInPlace(
+  { keepsFirst, share, corrected, second: grown }: AdaptiveRule,
+  settings: StrategySettings,
+  { step, first, second }: StrategyState,
+  parameters: Float32Array,
+  meanDelta: Float32Array,
+): void {
+  const { weightDecay, beta1, beta2, tau } = settings;
+  const rate = rateAfter(step, settings);
+  const firstScale = corrected ? 1 / (1 - beta1 ** (step + 1)) : 1;
+  const secondScale = corrected ? 1 / (1 - beta2 ** (step + 1)) : 1;
+  for (let i = 0; i < parameters.length; i++) {
+    const before = parameters[i] as number;
+    const descent = (meanDelta[i] as number) - weightDecay * before;
+    let m = share * descent;
+    if (keepsFirst) {
+      m += beta1 * (first[i] as number);
+      first[i] = m;
+    }
+    const v = grown(second[i] as number, descent * descent, beta2);
+    second[i] = v;
+    parameters[i] = before + rate * ((m * firstScale) / (Math.sqrt(v * secondScale) + tau));
+  }
 }

@@ -208,11 +208,11 @@ export function nextModel(
   const strategy = createStrategy(config.strategy);
   const before =
     strategyBytes === undefined ? strategy.init(layout.length) : decodeStrategyState(strategyBytes);
-  const { state, parameters } = strategy.apply(before, shared, update);
+  const state = strategy.applyInPlace(before, shared, update);
   return {
     checkpoint: encodeCheckpoint({
       layout,
-      shared: parameters,
+      shared,
       metadata: { task: config.name, round: String(round) },
     }),
     strategy: encodeStrategyState(state),

@@ -54,6 +54,7 @@ export function decodeCheckpoint(
 /** The shared part, of tensors that have its layout. */
 export function weightsOf(tensors: ReadTensors, layout: SharedLayout): Float32Array {
   const shared = new Float32Array(layout.length);
-  for (const { name, offset } of layout.parameters) shared.set(tensors.floats(name), offset);
+  for (const { name, offset, length } of layout.parameters)
+    tensors.floats(name, shared.subarray(offset, offset + length));
   return shared;
 }

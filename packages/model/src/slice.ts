@@ -127,6 +127,6 @@ export function decodeSlice(bytes: unknown, model: Model, form: { rows: number; 
   const head = tensors.words('head');
   if (head.some((row, at) => row >= model.items || (at > 0 && row <= (head[at - 1] as number))))
     throw new DecodeError('slice.head', `is not ascending rows of a catalogue of ${model.items} items`);
-  const gram = d > 0 ? { gram: tensors.floats('gram') } : {};
+  const gram = d > 0 ? { gram: tensors.floats('gram', new Float32Array(d * d)) } : {};
   return { head, shared: weightsOf(tensors, part.layout), whole: { items: model.items, ...gram } };
 }

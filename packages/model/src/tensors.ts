@@ -58,8 +58,8 @@ function writeTensor(view: DataView, from: number, { dtype, data }: NamedTensor)
 
 /** What was read: the bytes of all tensors, one after another, as `forms` ordered them. */
 export interface ReadTensors {
-  /** The float32 tensor `name`. */
-  floats(name: string): Float32Array;
+  /** The float32 tensor `name`, written into `target`, which has its length. */
+  floats(name: string, target: Float32Array): Float32Array;
   /** The unsigned tensor `name`. */
   words(name: string): Uint32Array;
   /** What was said of them, for {@link metadataOf}. */
@@ -90,27 +90,22 @@ export function decodeTensors(bytes: unknown, forms: readonly TensorForm[], fiel
     return { at: dataAt + from, length: (to - from) / 4 };
   };
   return {
-    floats: (name) => readFloats(view, placeOf(name), field),
+    floats(name, target) {
+      const { at } = placeOf(name);
+      for (let i = 0; i < target.length; i++) {
+        const value = view.getFloat32(at + 4 * i, true);
+        if (!Number.isFinite(value))
+          throw new DecodeError(`${field}.data`, 'holds a number that is not finite');
+        target[i] = value;
+      }
+      return target;
+    },
     words(name) {
       const { at, length } = placeOf(name);
       return Uint32Array.from({ length }, (_, i) => view.getUint32(at + 4 * i, true));
     },
     header,
   };
-}
-
-function readFloats(
-  view: DataView,
-  { at, length }: { at: number; length: number },
-  field: string,
-): Float32Array {
-  const values = new Float32Array(length);
-  for (let i = 0; i < length; i++) {
-    const value = view.getFloat32(at + 4 * i, true);
-    if (!Number.isFinite(value)) throw new DecodeError(`${field}.data`, 'holds a number that is not finite');
-    values[i] = value;
-  }
-  return values;
 }
 
 function parseHeader(bytes: Uint8Array, field: string): Record<string, unknown> {

@@ -158,6 +158,14 @@ describe('the two implementations', () => {
       { numRuns: 25, seed: 4 },
     );
   });
+
+  it('agree on the digest of what is large, which Node hashes where it lies', () => {
+    for (const length of [65_535, 65_536, 100_001]) {
+      const large = Uint8Array.from({ length }, (_, i) => i * 7);
+      expect(nodeCrypto.digest('x', large)).toEqual(portableCrypto.digest('x', large));
+      expect(nodeCrypto.digest('x', large, large)).toEqual(portableCrypto.digest('x', large, large));
+    }
+  });
 });
 
 describe('client ids', () => {

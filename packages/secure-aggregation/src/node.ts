@@ -1,5 +1,6 @@
 import {
   createCipheriv,
+  createHash,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
@@ -115,6 +116,17 @@ const { seal, open, keyFromShared } = secretboxOf(
   (nacl as unknown as { readonly lowlevel: SecretboxParts }).lowlevel,
 );
 
+/** Bytes from which on they are hashed where they lie. No secret of ours is as large. */
+const LARGE_BYTES = 65_536;
+
+/** H(label, part) without a copy of the part: a checkpoint is hashed in every round. */
+function digestOfLarge(label: string, part: Uint8Array): Uint8Array {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(part.length);
+  const hash = createHash('sha512').update(digestInput(label, [])).update(length).update(part).digest();
+  return secretCopy(hash.subarray(0, 32));
+}
+
 /** node:crypto for SHA-512, Ed25519, X25519 and ChaCha20; tweetnacl for secretbox. */
 export const nodeCrypto: CryptoSuite = {
   ...portableParts,
@@ -122,6 +134,9 @@ export const nodeCrypto: CryptoSuite = {
   seal,
   open,
   digest(label, ...parts) {
+    const [only, ...others] = parts;
+    if (only !== undefined && others.length === 0 && only.length >= LARGE_BYTES)
+      return digestOfLarge(label, only);
     const input = digestInput(label, parts);
     // In one call: an object that hashes keeps the last block and the result until it is collected.
     const hash = nativeHash('sha512', input, 'buffer');
