@@ -140,7 +140,7 @@ interface MeasuredUpdate extends LocalUpdate {
 
 /** What training gave, or zeros and the largest loss where it holds something that is no number. */
 function orNothing(trained: LocalUpdate, vector: LocalOnly<Float32Array>): MeasuredUpdate {
-  const norm = l2Norm(trained.delta);
+  const { norm = l2Norm(trained.delta) } = trained;
   if (Number.isFinite(norm) && Number.isFinite(trained.loss)) return { ...trained, norm };
   wipe(trained.delta);
   return { ...trained, local: vector, loss: LARGEST_LOSS, norm: 0 };

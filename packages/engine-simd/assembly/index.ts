@@ -8,7 +8,7 @@ export {
   person, head, productSums, batchRows, rowGradients, logits, slopes, compact,
   setPerson, getPerson, gatherCompact, beginScores, scoreRange, scoreItems,
 } from './tower';
-export { resetWeights, descend, packRowDeltas, writeLayerDelta } from './tower-training';
+export { resetWeights, descend, packRowDeltas, squaresOf, writeLayerDelta } from './tower-training';
 export {
   dimension, padded, factors, block, product, vector,
   gramOf, solveVector, dotRange, dotItems, rankOneDelta,

@@ -242,6 +242,28 @@ export function packRowDeltas(rows: usize, touched: i32, to: usize): void {
   }
 }
 
+/** Σ x² of `count` numbers in float64: four sums, as packages/base/src/squares.ts has them, to the last bit. */
+export function squaresOf(from: usize, count: i32): f64 {
+  let ab = f64x2.splat(0);
+  let cd = ab;
+  let left = count;
+  for (; left >= 4; left -= 4) {
+    const x = v128.load(from);
+    const low = f64x2.promote_low_f32x4(x);
+    const high = f64x2.promote_low_f32x4(i8x16.shuffle(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    ab = f64x2.add(ab, f64x2.mul(low, low));
+    cd = f64x2.add(cd, f64x2.mul(high, high));
+    from += 16;
+  }
+  let a = f64x2.extract_lane(ab, 0);
+  for (; left > 0; left--) {
+    const x = <f64>load<f32>(from);
+    a += x * x;
+    from += 4;
+  }
+  return a + f64x2.extract_lane(ab, 1) + (f64x2.extract_lane(cd, 0) + f64x2.extract_lane(cd, 1));
+}
+
 /** Trained minus initial of one matrix of the layers, without its padding. `within`: bytes from the beginning of the weights. */
 export function writeLayerDelta(within: usize, padded: i32, rows: i32, columns: i32, to: usize): void {
   for (let i = 0; i < rows; i++) {

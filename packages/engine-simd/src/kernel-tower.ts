@@ -91,8 +91,10 @@ class KernelTower implements LoadedModel {
     const loss = this.#descend(own, counts, touched);
     const [examples = 0] = counts;
     const rows = this.#kernel.integers.slice(own.rows / 4, own.rows / 4 + touched);
+    const delta = this.#delta(own, touched);
     return {
-      delta: this.#delta(own, touched),
+      delta,
+      norm: Math.sqrt(call.squaresOf(own.delta, delta.length)),
       ranges: this.#ranges(rows),
       local: this.#person(),
       loss: loss / Math.max(1, examples),

@@ -79,6 +79,8 @@ export interface KernelFunctions {
     l2: number,
     proximal: number,
   ): number;
+  /** Σ x² of `count` float32 numbers, added up as `sumOfSquares` does. */
+  squaresOf(from: Address, count: number): number;
   packRowDeltas(rows: Address, touched: number, to: Address): void;
   writeLayerDelta(within: number, padded: number, rows: number, columns: number, to: Address): void;
   beginScores(): void;

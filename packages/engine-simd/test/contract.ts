@@ -1,4 +1,4 @@
-import { keepLocal, seededRandom } from '@tutti/base';
+import { keepLocal, l2Norm, seededRandom } from '@tutti/base';
 import { wholeDelta, type Model, type TrainingEngine } from '@tutti/model';
 import { openTrainingEngine } from '../src/engine.ts';
 import { ask, distance, FAMILIES, kept, modelOf, person, weightsOf, type Told } from './people.ts';
@@ -97,6 +97,8 @@ async function agrees(
   for (const name of ['update', 'fresh'] as const) {
     near(`${name}: delta`, wholeDelta(own[name], model), wholeDelta(plain[name], model));
     near(`${name}: loss`, Float32Array.of(own[name].loss), Float32Array.of(plain[name].loss));
+    const { norm, delta } = own[name];
+    ensure(norm === undefined || norm === l2Norm(delta), `${name}: a norm that is not the delta’s`);
     ensure(own[name].examples === plain[name].examples, `${name}: another number of examples`);
     ensure(same(own[name].touchedRows, plain[name].touchedRows), `${name}: other rows touched`);
   }

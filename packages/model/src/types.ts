@@ -193,6 +193,8 @@ export interface LocalUpdate {
    * the engine's memory, where it holds until the model's next call: who keeps it, copies it.
    */
   readonly delta: Float32Array;
+  /** L2 norm of the delta, to the last bit that of `l2Norm`, where the engine measured it. */
+  readonly norm?: number;
   /** Where in the shared layout training may have moved anything; everything, when left out. They name the rows it touched. */
   readonly ranges?: LocalOnly<Ranges>;
   readonly local: LocalOnly<Float32Array>;

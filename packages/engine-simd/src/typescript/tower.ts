@@ -1,3 +1,4 @@
+import { sumOfSquares } from '@tutti/base';
 import type { KernelFunctions } from '../kernel.ts';
 import { copyFloats, type Heap } from './heap.ts';
 import { backward, crossEntropy, forward, layersOf, passToRows, prepare, type Layer } from './layers.ts';
@@ -11,6 +12,7 @@ type TowerFunctions = Pick<
   | 'resetWeights'
   | 'descend'
   | 'packRowDeltas'
+  | 'squaresOf'
   | 'writeLayerDelta'
   | 'beginScores'
   | 'scoreRange'
@@ -156,6 +158,7 @@ export function towerFunctions(heap: Heap): TowerFunctions {
           (floats[(row + biasSlot()) / 4] as number) - (floats[at.biases / 4 + item] as number);
       }
     },
+    squaresOf: (from, count) => sumOfSquares(heap.floats.subarray(from / 4, from / 4 + count)),
     writeLayerDelta(within, columnsPadded, rows, columns, to) {
       for (let i = 0; i < rows; i++) {
         const row = within + 4 * i * columnsPadded;
