@@ -1,5 +1,4 @@
-import { DecodeError, UsageError } from '@tutti/base';
-import { allFinite, bytesOfFloats, floatsOf } from './floats.ts';
+import { allFinite, bytesOf, DecodeError, UsageError } from '@tutti/base';
 import type { StrategyState } from './strategy.ts';
 
 /**
@@ -20,8 +19,8 @@ export function encodeStrategyState(state: StrategyState): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + 4 * (first.length + second.length));
   const view = new DataView(bytes.buffer);
   [MAGIC, step, first.length, second.length].forEach((word, i) => view.setUint32(4 * i, word, true));
-  bytes.set(bytesOfFloats(first), HEADER_BYTES);
-  bytes.set(bytesOfFloats(second), HEADER_BYTES + 4 * first.length);
+  bytes.set(bytesOf(first), HEADER_BYTES);
+  bytes.set(bytesOf(second), HEADER_BYTES + 4 * first.length);
   return bytes;
 }
 
@@ -41,17 +40,17 @@ export function decodeStrategyState(bytes: unknown): StrategyState {
   const expected = HEADER_BYTES + 4 * (firstLength + secondLength);
   if (bytes.length !== expected)
     throw new DecodeError('strategyState', `has ${bytes.length} bytes; its lengths take ${expected}`);
-  const moments = floatsOf(bytes.subarray(HEADER_BYTES));
+  const moments = new Float32Array(firstLength + secondLength);
+  bytesOf(moments).set(bytes.subarray(HEADER_BYTES));
   const [first, second] = [moments.subarray(0, firstLength), moments.subarray(firstLength)];
   for (const [field, moment] of Object.entries({ first, second }))
     if (!allFinite(moment))
       throw new DecodeError(`strategyState.${field}`, 'holds a number that is not finite');
-  if (leastOf(second) < 0) throw new DecodeError('strategyState.second', 'holds a number below 0');
+  if (anyNegative(second)) throw new DecodeError('strategyState.second', 'holds a number below 0');
   return { step: view.getUint32(4, true), first, second };
 }
 
-function leastOf(values: Float32Array): number {
-  let least = 0;
-  for (let i = 0; i < values.length; i++) least = Math.min(least, values[i] as number);
-  return least;
+function anyNegative(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if ((values[i] as number) < 0) return true;
+  return false;
 }

@@ -1,7 +1,6 @@
-import { UsageError } from '@tutti/base';
+import { allFinite, UsageError } from '@tutti/base';
 import type { AggregatedUpdate } from './decode.ts';
 import { InvalidUpdateError } from './errors.ts';
-import { allFinite } from './floats.ts';
 import {
   rateAfter,
   resolveStrategy,

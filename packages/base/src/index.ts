@@ -32,6 +32,7 @@ export {
   UsageError,
 } from './errors.ts';
 export type { Fault } from './errors.ts';
+export { allFinite, bytesOf } from './floats.ts';
 export { given } from './given.ts';
 export { parseJson } from './json.ts';
 export { fromPackedText, packedText } from './packed.ts';

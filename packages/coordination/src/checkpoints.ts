@@ -1,5 +1,4 @@
 import { decodeCheckpoint, encodeCheckpoint } from '@tutti/model';
-import { nextModel, type Summed } from './commit.ts';
 import type { ContentModel } from './content-model.ts';
 import type { ContentUpdate } from './content-step.ts';
 import type { TaskHistory } from './history.ts';
@@ -8,23 +7,9 @@ import { fetchBlob, type Blobs } from './ports.ts';
 import type { TaskConfig } from './task-config.ts';
 
 /**
- * Makes the model that follows the history's from a sum, and keeps it and the strategy's next state.
- * @throws {MissingBlobError} when the current model or strategy state is gone.
+ * Makes the content model that follows the history's from a sum, and keeps it and its next state.
+ * @throws {MissingBlobError} when the current model or state is gone.
  */
-export async function commitModel(
-  config: TaskConfig,
-  history: TaskHistory,
-  { update }: Summed,
-  blobs: Blobs,
-): Promise<{ modelHash: string; strategyHash: string }> {
-  const checkpoint = await fetchBlob(blobs, history.modelHash ?? '');
-  const strategy =
-    history.strategyHash === undefined ? undefined : await fetchBlob(blobs, history.strategyHash);
-  const next = nextModel(config, update, history.round + 1, checkpoint, strategy);
-  return { modelHash: await blobs.put(next.checkpoint), strategyHash: await blobs.put(next.strategy) };
-}
-
-/** The same for a content model. @throws {MissingBlobError} */
 export async function commitContent(
   { model, name }: TaskConfig,
   history: TaskHistory,

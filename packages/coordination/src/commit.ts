@@ -1,12 +1,5 @@
-import {
-  combineGroups,
-  createStrategy,
-  decodeStrategyState,
-  encodeStrategyState,
-  type AggregatedUpdate,
-  type GroupSum,
-} from '@tutti/aggregation';
-import { decodeCheckpoint, encodeCheckpoint, type Model } from '@tutti/model';
+import { combineGroups, type AggregatedUpdate, type GroupSum } from '@tutti/aggregation';
+import type { Model } from '@tutti/model';
 import { nextClippingNorm } from '@tutti/privacy';
 import {
   recoverMasks,
@@ -192,30 +185,6 @@ export function metricsOf(update: AggregatedUpdate): {
       ...('rated' in metrics ? { rmse } : {}),
       ...(history === null ? {} : { meanHistory: Math.max(1, history * LONGEST_HISTORY) }),
     },
-  };
-}
-
-/** The next checkpoint and the strategy's next state, as bytes. */
-export function nextModel(
-  config: TaskConfig,
-  update: AggregatedUpdate,
-  round: number,
-  checkpoint: Uint8Array,
-  strategyBytes: Uint8Array | undefined,
-): { checkpoint: Uint8Array; strategy: Uint8Array } {
-  const { layout } = config.model;
-  const { shared } = decodeCheckpoint(checkpoint, layout);
-  const strategy = createStrategy(config.strategy);
-  const before =
-    strategyBytes === undefined ? strategy.init(layout.length) : decodeStrategyState(strategyBytes);
-  const state = strategy.applyInPlace(before, shared, update);
-  return {
-    checkpoint: encodeCheckpoint({
-      layout,
-      shared,
-      metadata: { task: config.name, round: String(round) },
-    }),
-    strategy: encodeStrategyState(state),
   };
 }
 

@@ -1,7 +1,7 @@
 import { wipeReplies } from '@tutti/secure-aggregation';
 import type { Attempt, Summing } from './attempt-state.ts';
 import { survivorsOf, unmaskable } from './attempt-view.ts';
-import { commitContent, commitModel } from './checkpoints.ts';
+import { commitContent } from './checkpoints.ts';
 import { clippedShareOf, clippingNormAfter, metricsOf, type Summed } from './commit.ts';
 import { contentUpdateOf } from './content-model.ts';
 import {
@@ -127,7 +127,7 @@ export function forgetSent({ ports }: TaskParts, { attempt, uploads, cancelTimer
 }
 
 async function nextModel(
-  { config, log, ports, slices, content }: TaskParts,
+  { config, log, ports, newest, slices, content }: TaskParts,
   { slice, attempt }: Running,
   summed: Summed,
 ) {
@@ -135,7 +135,7 @@ async function nextModel(
   const { description } = attempt;
   if (slice !== undefined && slices !== undefined)
     return slices.commit(history, summed.update, slice, description);
-  if (content === undefined) return commitModel(config, history, summed, ports.blobs);
+  if (content === undefined) return newest.commit(history, summed.update);
   const rows = Uint32Array.from({ length: config.model.items }, (_, row) => row);
   const update = contentUpdateOf(description, summed.update, rows);
   return commitContent(config, history, { content, update }, ports.blobs);

@@ -41,7 +41,7 @@ function storeOn({ journals, values }: Shelves): Store {
   };
 }
 
-/** Blobs that are forgotten with the process. */
+/** Blobs that are forgotten with the process. What is put there is theirs: nobody changes it any more. */
 export const memoryBlobs = (crypto: CryptoSuite): Blobs => blobsOn(emptyShelves(), crypto);
 
 function blobsOn({ blobs }: Shelves, crypto: CryptoSuite): Blobs {
@@ -49,7 +49,7 @@ function blobsOn({ blobs }: Shelves, crypto: CryptoSuite): Blobs {
     get: async (hash) => blobs.get(hash),
     async put(bytes) {
       const hash = blobHash(bytes, crypto);
-      blobs.set(hash, bytes.slice());
+      blobs.set(hash, bytes);
       return hash;
     },
     delete: async (hash) => void blobs.delete(hash),
@@ -70,7 +70,9 @@ export function memoryPlace(crypto: CryptoSuite): StoragePlace {
     async open() {
       hold();
       const close = async (): Promise<void> => void (isOpen = false);
-      return { store: { ...storeOn(shelves), close }, blobs: blobsOn(shelves, crypto), close };
+      const blobs = blobsOn(shelves, crypto);
+      const put = (bytes: Uint8Array): Promise<string> => blobs.put(bytes.slice());
+      return { store: { ...storeOn(shelves), close }, blobs: { ...blobs, put }, close };
     },
     async snapshot() {
       const items = itemsOf(shelves);

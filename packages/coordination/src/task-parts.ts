@@ -10,6 +10,7 @@ import { restartEntry } from './history.ts';
 import { JOURNAL_VERSION } from './journal.ts';
 import { Lobby } from './lobby.ts';
 import { checkNoiseHistory } from './noise-history.ts';
+import { NewestModel } from './newest-model.ts';
 import { blobHash, fetchBlob, type RunnerPorts } from './ports.ts';
 import { Post } from './post.ts';
 import { SliceShelf } from './slice.ts';
@@ -24,6 +25,7 @@ export interface TaskParts {
   readonly lobby: Lobby;
   readonly post: Post;
   readonly noise: CentralNoise;
+  readonly newest: NewestModel;
   readonly slices: SliceShelf | undefined;
   readonly content: ContentModel | undefined;
   readonly layoutHash: string;
@@ -49,6 +51,7 @@ export function taskParts(config: TaskConfig, ports: RunnerPorts): TaskParts {
     post: new Post(ports.outbox, ports.crypto, ports.keyPair),
     noise: new CentralNoise(config.name, { ...ports, words: ports.noise }),
     content,
+    newest: new NewestModel(config, ports.blobs),
     slices:
       config.slice && new SliceShelf(config, config.slice, { layoutHash, catalogueHash }, ports, content),
     layoutHash,

@@ -1,4 +1,4 @@
-import { DecodeError, parseJson, utf8 } from '@tutti/base';
+import { allFinite, bytesOf, DecodeError, parseJson, utf8 } from '@tutti/base';
 
 /**
  * Named tensors in the layout of safetensors: u64 header length, JSON header {name: {dtype, shape, data_offsets}}, then the
@@ -43,17 +43,10 @@ export function encodeTensors(
   const header = utf8(json.padEnd(Math.ceil(utf8(json).length / 8) * 8));
   const dataAt = 8 + header.length;
   const bytes = new Uint8Array(dataAt + (entries.at(-1)?.to ?? 0));
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, header.length, true);
+  new DataView(bytes.buffer).setUint32(0, header.length, true);
   bytes.set(header, 8);
-  tensors.forEach((tensor, index) => writeTensor(view, dataAt + (entries[index]?.from ?? 0), tensor));
+  tensors.forEach(({ data }, index) => bytes.set(bytesOf(data), dataAt + (entries[index]?.from ?? 0)));
   return bytes;
-}
-
-function writeTensor(view: DataView, from: number, { dtype, data }: NamedTensor): void {
-  if (dtype === 'F32')
-    for (let i = 0; i < data.length; i++) view.setFloat32(from + 4 * i, data[i] as number, true);
-  else for (let i = 0; i < data.length; i++) view.setUint32(from + 4 * i, data[i] as number, true);
 }
 
 /** What was read: the bytes of all tensors, one after another, as `forms` ordered them. */
@@ -92,12 +85,8 @@ export function decodeTensors(bytes: unknown, forms: readonly TensorForm[], fiel
   return {
     floats(name, target) {
       const { at } = placeOf(name);
-      for (let i = 0; i < target.length; i++) {
-        const value = view.getFloat32(at + 4 * i, true);
-        if (!Number.isFinite(value))
-          throw new DecodeError(`${field}.data`, 'holds a number that is not finite');
-        target[i] = value;
-      }
+      bytesOf(target).set(bytes.subarray(at, at + target.byteLength));
+      if (!allFinite(target)) throw new DecodeError(`${field}.data`, 'holds a number that is not finite');
       return target;
     },
     words(name) {
