@@ -46,26 +46,24 @@ export function decodeSum(
   if (!Number.isInteger(survivors) || survivors < 0)
     throw new UsageError(`${survivors} survivors; a whole number from 0 is needed`);
   const { offsets } = layout;
-  const total = addGroups(layout, sums);
-  const weightLane = total[offsets.weight] as number;
-  const meanDelta = meanOf(total, layout.deltaLength, (weightLane * scale.delta) / scale.weight);
+  checkGroups(layout, sums);
+  const weightLane = totalOf(sums, offsets.weight);
+  const meanDelta = meanOf(sums, layout.deltaLength, (weightLane * scale.delta) / scale.weight);
   const rowCounts = Float64Array.from(
-    total.subarray(offsets.rowCounts, offsets.weight),
-    (lane) => lane / scale.weight,
+    { length: offsets.weight - offsets.rowCounts },
+    (_, row) => totalOf(sums, offsets.rowCounts + row) / scale.weight,
   );
   if (layout.rowCounts > 0) {
     const tables = options.rowTables ?? wholeDelta(layout);
-    for (const table of tables) rowMeansInPlace(meanDelta, total, rowCounts, table, scale.delta);
+    for (const table of tables) rowMeansInPlace(meanDelta, sums, rowCounts, table, scale.delta);
   }
   return {
     meanDelta,
     totalWeight: weightLane / scale.weight,
     clippedShare:
-      options.clipIndicator === false
-        ? null
-        : clippedShareOf(total[offsets.clip] as number, scale, survivors),
+      options.clipIndicator === false ? null : clippedShareOf(totalOf(sums, offsets.clip), scale, survivors),
     metrics: Object.fromEntries(
-      layout.metrics.map((name, index) => [name, (total[offsets.metrics + index] as number) / scale.metric]),
+      layout.metrics.map((name, index) => [name, totalOf(sums, offsets.metrics + index) / scale.metric]),
     ),
     survivors,
     ...(layout.rowCounts === 0 ? {} : { rowCounts }),
@@ -77,27 +75,24 @@ function clippedShareOf(lane: number, { weight }: LaneScale, survivors: number):
   return survivors === 0 ? 0 : 0.5 - lane / weight / survivors;
 }
 
-/** Lanes of all groups together. */
-type Total = Float64Array | Int32Array;
-
-/** One group is its own total. */
-function addGroups(layout: LaneLayout, sums: readonly Int32Array[]): Total {
+function checkGroups(layout: LaneLayout, sums: readonly Int32Array[]): void {
+  if (sums.length === 0) throw new UsageError('no sums; that of at least one group is needed');
   const wrong = sums.find((sum) => sum.length !== layout.length);
   if (wrong !== undefined)
     throw new UsageError(`a sum of ${wrong.length} lanes; the layout has ${layout.length}`);
-  const [only, ...others] = sums;
-  if (only === undefined) throw new UsageError('no sums; that of at least one group is needed');
-  if (others.length === 0) return only;
-  const total = new Float64Array(layout.length);
-  for (const sum of sums)
-    for (let i = 0; i < sum.length; i++) total[i] = (total[i] as number) + (sum[i] as number);
+}
+
+/** A lane of all groups together. */
+function totalOf(sums: readonly Int32Array[], lane: number): number {
+  let total = 0;
+  for (let group = 0; group < sums.length; group++) total += (sums[group] as Int32Array)[lane] as number;
   return total;
 }
 
 /** Zeros where nobody is in the sum. */
-function meanOf(total: Total, length: number, divisor: number): Float32Array {
+function meanOf(sums: readonly Int32Array[], length: number, divisor: number): Float32Array {
   const mean = new Float32Array(length);
-  if (divisor > 0) for (let i = 0; i < length; i++) mean[i] = (total[i] as number) / divisor;
+  if (divisor > 0) for (let i = 0; i < length; i++) mean[i] = totalOf(sums, i) / divisor;
   return mean;
 }
 
@@ -111,7 +106,7 @@ function wholeDelta({ deltaLength, rowCounts }: LaneLayout): readonly RowTable[]
 
 function rowMeansInPlace(
   meanDelta: Float32Array,
-  total: Total,
+  sums: readonly Int32Array[],
   rowCounts: Float64Array,
   { offset, width }: RowTable,
   deltaScale: number,
@@ -124,6 +119,6 @@ function rowMeansInPlace(
   for (const [row, count] of rowCounts.entries()) {
     const divisor = count * deltaScale;
     for (let i = offset + row * width; i < offset + (row + 1) * width; i++)
-      meanDelta[i] = divisor > 0 ? (total[i] as number) / divisor : 0;
+      meanDelta[i] = divisor > 0 ? totalOf(sums, i) / divisor : 0;
   }
 }
