@@ -9,6 +9,7 @@ import {
 } from '@tutti/secure-aggregation';
 import { begin, enter } from './attempt-exchange.ts';
 import type { Step, Training } from './attempt-state.ts';
+import { growingMap } from './growing-map.ts';
 import {
   ACCEPTED,
   refused,
@@ -104,7 +105,7 @@ function beginPlain(
   const groups = memberships.map((members): PlainGroup => ({
     phase: 'plain-input',
     members,
-    counted: new Set(),
+    counted: growingMap(),
   }));
   const afterMs = attempt.description.deadlinesMs.maskedInput;
   return {

@@ -95,7 +95,7 @@ export function survivorsOf(attempt: Attempt): ClientId[] {
   return attempt.groups.flatMap((group) => {
     if (group.phase === 'unmask' || group.phase === 'survivors') return [...group.survivorIds];
     return group.phase === 'plain-done' || group.phase === 'plain-input' || group.phase === 'masked-input'
-      ? [...group.counted]
+      ? [...group.counted.keys()]
       : [];
   });
 }

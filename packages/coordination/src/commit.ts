@@ -86,7 +86,7 @@ async function sumGroup(
   { sums, unmasker }: SumPorts,
 ): Promise<Unmasked | 'lost' | undefined> {
   if (state.phase === 'plain-done') {
-    const sum = await taken(sums, key, [...state.counted]);
+    const sum = await taken(sums, key, [...state.counted.keys()]);
     return sum === undefined ? 'lost' : { sum, survivors: state.counted.size, culprits: [] };
   }
   const masks = state.phase === 'unmask' ? recoverMasks(state) : undefined;

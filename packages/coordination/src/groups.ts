@@ -20,12 +20,13 @@ import {
   type Signing,
   type Unmasking,
 } from '@tutti/secure-aggregation';
+import type { GrowingMap } from './growing-map.ts';
 
 /** A group of an attempt without masks: the same integers, counted the same way. */
 export interface PlainGroup {
   readonly phase: 'plain-input' | 'plain-done';
   readonly members: readonly ClientId[];
-  readonly counted: ReadonlySet<ClientId>;
+  readonly counted: GrowingMap<ClientId, true>;
 }
 
 /** A group that masks (or, plain, adds) its inputs together. */
@@ -107,7 +108,8 @@ export function updateGroup(group: Group, event: ClientEvent): { group: Group } 
       return event.type === 'input-counted' ? lateInput(group, client) : wrong;
     case 'plain-input':
       if (event.type !== 'input-counted') return event.type === 'ready' ? { reply: ACCEPTED } : wrong;
-      return { group: { ...group, counted: new Set(group.counted).add(client) } };
+      if (group.counted.has(client)) return { group };
+      return { group: { ...group, counted: group.counted.with(client, true) } };
     case 'plain-done':
       return { reply: refused('too-late', 'inputs are closed') };
     case 'aborted':
