@@ -33,7 +33,7 @@ const MOST_OPEN = 16;
 export async function openPrivacyLedger(store: ClientStore): Promise<PrivacyLedger> {
   let state = decodeLedger(await store.get(NAME));
   async function keep(next: DeviceLedger): Promise<void> {
-    await store.set(NAME, utf8(JSON.stringify(next)));
+    await store.set(NAME, utf8(textOf(next)));
     state = next;
   }
   const openPart = (attempt: number): Part | undefined => state.open.find((part) => part.attempt === attempt);
@@ -53,6 +53,18 @@ export async function openPrivacyLedger(store: ClientStore): Promise<PrivacyLedg
     },
   };
 }
+
+/** JSON of the parts that were written before: most of a ledger is what it was. */
+const written = new WeakMap<Part, string>();
+
+function textOfPart(part: Part): string {
+  const text = written.get(part) ?? JSON.stringify(part);
+  written.set(part, text);
+  return text;
+}
+
+const textOf = ({ open, ...rest }: DeviceLedger): string =>
+  `${JSON.stringify(rest).slice(0, -1)},"open":[${open.map(textOfPart).join()}]}`;
 
 function charged(state: DeviceLedger, part: Part): DeviceLedger {
   const open = [...state.open.filter(({ attempt }) => attempt !== part.attempt), part];
