@@ -97,9 +97,15 @@ export function quantizeContribution(
   return input;
 }
 
-/** Where in the layout the words of a contribution with `ranges` stand: its own, and all that follows the delta. */
-export function inputRanges({ deltaLength, length }: LaneLayout, ranges: Ranges): Ranges {
-  const all = new Int32Array(ranges.length + 2);
+/**
+ * Where in the layout the words of a contribution with `ranges` stand: its own, and all that follows the delta.
+ * @param all memory for them: two numbers more than `ranges` has.
+ */
+export function inputRanges(
+  { deltaLength, length }: LaneLayout,
+  ranges: Ranges,
+  all: Ranges = new Int32Array(ranges.length + 2),
+): Ranges {
   all.set(ranges);
   all.set([deltaLength, length - deltaLength], ranges.length);
   return all;

@@ -81,12 +81,12 @@ export async function contribute(
   const room = delta?.ranges === undefined ? undefined : roomForRanges(options, description);
   const bounds = {
     ...delta?.bounds,
-    ...given({ room }),
+    ...given({ room: room?.words }),
     ...(noisy ? { roundedNorm: roundedSensitivity(clippingNorm * scale.delta, lanes.deltaLength) } : {}),
   };
   const words = quantizeContribution(lanes, scale, contribution, options.words('rounding', attempt), bounds);
   if (delta !== undefined) wipe(delta.values);
-  const ranges = delta?.ranges && inputRanges(lanes, delta.ranges);
+  const ranges = delta?.ranges && inputRanges(lanes, delta.ranges, room?.ranges(delta.ranges.length + 2));
   const local = trained?.local ?? vector;
   if (ranges !== undefined && room !== undefined) return { input: words as QuantizedInput, ranges, local };
   const input = ranges === undefined ? words : whole(words, ranges, lanes);

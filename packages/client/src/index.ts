@@ -29,6 +29,7 @@ export type {
   LocalExamples,
   LogProofs,
   Models,
+  RangedInputs,
   TokenSource,
   Transport,
 } from './ports.ts';

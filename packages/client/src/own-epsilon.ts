@@ -43,7 +43,7 @@ export function ownEpsilon(state: DeviceLedger, { dpDelta, colluders }: OwnAccou
   const ledger = composed(counted, ({ releases, survivors }) =>
     (releases ?? []).map((release) => ofMany(release, survivors - colluders)),
   );
-  return unamplifiedEpsilon(withCorrelated(ledger, counted), dpDelta);
+  return unamplifiedEpsilon(withCorrelated(ledger, counted, state.lastRound), dpDelta);
 }
 
 /** ε of this device's own noise alone, were everybody else to tell what they know; infinity where it added none. */
@@ -83,13 +83,13 @@ function composed(counted: readonly Counted[], releasesOf: (part: Part) => reado
 }
 
 /** Correlated noise is one mechanism over the task: a device costs what as many parts as it had can cost at most. */
-function withCorrelated(ledger: Ledger, counted: readonly Counted[]): Ledger {
+function withCorrelated(ledger: Ledger, counted: readonly Counted[], lastRound: number): Ledger {
   const correlated = counted.filter(({ part }) => part.correlated !== null);
   const release = correlated.at(-1)?.part.correlated ?? null;
   if (release === null) return ledger;
   const most = correlated.reduce((sum, { times }) => sum + times, 0);
   const { steps } = release.noise;
-  const newest = Math.max(...correlated.map(({ part }) => part.round));
+  const newest = Math.max(lastRound, ...correlated.map(({ part }) => part.round));
   const rounds = steps * Math.max(Math.ceil(newest / steps), most);
   const grown = recordCorrelated(ledger, { ...release, participation: { ...release.participation, most } });
   return { ...grown, correlated: grown.correlated.map((known) => ({ ...known, rounds })) };

@@ -118,6 +118,13 @@ export interface Comparing {
   ): Promise<Readonly<Record<string, number>> | undefined>;
 }
 
+/** Memory for an input in ranges, whatever stood there. */
+export interface RangedInputs {
+  words(count: number): Uint32Array;
+  /** Two numbers a range. */
+  ranges(count: number): Ranges;
+}
+
 /** What a device is made of. */
 export interface DeviceOptions {
   readonly identity: KeyPair;
@@ -136,10 +143,9 @@ export interface DeviceOptions {
   readonly policy: Policy;
   /**
    * For a host that adds inputs up itself and sends none: the input of a plain attempt without noise comes as the ranges that are
-   * not zero, in this memory for so many words. The device is done with it when it leaves the attempt. Without it an input has every
-   * lane.
+   * not zero, in this memory. The device is done with it when it leaves the attempt. Without it an input has every lane.
    */
-  readonly rangedInputs?: (words: number) => Uint32Array;
+  readonly rangedInputs?: RangedInputs;
   /** Milliseconds since the epoch: tokens end, and acquaintances age. */
   readonly nowMs: () => number;
   readonly token?: TokenSource;

@@ -114,6 +114,20 @@ describe('a device’s ledger', () => {
     expect(ownEpsilon(ledger.state, account)).toBeCloseTo(expected(20, 1_000), 6);
   });
 
+  it('counts a part without masks for good at once: nothing that follows takes anything back', async () => {
+    const ledger = await openPrivacyLedger(memoryClientStore());
+    for (const attempt of [1, 2, 3]) await ledger.charge(part(attempt, { protection: 'plain' }));
+    expect(ledger.state.open).toEqual([]);
+    expect(ledger.state.closed).toMatchObject([{ times: 3 }]);
+    expect(ledger.state.lastRound).toBe(3);
+    await ledger.release(3);
+    await ledger.survived(3, 40);
+    expect(participationsOf(ledger.state)).toBe(3);
+    await ledger.charge(part(4));
+    expect(ledger.state.open).toHaveLength(1);
+    expect(ownEpsilon(ledger.state, account)).toBeCloseTo(expected(20, 4), 9);
+  });
+
   it.each([
     '{',
     '{"v":2,"open":[],"closed":[],"lastRound":0}',
@@ -176,6 +190,24 @@ describe('a device’s ε', () => {
     const once = recordCorrelated(createLedger(), release);
     const whole = { ...once, correlated: once.correlated.map((known) => ({ ...known, rounds: 16 * 3 })) };
     expect(ownEpsilon(state, account)).toBe(spent(whole, 1e-5).readers);
+  });
+
+  it('of correlated noise reaches as far as the newest part, also where parts no longer say their rounds', async () => {
+    const noise = {
+      mechanism: 'tree',
+      steps: 4,
+      multiplier: 5,
+      clipMultiplier: 0,
+      metricMultiplier: 0,
+    } as const;
+    const over = { noise, participation: { most: 9, separation: 4 } };
+    const ledger = await openPrivacyLedger(memoryClientStore());
+    for (const attempt of [1, 50]) await ledger.charge(part(attempt, { ...over, protection: 'plain' }));
+    const open = { ...ledgerOf(part(1, over), part(50, over)), lastRound: 50 };
+    expect(ownEpsilon(ledger.state, account)).toBe(ownEpsilon(open, account));
+    expect(ownEpsilon(open, account)).toBeGreaterThan(
+      ownEpsilon(ledgerOf(part(1, over), part(2, over)), account),
+    );
   });
 });
 

@@ -6,13 +6,13 @@ import type { ClientStore } from './ports.ts';
 /**
  * The ledger that a device keeps of itself: it counts what its own data went into, whatever the coordinator counts.
  *
- * A part is counted before the masked input leaves, with the fewest survivors that its noise was meant for. It counts for as many
+ * A part is counted before the input leaves: one without masks for good, since nothing that follows changes it; a masked one with the fewest survivors that its noise was meant for. It counts for as many
  * as there were once the coordinator names them in a list that the device accepts. It no longer counts where a curious coordinator
  * ended the attempt before anybody could answer an unmask request; one that lies is not believed, so in active mode it stays.
  */
 export interface PrivacyLedger {
   readonly state: DeviceLedger;
-  /** Counts a part; durable before it resolves. A part that is counted again replaces itself. */
+  /** Counts a part; durable before it resolves. A masked part that is counted again replaces itself. */
   charge(part: Part): Promise<void>;
   /** The attempt's sum is over so many members of this device's group; never fewer than were counted. */
   survived(attempt: number, survivors: number): Promise<void>;
@@ -33,7 +33,7 @@ const MOST_OPEN = 16;
 export async function openPrivacyLedger(store: ClientStore): Promise<PrivacyLedger> {
   let state = decodeLedger(await store.get(NAME));
   async function keep(next: DeviceLedger): Promise<void> {
-    await store.set(NAME, utf8(textOf(next)));
+    await store.set(NAME, utf8(JSON.stringify(next)));
     state = next;
   }
   const openPart = (attempt: number): Part | undefined => state.open.find((part) => part.attempt === attempt);
@@ -54,21 +54,10 @@ export async function openPrivacyLedger(store: ClientStore): Promise<PrivacyLedg
   };
 }
 
-/** JSON of the parts that were written before: most of a ledger is what it was. */
-const written = new WeakMap<Part, string>();
-
-function textOfPart(part: Part): string {
-  const text = written.get(part) ?? JSON.stringify(part);
-  written.set(part, text);
-  return text;
-}
-
-const textOf = ({ open, ...rest }: DeviceLedger): string =>
-  `${JSON.stringify(rest).slice(0, -1)},"open":[${open.map(textOfPart).join()}]}`;
-
 function charged(state: DeviceLedger, part: Part): DeviceLedger {
-  const open = [...state.open.filter(({ attempt }) => attempt !== part.attempt), part];
-  const settled = open.splice(0, Math.max(0, open.length - MOST_OPEN));
+  const open = state.open.filter(({ attempt }) => attempt !== part.attempt);
+  if (part.masked) open.push(part);
+  const settled = part.masked ? open.splice(0, Math.max(0, open.length - MOST_OPEN)) : [part];
   return {
     ...state,
     open,

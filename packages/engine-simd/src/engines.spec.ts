@@ -5,6 +5,7 @@ import {
   bestOf,
   createEngine,
   initialShared,
+  keptUpdate,
   type LoadedModel,
   type Model,
   type ModelInput,
@@ -16,7 +17,7 @@ import { openNodeTensorflow } from '@tutti/model/node';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bitsOfKernel } from '../test/bits.ts';
-import { ask, distance, FAMILIES, kept, modelOf, person, weightsOf } from '../test/people.ts';
+import { ask, distance, FAMILIES, modelOf, person, weightsOf } from '../test/people.ts';
 import { openTrainingEngine } from './index.ts';
 import { WIDE_KERNEL_WASM } from './wide-kernel-wasm.gen.ts';
 import { wideKernel } from './wide-kernel.ts';
@@ -95,7 +96,7 @@ describe.each(['simd', 'ts'] as const)('the %s engine beside the TensorFlow.js d
       const loaded = await load(engine, model, shared);
       const vector = await loaded.personalize(undefined, history, seededRandom(1));
       const copy = vector.slice();
-      const first = kept(await loaded.train(vector, history, seededRandom(2)));
+      const first = keptUpdate(await loaded.train(vector, history, seededRandom(2)));
       const again = await loaded.train(vector, history, seededRandom(2));
       expect(again).toEqual(first);
       expect(vector).toEqual(copy);

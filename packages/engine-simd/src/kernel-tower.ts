@@ -38,6 +38,7 @@ interface PersonPlaces {
   readonly positions: Address;
   readonly rows: Address;
   readonly delta: Address;
+  readonly ranges: Address;
 }
 
 class KernelTower implements LoadedModel {
@@ -90,12 +91,12 @@ class KernelTower implements LoadedModel {
     const touched = call.compactRows(own.items, all, this.#places.marks, own.rows, own.positions);
     const loss = this.#descend(own, counts, touched);
     const [examples = 0] = counts;
-    const rows = this.#kernel.integers.slice(own.rows / 4, own.rows / 4 + touched);
+    const rows = this.#kernel.integers.subarray(own.rows / 4, own.rows / 4 + touched);
     const delta = this.#delta(own, touched);
     return {
       delta,
       norm: Math.sqrt(call.squaresOf(own.delta, delta.length)),
-      ranges: this.#ranges(rows),
+      ranges: this.#ranges(own, rows),
       local: this.#person(),
       loss: loss / Math.max(1, examples),
       examples,
@@ -177,6 +178,7 @@ class KernelTower implements LoadedModel {
       positions: room.take(examples),
       rows: room.take(most),
       delta: room.take(most * (this.model.shape.width + 1) + this.model.layout.length - this.#places.dense),
+      ranges: room.take(4 * most + 2),
     };
     const compact = room.take(most * this.#places.row);
     this.#kernel.reserve(room.end);
@@ -265,10 +267,11 @@ class KernelTower implements LoadedModel {
   }
 
   /** Where the numbers of {@link #delta} stand in the shared layout. */
-  #ranges(rows: Int32Array): LocalOnly<Ranges> {
+  #ranges(own: PersonPlaces, rows: Int32Array): LocalOnly<Ranges> {
     const { table, biases, dense } = this.#places;
     const { width } = this.model.shape;
-    const ranges = new Int32Array(4 * rows.length + 2);
+    const at = own.ranges / 4;
+    const ranges = this.#kernel.integers.subarray(at, at + 4 * rows.length + 2);
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i] as number;
       ranges[2 * i] = table + row * width;

@@ -1,7 +1,7 @@
 import { keepLocal, seededRandom } from '@tutti/base';
-import { wholeDelta, type Model } from '@tutti/model';
+import { keptUpdate, wholeDelta, type Model } from '@tutti/model';
 import { openTrainingEngine } from '../src/index.ts';
-import { FAMILIES, kept, modelOf, person } from './people.ts';
+import { FAMILIES, modelOf, person } from './people.ts';
 
 const ITEMS = 60;
 
@@ -19,7 +19,7 @@ async function numbersOf(model: Model, kernel: Kernel): Promise<Float32Array[]> 
   const loaded = await engine.load(exact(model.layout.length));
   const data = person(1, 5, 9, 20, 21, 22, 33, 59);
   const vector = await loaded.personalize(keepLocal(exact(model.localLength)), data, seededRandom('fit'));
-  const update = kept(await loaded.train(vector, data, seededRandom('train')));
+  const update = keptUpdate(await loaded.train(vector, data, seededRandom('train')));
   const { scores } = await loaded.rank(vector, { k: 9 });
   const loss = Float32Array.of(update.loss);
   return [vector, wholeDelta(update, model), loss, await loaded.score(vector), scores];

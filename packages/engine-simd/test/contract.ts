@@ -1,7 +1,7 @@
 import { keepLocal, l2Norm, seededRandom } from '@tutti/base';
-import { wholeDelta, type Model, type TrainingEngine } from '@tutti/model';
+import { keptUpdate, wholeDelta, type Model, type TrainingEngine } from '@tutti/model';
 import { openTrainingEngine } from '../src/engine.ts';
-import { ask, distance, FAMILIES, kept, modelOf, person, weightsOf, type Told } from './people.ts';
+import { ask, distance, FAMILIES, modelOf, person, weightsOf, type Told } from './people.ts';
 
 /** One promise that every engine keeps. It throws what is not as promised, so that it runs in Node and in a page alike. */
 export interface Promised {
@@ -77,8 +77,8 @@ async function askOneItem(
   data: typeof history,
 ): Promise<Told> {
   const vector = await loaded.personalize(undefined, data, seededRandom('fit'));
-  const update = kept(await loaded.train(vector, data, seededRandom('train')));
-  const fresh = kept(await loaded.train(undefined, data, seededRandom('fresh')));
+  const update = keptUpdate(await loaded.train(vector, data, seededRandom('train')));
+  const fresh = keptUpdate(await loaded.train(undefined, data, seededRandom('fresh')));
   const scores = await loaded.score(vector);
   return { vector, update, fresh, scores, some: scores, ranking: await loaded.rank(vector, { k: 3 }) };
 }

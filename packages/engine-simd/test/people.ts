@@ -2,6 +2,7 @@ import { keepLocal, seededRandom, type LocalOnly } from '@tutti/base';
 import {
   createModel,
   initialShared,
+  keptUpdate,
   type LoadedModel,
   type LocalUpdate,
   type Model,
@@ -50,16 +51,13 @@ export interface Told {
   readonly ranking: Ranking;
 }
 
-/** An update that the model's next call leaves alone. */
-export const kept = (update: LocalUpdate): LocalUpdate => ({ ...update, delta: update.delta.slice() });
-
 /** Asks `loaded` everything, with fixed seeds. */
 export async function ask(loaded: LoadedModel, data: { positives: LocalOnly<Int32Array> }): Promise<Told> {
   const vector = await loaded.personalize(undefined, data, seededRandom('fit'));
   return {
     vector,
-    update: kept(await loaded.train(vector, data, seededRandom('train'))),
-    fresh: kept(await loaded.train(undefined, data, seededRandom('fresh'))),
+    update: keptUpdate(await loaded.train(vector, data, seededRandom('train'))),
+    fresh: keptUpdate(await loaded.train(undefined, data, seededRandom('fresh'))),
     scores: await loaded.score(vector),
     some: await loaded.score(vector, Int32Array.of(3, 0, 3, 1)),
     ranking: await loaded.rank(vector, { k: 5, exclude: data.positives }),

@@ -113,6 +113,7 @@ export type {
   TrainingEngine,
   WholeTable,
 } from './types.ts';
+export { keptUpdate } from './kept-update.ts';
 export { wholeDelta } from './whole-delta.ts';
 export { compactRows, drawExamples, drawExamplesFrom, drawSeed } from './examples.ts';
 export type { Examples, ExampleSeed } from './examples.ts';

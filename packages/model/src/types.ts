@@ -190,7 +190,7 @@ export interface HeldOutItem {
 export interface LocalUpdate {
   /**
    * Trained minus initial: in the shared layout, or with `ranges` only what stands there. The caller may change it. It may stand in
-   * the engine's memory, where it holds until the model's next call: who keeps it, copies it.
+   * the engine's memory, as may the ranges and the rows, where they hold until the model's next call: {@link keptUpdate} copies them.
    */
   readonly delta: Float32Array;
   /** L2 norm of the delta, to the last bit that of `l2Norm`, where the engine measured it. */

@@ -14,6 +14,7 @@ import {
   type Device,
   type Models,
   type OpenTable,
+  type RangedInputs,
 } from '@tutti/client';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
@@ -57,11 +58,18 @@ const uploadBytes = (words: number, wordBits: WordBits): number =>
   wordBytes(wordBits) * words + FRAME_HEADER_BYTES * frameCount(words, wordBits);
 
 /** Memory that serves one input after another: each is added up before the next one is made. */
-function growingRoom(): (words: number) => Uint32Array {
-  let room = new Uint32Array(0);
-  return (words) => {
-    if (room.length < words) room = new Uint32Array(2 * words);
-    return room.subarray(0, words);
+function inputRoom(): RangedInputs {
+  let words = new Uint32Array(0);
+  let ranges = new Int32Array(0);
+  return {
+    words(count) {
+      if (words.length < count) words = new Uint32Array(2 * count);
+      return words.subarray(0, count);
+    },
+    ranges(count) {
+      if (ranges.length < count) ranges = new Int32Array(2 * count);
+      return ranges.subarray(0, count);
+    },
   };
 }
 
@@ -89,7 +97,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   /** Every slice of a task has as many rows, so one engine does for all. */
   let sliceEngine: TrainingEngine | undefined;
   let opened: { attempt: number; table: OpenTable } | undefined;
-  const rangedInputs = growingRoom();
+  const rangedInputs = inputRoom();
 
   const models: Models = {
     async open(hash) {
@@ -189,7 +197,7 @@ interface DeviceParts {
   readonly crypto: CryptoSuite;
   readonly random: SecureRandom;
   readonly authority: SimulatedAuthority;
-  readonly rangedInputs: (words: number) => Uint32Array;
+  readonly rangedInputs: RangedInputs;
 }
 
 function openDevice(

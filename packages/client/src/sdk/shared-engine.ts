@@ -1,5 +1,12 @@
 import { keepLocal, seededRandom, wipe } from '@tutti/base';
-import type { LoadedModel, LocalUpdate, Model, TrainingEngine, WholeTable } from '@tutti/model';
+import {
+  keptUpdate,
+  type LoadedModel,
+  type LocalUpdate,
+  type Model,
+  type TrainingEngine,
+  type WholeTable,
+} from '@tutti/model';
 
 /** An engine, and what people should know of it. */
 export interface OpenedEngine {
@@ -130,9 +137,9 @@ async function rehearse({ items }: Model, loaded: LoadedModel): Promise<number> 
 
 /** An update that the next one to train does not write over. */
 function owned(update: LocalUpdate): LocalUpdate {
-  const delta = update.delta.slice();
+  const kept = keptUpdate(update);
   wipe(update.delta);
-  return { ...update, delta };
+  return kept;
 }
 
 /** Many clients share a processor: one trains at a time, so that each is done soon and memory stays small. */
