@@ -36,7 +36,7 @@ interface Desk {
 
 /** Trains the clients that it is told of and adds up their updates. */
 async function serveClients({ weights, sum, kernel }: Desk): Promise<void> {
-  const { engine } = await openNodeEngine({ model, engine: 'simd', kernel });
+  const { engine } = await openNodeEngine({ model, engine: 'simd', kernel, oneAfterAnother: true });
   const people = Array.from({ length: PEOPLE }, (_, person) => {
     const random = seededRandom(person);
     const items = new Set<number>();
@@ -67,9 +67,9 @@ async function serveClients({ weights, sum, kernel }: Desk): Promise<void> {
 function addRanges(total: Float32Array, delta: Float32Array, ranges: Int32Array): void {
   let from = 0;
   for (let r = 0; r < ranges.length; r += 2) {
-    const [to, length] = [ranges[r] as number, ranges[r + 1] as number];
-    for (let i = 0; i < length; i++) total[to + i] = (total[to + i] as number) + (delta[from + i] as number);
-    from += length;
+    const first = ranges[r] as number;
+    const end = from + (ranges[r + 1] as number);
+    for (let to = first; from < end; to++) total[to] = (total[to] as number) + (delta[from++] as number);
   }
 }
 

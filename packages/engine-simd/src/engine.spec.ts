@@ -2,9 +2,10 @@ import { keepLocal, seededRandom } from '@tutti/base';
 import { createModel, defineModel, towerShape, type BackendName, type TowerConfig } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import { describe, expect, it, vi } from 'vitest';
-import { modelOf, person, weightsOf } from '../test/people.ts';
+import { ask, modelOf, person, weightsOf } from '../test/people.ts';
 import { loadTower, openTrainingEngine, openWasmKernel, stepCost, WIDE_STEP, type Kernel } from './index.ts';
 import { openNodeEngine } from './node.ts';
+import { inOneMemory } from './reused-kernel.ts';
 
 const narrow = modelOf({ family: 'mlp', dimension: 4, hidden: [8] }, 30);
 const wide = modelOf({ family: 'neumf', dimension: 64, hidden: [128], batchSize: 1_024 }, 30);
@@ -101,6 +102,26 @@ describe('an engine', () => {
     expect(kernel?.bytes.some((byte) => byte !== 0)).toBe(true);
     loaded.dispose();
     expect(kernel?.bytes.every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('stands where the one before it stood, where they come one after another, and is none the worse for it', async () => {
+    const opened: number[] = [];
+    const openKernel = inOneMemory((bytes) => (opened.push(bytes), openWasmKernel(bytes)));
+    const engine = await openTrainingEngine({ model: narrow, engine: 'simd', openKernel });
+    const fresh = await openTrainingEngine({ model: narrow, engine: 'simd' });
+    const all = person(...Array.from({ length: narrow.items }, (_, item) => item));
+    const askBoth = async (data: typeof all): Promise<void> => {
+      const [loaded, expected] = [await engine.load(weightsOf(narrow)), await fresh.load(weightsOf(narrow))];
+      expect(await ask(loaded, data)).toEqual(await ask(expected, data));
+      loaded.dispose();
+    };
+    await askBoth(all);
+    await askBoth(person(3));
+    expect(opened).toHaveLength(1);
+    const [one, other] = [await engine.load(weightsOf(narrow)), await engine.load(weightsOf(narrow))];
+    expect(opened).toHaveLength(2);
+    one.dispose();
+    expect(await ask(other, all)).toEqual(await ask(await fresh.load(weightsOf(narrow)), all));
   });
 });
 

@@ -12,6 +12,7 @@ import {
   type Tensorflow,
   type TrainingEngine,
 } from '@tutti/model';
+import type { OpenKernel } from './kernel.ts';
 import { kernelEngine } from './kernel-engine.ts';
 import { openWasmEngine } from './wasm-engine.ts';
 import { wasmKernelRuns } from './wasm-kernel.ts';
@@ -37,8 +38,8 @@ export interface EngineOptions {
    * `auto` does with the kernel.
    */
   readonly tensorflow?: () => Promise<OpenTensorflow>;
-  /** The kernel's module, where it is another one than the package's own: see `wideKernel` of the entry for Node. */
-  readonly kernel?: WebAssembly.Module;
+  /** Opens the kernel in WebAssembly, where it is another one than the package's own: see the entry for Node. */
+  readonly openKernel?: OpenKernel;
   /** Milliseconds, for the trial of `auto`. */
   readonly now?: () => number;
 }
@@ -64,11 +65,11 @@ export async function openTrainingEngine(options: EngineOptions): Promise<Traini
       return tfjsEngine(options);
     case 'simd':
       if (!wasmKernelRuns()) throw new EnvironmentError('WebAssembly SIMD does not run here');
-      return openWasmEngine(model, options.kernel);
+      return openWasmEngine(model, options.openKernel);
     case 'ts':
       return kernelEngine(model, 'ts');
     case 'auto': {
-      const own = wasmKernelRuns() ? openWasmEngine(model, options.kernel) : kernelEngine(model, 'ts');
+      const own = wasmKernelRuns() ? openWasmEngine(model, options.openKernel) : kernelEngine(model, 'ts');
       return (await fasterAccelerator(options, own)) ?? own;
     }
   }

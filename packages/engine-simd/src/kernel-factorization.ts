@@ -130,7 +130,7 @@ class KernelFactorization implements LoadedModel {
   }
 
   dispose(): void {
-    this.#kernel.bytes.fill(0);
+    this.#kernel.close();
   }
 
   #person(): LocalOnly<Float32Array> {

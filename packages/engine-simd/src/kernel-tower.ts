@@ -137,7 +137,7 @@ class KernelTower implements LoadedModel {
   }
 
   dispose(): void {
-    this.#kernel.bytes.fill(0);
+    this.#kernel.close();
   }
 
   #beginScores(local: Float32Array): void {

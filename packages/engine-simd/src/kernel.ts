@@ -119,6 +119,8 @@ export interface Kernel {
   readonly bytes: Uint8Array;
   /** Makes the memory at least `bytes` long. */
   reserve(bytes: number): void;
+  /** Wipes the memory: the last that is asked of it. */
+  close(): void;
 }
 
 /** Longest that a memory with 32-bit addresses may be. */

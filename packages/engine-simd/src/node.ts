@@ -1,6 +1,9 @@
 import { definitionOf, type BackendName, type Model, type OwnModel, type TrainingEngine } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import { openTrainingEngine, type EngineChoice } from './engine.ts';
+import type { OpenKernel } from './kernel.ts';
+import { inOneMemory } from './reused-kernel.ts';
+import { openWasmKernel } from './wasm-kernel.ts';
 
 export { wideKernel } from './wide-kernel.ts';
 
@@ -12,7 +15,8 @@ export interface OpenedEngine {
 
 /**
  * {@link openTrainingEngine} in Node, with the TensorFlow.js backend that is asked for.
- * @param options.kernel as {@link wideKernel} gives it. @param options.engine default `auto`; but a `backend` that is asked for by name is one of TensorFlow.js, so it means `tfjs`.
+ * @param options.kernel as {@link wideKernel} gives it. @param options.oneAfterAnother whether each of its models is disposed of before the
+ * next one is loaded: they stand in one memory then. @param options.engine default `auto`; but a `backend` that is asked for by name is one of TensorFlow.js, so it means `tfjs`.
  * @throws {EnvironmentError} where what was asked for cannot be had.
  */
 export async function openNodeEngine(options: {
@@ -21,6 +25,7 @@ export async function openNodeEngine(options: {
   engine?: EngineChoice;
   backend?: BackendName | 'auto';
   kernel?: WebAssembly.Module | undefined;
+  oneAfterAnother?: boolean;
 }): Promise<OpenedEngine> {
   const { model, backend = 'auto', engine: asked = 'auto', kernel } = options;
   const definition = definitionOf(model.config, options.definition);
@@ -32,8 +37,9 @@ export async function openNodeEngine(options: {
     notes = opened.notes;
     return opened;
   };
-  const given = kernel === undefined ? own : { ...own, kernel };
-  const engine = await openTrainingEngine({ model, engine: choice, tensorflow, ...given });
+  const open: OpenKernel = (bytes) => openWasmKernel(bytes, kernel);
+  const openKernel = options.oneAfterAnother === true ? inOneMemory(open) : open;
+  const engine = await openTrainingEngine({ model, engine: choice, tensorflow, openKernel, ...own });
   if (engine.engine === 'simd' && kernel !== undefined)
     return { engine, notes: ['the kernel runs in registers of 256 bits'] };
   return { engine, notes: engine.engine === 'tfjs' ? notes : [] };

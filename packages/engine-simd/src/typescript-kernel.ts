@@ -35,6 +35,7 @@ export function openTypescriptKernel(bytes: number): Kernel {
       views.bytes.set(heap.bytes);
       Object.assign(heap, views);
     },
+    close: () => void heap.bytes.fill(0),
   };
 }
 

@@ -54,6 +54,7 @@ export function openWasmKernel(bytes: number, module = kernelModule()): Kernel {
       memory.grow(missing);
       views = viewsOf(memory);
     },
+    close: () => void views.bytes.fill(0),
   };
 }
 

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { fromPackedText, keepLocal, seededRandom } from '@tutti/base';
 import { createModel, initialShared, resolveModelConfig, type LoadedModel } from '@tutti/model';
 import { openWasmEngine } from './wasm-engine.ts';
+import { openWasmKernel } from './wasm-kernel.ts';
 import { WIDE_KERNEL_WASM } from './wide-kernel-wasm.gen.ts';
 
 /** Node whose V8 makes one instruction of 256 bits of two neighbouring ones of 128. */
@@ -70,7 +71,8 @@ function compileWide(): WebAssembly.Module {
 async function openTrial(module?: WebAssembly.Module): Promise<LoadedModel> {
   const input = { family: 'mlp', hidden: HIDDEN } as const;
   const model = createModel(resolveModelConfig(input, { items: ITEMS, meanHistory: HISTORY }), ITEMS);
-  return openWasmEngine(model, module).load(initialShared(model, seededRandom('trial')));
+  const engine = openWasmEngine(model, (bytes) => openWasmKernel(bytes, module));
+  return engine.load(initialShared(model, seededRandom('trial')));
 }
 
 /** One training of a made-up person: every number that comes out of it, as bits, and how long it took. */

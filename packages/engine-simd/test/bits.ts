@@ -1,6 +1,6 @@
 import { keepLocal, seededRandom } from '@tutti/base';
 import { keptUpdate, wholeDelta, type Model } from '@tutti/model';
-import { openTrainingEngine } from '../src/index.ts';
+import { openTrainingEngine, type EngineOptions } from '../src/index.ts';
 import { FAMILIES, modelOf, person } from './people.ts';
 
 const ITEMS = 60;
@@ -13,6 +13,9 @@ const exact = (length: number): Float32Array =>
 const SOLVING = { regularization: 0.03 };
 const TRAINING = { epochs: 2, batchSize: 256, learningRate: 0.05, negatives: 4, personScale: 6 };
 
+/** The kernel, where it is another one than the package's own. */
+type Kernel = Pick<EngineOptions, 'openKernel'>;
+
 /** Every number that the kernel computes for one person in every family, one behind the other. */
 async function numbersOf(model: Model, kernel: Kernel): Promise<Float32Array[]> {
   const engine = await openTrainingEngine({ model, engine: 'simd', ...kernel });
@@ -23,11 +26,6 @@ async function numbersOf(model: Model, kernel: Kernel): Promise<Float32Array[]> 
   const { scores } = await loaded.rank(vector, { k: 9 });
   const loss = Float32Array.of(update.loss);
   return [vector, wholeDelta(update, model), loss, await loaded.score(vector), scores];
-}
-
-/** The kernel's module, where it is another one than the package's own. */
-interface Kernel {
-  readonly kernel?: WebAssembly.Module;
 }
 
 /**

@@ -84,6 +84,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
     engine: setup.engine,
     backend: setup.backend,
     kernel: setup.kernel,
+    oneAfterAnother: true,
     ...(await importDefinition(setup)),
   };
   const { engine, notes } = await openNodeEngine({ model, ...choice });
@@ -104,6 +105,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       if (loaded?.hash === hash) return loaded.model;
       const bytes = await fetchBlob(hash);
       loaded?.model.dispose();
+      loaded = undefined;
       loaded = { hash, model: await engine.load(decodeCheckpoint(bytes, model.layout).shared) };
       return loaded.model;
     },
@@ -111,6 +113,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       if (opened?.attempt === attempt) return opened.table;
       const part = read((await fetchBlob(slice?.blobHash ?? '')) ?? new Uint8Array(0));
       opened?.table.loaded.dispose();
+      opened = undefined;
       sliceEngine ??= (await openNodeEngine({ model: part.model, ...choice })).engine;
       const table = { rows: part.rows, loaded: await sliceEngine.load(part.shared, part.whole) };
       opened = { attempt, table };

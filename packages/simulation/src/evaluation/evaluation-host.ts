@@ -19,13 +19,14 @@ export async function openEvaluationHost({
   ...choice
 }: EvaluationSetup): Promise<EvaluationHost> {
   const model = createModel(config, items);
-  const { engine } = await openNodeEngine({ model, ...choice });
+  const { engine } = await openNodeEngine({ model, ...choice, oneAfterAnother: true });
   let loaded: { hash: string; model: LoadedModel } | undefined;
   return {
     backend: engine.backend,
     async evaluate({ hash, checkpoint, ...task }) {
       if (loaded?.hash !== hash) {
         loaded?.model.dispose();
+        loaded = undefined;
         loaded = { hash, model: await engine.load(decodeCheckpoint(checkpoint, model.layout).shared) };
       }
       return measurePeople(task, checkpointScorer(loaded.model, trainingRows(task.population)));
