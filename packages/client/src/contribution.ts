@@ -179,9 +179,7 @@ async function measure(
 ): Promise<Readonly<Record<string, number>>> {
   if (heldOut === undefined) return {};
   const { item, candidates, rating } = heldOut;
-  const others = candidates.includes(item)
-    ? candidates.filter((candidate) => candidate !== item)
-    : candidates;
+  const others = candidates.filter((candidate) => candidate !== item);
   const ranked = new Int32Array(1 + others.length).fill(item);
   ranked.set(others, 1);
   // In the order of `ranked`: the held-out item is the first.

@@ -31,8 +31,19 @@ export interface DeviceLedger {
   readonly lastRound: number;
 }
 
+/** Parts of descriptions that are still in use, each with its variance: everyone in a process who is told one and the same asks. */
+const parts = new WeakMap<RoundDescription, { readonly variance: number; readonly part: Part }>();
+
 /** What a description would release of this device, as it counts before anything is known of the attempt's end. */
 export function partOf(description: RoundDescription, ownDeltaVariance: number): Part {
+  const known = parts.get(description);
+  if (known?.variance === ownDeltaVariance) return known.part;
+  const part = makePart(description, ownDeltaVariance);
+  parts.set(description, { variance: ownDeltaVariance, part });
+  return part;
+}
+
+function makePart(description: RoundDescription, ownDeltaVariance: number): Part {
   const { attempt, round, purpose, mode, noise, cohort } = description;
   const one = { seen: 1, read: 1, sampling: null };
   const released = attemptRelease(description, one);
