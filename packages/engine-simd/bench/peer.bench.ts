@@ -14,7 +14,6 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { keepLocal, seededRandom, type SeededRandom } from '@tutti/base';
 import { createModel, initialShared, resolveModelConfig, type LocalUpdate } from '@tutti/model';
-import asc from 'assemblyscript/asc';
 import { openNodeEngine, wideKernel } from '../src/node.ts';
 
 const [PEOPLE, ITEMS, POSITIVES, COHORT] = [1_000, 3_706, 165, 200];
@@ -84,7 +83,17 @@ const SUM = `
     }
   }`;
 
+/** What is asked of the compiler here. Its own types are not loaded: they change those of arrays in every file. */
+interface Compiler {
+  compileString(
+    source: string,
+    options: Readonly<Record<string, unknown>>,
+  ): Promise<{ readonly error: Error | null; readonly binary: Uint8Array<ArrayBuffer> | null }>;
+}
+const COMPILER: string = 'assemblyscript/asc';
+
 async function compiledSum(): Promise<WebAssembly.Module> {
+  const { default: asc } = (await import(COMPILER)) as { readonly default: Compiler };
   const { binary, error } = await asc.compileString(SUM, {
     ...{ optimizeLevel: 3, runtime: 'stub', noAssert: true, enable: ['simd'], importMemory: true },
   });
@@ -174,7 +183,7 @@ async function ours(
 
 function peers(command: readonly string[]): number {
   const [program = '', ...args] = command;
-  const last = execFileSync(program, args, { encoding: 'utf8' }).trim().split('\n').at(-1);
+  const last = execFileSync(program, args, { encoding: 'utf8' }).trim().split('\n').at(-1) as string;
   return (JSON.parse(last) as { clients_per_s_median: number }).clients_per_s_median;
 }
 
