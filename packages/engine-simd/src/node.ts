@@ -1,4 +1,12 @@
-import { definitionOf, type BackendName, type Model, type OwnModel, type TrainingEngine } from '@tutti/model';
+import {
+  checkedDefinition,
+  definitionOf,
+  rehearseDefinition,
+  type BackendName,
+  type Model,
+  type OwnModel,
+  type TrainingEngine,
+} from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
 import { openTrainingEngine, type EngineChoice } from './engine.ts';
 import type { OpenKernel } from './kernel.ts';
@@ -17,7 +25,8 @@ export interface OpenedEngine {
  * {@link openTrainingEngine} in Node, with the TensorFlow.js backend that is asked for.
  * @param options.kernel as {@link wideKernel} gives it. @param options.oneAfterAnother whether each of its models is disposed of before the
  * next one is loaded: they stand in one memory then. @param options.engine default `auto`; but a `backend` that is asked for by name is one of TensorFlow.js, so it means `tfjs`.
- * @throws {EnvironmentError} where what was asked for cannot be had.
+ * An app's own model trains a made-up person first, so that what its code does wrong is known before anybody's time is spent.
+ * @throws {UsageError} what is wrong with that code. @throws {EnvironmentError} where what was asked for cannot be had.
  */
 export async function openNodeEngine(options: {
   model: Model;
@@ -29,7 +38,7 @@ export async function openNodeEngine(options: {
 }): Promise<OpenedEngine> {
   const { model, backend = 'auto', engine: asked = 'auto', kernel } = options;
   const definition = definitionOf(model.config, options.definition);
-  const own = definition === undefined ? {} : { definition };
+  const own = definition === undefined ? {} : { definition: checkedDefinition(definition) };
   const choice = asked === 'auto' && backend !== 'auto' ? 'tfjs' : asked;
   let notes: readonly string[] = [];
   const tensorflow = async () => {
@@ -40,6 +49,7 @@ export async function openNodeEngine(options: {
   const open: OpenKernel = (bytes) => openWasmKernel(bytes, kernel);
   const openKernel = options.oneAfterAnother === true ? inOneMemory(open) : open;
   const engine = await openTrainingEngine({ model, engine: choice, tensorflow, openKernel, ...own });
+  if (definition !== undefined) await rehearseDefinition(engine);
   if (engine.engine === 'simd' && kernel !== undefined)
     return { engine, notes: ['the kernel runs in registers of 256 bits'] };
   return { engine, notes: engine.engine === 'tfjs' ? notes : [] };

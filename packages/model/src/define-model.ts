@@ -72,6 +72,8 @@ const SPREAD = 0.1;
  */
 export function defineModel<Name extends string>(definition: ModelDefinition<Name>): OwnModel {
   const { module, shared, score, loss = crossEntropy, ...rest } = definition;
+  for (const [name, value] of Object.entries<unknown>({ score, loss }))
+    if (typeof value !== 'function') throw new UsageError(`model.${name}: a function is needed`);
   const tensors = Object.entries<SharedTensor>(shared).map(
     ([name, { perItem = false, spread = SPREAD, shape }]): OwnTensor => ({ name, perItem, shape, spread }),
   );

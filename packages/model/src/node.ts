@@ -45,6 +45,7 @@ export async function openNodeTensorflow({
       failures.push(`${name}: ${firstLine(cause)}`);
     }
   }
+  if (backend === 'tensorflow' && started.length === 0) failures.push(HOW_TO_HAVE_NATIVE);
   const [first] = started;
   if (tf === undefined || first === undefined)
     throw new EnvironmentError(`no TensorFlow.js backend could be started (${failures.join('; ')})`);
@@ -59,6 +60,8 @@ export async function openNodeTensorflow({
   return { tf, backend: fastest.backend, notes: [noteOf(fastest.backend, started)] };
 }
 
+const HOW_TO_HAVE_NATIVE =
+  'npm install @tensorflow/tfjs-node brings it; in a checkout of Tutti npm run tfjs-node builds it';
 const ONLY_CPU = 'no faster TensorFlow.js backend could be started';
 
 const noteOf = (taken: BackendName, tried: readonly BackendName[]): string =>

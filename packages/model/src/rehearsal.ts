@@ -1,4 +1,4 @@
-import { EnvironmentError, keepLocal, seededRandom } from '@tutti/base';
+import { EnvironmentError, keepLocal, seededRandom, UsageError } from '@tutti/base';
 import { initialShared } from './model.ts';
 import type { OwnModel } from './define-model.ts';
 import { createEngine } from './engine.ts';
@@ -44,7 +44,7 @@ export interface FastestBackend {
  * the name: native TensorFlow and GPUs win where layers are wide and batches large, wasm where they are small.
  *
  * @param options.backends registered in `tf`; each is started, patched and tested.
- * @throws {EnvironmentError} if none of them starts.
+ * @throws {EnvironmentError} if none of them starts. @throws {UsageError} what an app's own model throws.
  */
 export async function fastestBackend(options: {
   model: Model;
@@ -63,6 +63,8 @@ export async function fastestBackend(options: {
       await useBackend(tf, backend);
       milliseconds.set(backend, await rehearse(await createEngine({ model, tf, backend, ...own }), now));
     } catch (cause) {
+      // An app's own model that is wrong is wrong on each backend.
+      if (cause instanceof UsageError) throw cause;
       failures.push(`${backend}: ${firstLine(cause)}`);
     }
   }

@@ -150,6 +150,7 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
     ...(resolved.protocol === 'secure' && resolved.cohort < least
       ? [`cohort: ${resolved.cohort} is below ${least}, the smallest cohort that masks protect`]
       : []),
+    engineProblem(resolved),
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return resolved;
@@ -162,6 +163,12 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
 function suitedGroup({ privacy = {} }: SimulationOptions, cohort: number, largestGroup: number): number {
   if (!countsEpsilon(privacy)) return LARGEST_COMPLETE_GRAPH;
   return Math.min(largestGroup, Math.max(2, privacy.poisson === true ? 2 * cohort : cohort));
+}
+
+/** A backend is one of TensorFlow.js. */
+function engineProblem({ engine, backend }: ResolvedOptions): string | undefined {
+  if (engine === 'auto' || engine === 'tfjs' || backend === 'auto') return undefined;
+  return `backend: ${backend} is one of TensorFlow.js, and the engine ${engine} has none; leave one of the two out`;
 }
 
 function integerProblem(name: string, value: number, least: number, most: number): string | undefined {

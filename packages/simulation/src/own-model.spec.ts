@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { UsageError } from '@tutti/base';
 import { generateFilmShelf } from '@tutti/datasets';
 import { describe, expect, it } from 'vitest';
 import type { OwnModel } from '@tutti/model';
@@ -44,6 +48,35 @@ describe('an app’s own model in a simulation', () => {
     await expect(simulate({ ...base, model: nowhere })).rejects.toThrow('module: import.meta.url');
     const other = { ...gru, config: { ...gru.config, version: 2 } };
     await expect(simulate({ ...base, model: other })).rejects.toThrow('exports no model gru 2');
+  });
+
+  it('is refused before the first round where its code is wrong, in the words of its error', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tutti-own-'));
+    try {
+      const file = join(folder, 'wrong.mjs');
+      await writeFile(
+        file,
+        `export const wrong = { config: ${JSON.stringify(gru.config)}, loss: () => undefined,
+           score() { throw new TypeError('tastes is undefined'); } };`,
+      );
+      const wrong = { ...gru, module: pathToFileURL(file).href };
+      const rounds: unknown[] = [];
+      const run = simulate({ ...base, model: wrong, onRound: (report) => rounds.push(report) });
+      await expect(run).rejects.toThrow(new UsageError('model gru 1, score: tastes is undefined'));
+      await expect(run).rejects.toBeInstanceOf(UsageError);
+      expect(rounds).toEqual([]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('trains in TensorFlow.js alone, which is said before threads start', async () => {
+    await expect(simulate({ ...base, backend: 'auto', engine: 'ts' })).rejects.toThrow(
+      "engine: an app's own model (gru) trains in TensorFlow.js, and the engine ts has no part in it; leave the engine out",
+    );
+    await expect(simulate({ ...base, backend: 'wasm', engine: 'simd' })).rejects.toThrow(
+      'backend: wasm is one of TensorFlow.js, and the engine simd has none',
+    );
   });
 
   it('stands in the documentation as it stands in the example', () => {

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { EnvironmentError, InternalError } from '@tutti/base';
+import { EnvironmentError, InternalError, UsageError } from '@tutti/base';
 import { wideKernel } from '@tutti/engine-simd/node';
 import type { DevicePool, FetchBlob } from './device-pool.ts';
 import type {
@@ -51,7 +51,10 @@ export async function openThreadPool(
   };
 }
 
-/** Starts `size` threads of this process and waits until each has its backend ready. */
+/**
+ * Starts `size` threads of this process and waits until each has its backend ready.
+ * @throws {UsageError} as a thread that does not start with what it is given. @throws {EnvironmentError} where one failed.
+ */
 export async function openThreads(
   size: number,
   setup: ThreadSetup | EvaluationSetup,
@@ -104,6 +107,7 @@ function startThread(
     worker.on('exit', (code) => fail(new EnvironmentError(`a simulation thread ended with code ${code}`)));
     worker.on('message', (message: FromThread) => {
       if ('ready' in message) resolve({ thread, backend: message.backend, notes: message.notes });
+      else if ('refused' in message) fail(new UsageError(message.refused));
       else if ('fetch' in message) answerFetch(worker, message.fetch, fetchBlob).catch(fail);
       else settle(thread, message);
     });

@@ -4,6 +4,7 @@ import type { StrategyConfig } from '@tutti/aggregation';
 import { InternalError, seededRandom, UsageError, systemRandom, utf8 } from '@tutti/base';
 import {
   createCoordination,
+  LARGEST_LOSS,
   manualClock,
   memoryBlobs,
   memoryStore,
@@ -13,6 +14,7 @@ import {
   type TaskConfig,
 } from '@tutti/coordination';
 import {
+  beyondKernel,
   createModel,
   predictsRatings,
   PRIVATE_DIMENSION,
@@ -85,7 +87,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       checkpointHash: run.modelHash(),
       backend: run.pool.backend,
       privacy: privacyResult(run.task, run.coordination.status(TASK)?.epsilon ?? null),
-      notes: [...run.pool.notes, ...notesOf(run.task, population)],
+      notes: [...run.pool.notes, ...lossNotes(rounds), ...notesOf(run.task, population)],
     };
   } finally {
     await run.close();
@@ -171,6 +173,7 @@ async function openRun(
     }),
     population.items,
   );
+  refuseEngine(resolved, model.config);
   const task = taskConfig(options, resolved, model, meanHistory);
   const blobs = memoryBlobs(nodeCrypto);
   const clock = manualClock();
@@ -229,6 +232,15 @@ async function openRun(
       await pool.close();
     },
   };
+}
+
+/** @throws {UsageError} where the engine that is asked for by name does not train the model. */
+function refuseEngine({ engine }: ResolvedOptions, config: ModelConfig): void {
+  const beyond = beyondKernel(config);
+  if (beyond === undefined || engine === 'auto' || engine === 'tfjs') return;
+  throw new UsageError(
+    `engine: ${beyond} trains in TensorFlow.js, and the engine ${engine} has no part in it; leave the engine out, or take tfjs`,
+  );
 }
 
 /** Where threads find the code of an app's own model. @throws {UsageError} where it does not say. */
@@ -329,6 +341,15 @@ async function keepCheckpoint(
   if (report.round % resolved.checkpointEvery !== 0 && report.round !== resolved.rounds) return;
   const bytes = await run.blobs.get(report.modelHash);
   if (bytes !== undefined) await options.onCheckpoint(report.round, bytes);
+}
+
+/** What losses that cannot be told say of the training. */
+function lossNotes(rounds: readonly RoundReport[]): string[] {
+  const beyond = rounds.filter(({ loss }) => loss !== null && loss >= LARGEST_LOSS).length;
+  if (beyond === 0) return [];
+  return [
+    `in ${beyond} of ${rounds.length} rounds every device told the largest loss there is, ${LARGEST_LOSS}: training gave larger ones, or nothing that is a finite number and so no update; a smaller learning rate may help`,
+  ];
 }
 
 function notesOf({ noise, slice, model }: TaskConfig, population: Population): string[] {

@@ -95,6 +95,8 @@ export type ToThread =
   | { readonly blob: string; readonly bytes: Uint8Array | undefined };
 export type FromThread =
   | { readonly ready: true; readonly backend: string; readonly notes: readonly string[] }
+  /** It does not start, for what it was asked for cannot be. */
+  | { readonly refused: string }
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly error: string }
   | { readonly fetch: string };

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { InternalError } from '@tutti/base';
+import { InternalError, UsageError } from '@tutti/base';
 import { openDeviceHost, type DeviceHost } from './device-host.ts';
 import { openEvaluationHost } from './evaluation/evaluation-host.ts';
 import type {
@@ -35,7 +35,13 @@ const fetchBlob = (hash: string): Promise<Uint8Array | undefined> =>
     send({ fetch: hash });
   });
 
-const { backend, notes, answer } = await openHost(workerData as ThreadSetup | EvaluationSetup);
+const { backend, notes, answer } = await openHost(workerData as ThreadSetup | EvaluationSetup).catch(
+  (error: unknown) => {
+    // An error loses its class on the way to the main thread.
+    if (error instanceof UsageError) send({ refused: error.message });
+    throw error;
+  },
+);
 
 /** What this thread is, and how it answers. */
 async function openHost(setup: ThreadSetup | EvaluationSetup) {

@@ -5,6 +5,7 @@ import type { WordBits } from '@tutti/secure-aggregation';
 import {
   FITS,
   MECHANISMS,
+  type RoundReport,
   simulate,
   tunedOptions,
   type Fit,
@@ -259,11 +260,11 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
   const { hosts, leave } = await hostsOf(flags, screen);
   const asked = { ...optionsOf(flags, dataset), ...hosts, signal };
   const tuning = await unlessAborted(signal, sweep(asked, flags, screen));
-  screen.line(headingLine(roundColumns()));
+  const printRound = roundPrinter(screen);
   const simulation = simulate({
     ...(tuning === undefined ? asked : tunedOptions(asked, tuning.chosen)),
     onRound: (report) => {
-      screen.line(cellsLine(roundColumns(), roundCells(report)));
+      printRound(report);
       folder?.addRound(report);
       tracked.add(report);
     },
@@ -292,6 +293,16 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
   const result = { ...simulated, ...(tuning === undefined ? {} : { tune: tuning }) };
   await closeFolder(folder, flags, result);
   return result;
+}
+
+/** Prints a line a round; the heading comes with the first, for a simulation may be refused before it. */
+function roundPrinter(screen: Screen): (report: RoundReport) => void {
+  let headed = false;
+  return (report) => {
+    if (!headed) screen.line(headingLine(roundColumns()));
+    headed = true;
+    screen.line(cellsLine(roundColumns(), roundCells(report)));
+  };
 }
 
 function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']): SimulationOptions {
