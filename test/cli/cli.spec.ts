@@ -314,6 +314,25 @@ interface MethodJson {
 }
 
 describe('tutti bench-quality', () => {
+  it('refuses what is of a family where no family is measured, and names it', async () => {
+    const { code, stderr } = await tutti(['bench-quality', '--rounds', '3', '--dimension', '4']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--dimension, --rounds: of a family')]);
+    const central = await tutti(['bench-quality', '--against', 'central']);
+    expect([central.code, central.stderr]).toEqual([2, expect.stringContaining('--against central')]);
+  });
+
+  it('refuses a report that cannot be written before anything is measured', async () => {
+    for (const [path, reason] of [
+      [join(folder, 'nowhere', 'x.html'), 'there is no folder'],
+      [folder, 'is a folder'],
+    ] as const)
+      for (const command of [['bench-quality'], ['evaluate', '--checkpoint', 'none']]) {
+        const { code, stderr } = await tutti([...command, '--report', path]);
+        expect([code, stderr]).toEqual([2, expect.stringContaining(reason)]);
+        expect(stderr).not.toContain('data:');
+      }
+  });
+
   const small = ['bench-quality', '--users', '40', '--items', '120', '--json'];
   const family = ['--model', 'mf', '--dimension', '4', '--rounds', '3', '--workers', '1'];
 

@@ -69,7 +69,7 @@ export function problemsOfTask(config: TaskConfig): ConfigProblem[] {
     ask(
       'cohort.largestGroup',
       cohort.smallest > cohort.planned || group >= Math.min(least, cohort.smallest),
-      `groups of at most ${cohort.largestGroup} can leave ${group} members in one; at least ${least} are needed (${2 * least - 1} or more always fit)`,
+      `groups of at most ${cohort.largestGroup} can leave ${group} members in one, and masks protect ${least} or more; ${2 * least - 1} or more always fit`,
     );
     ask('cohort.planned', cohort.planned >= least, `${cohort.planned} ${below}`);
     ask('cohort.smallest', cohort.smallest >= least, `${cohort.smallest} ${below}`);

@@ -59,6 +59,13 @@ describe('a table of ratings', () => {
     }
   });
 
+  it('a rating that is left empty is none, and a column of them is no column', () => {
+    const some = parseCsvRatings(fileOf(lines('user,item,rating', '1,2,', '1,3,4')));
+    expect(Array.from(some.ratings ?? [])).toEqual([Number.NaN, 4]);
+    const none = parseCsvRatings(fileOf(lines('user,item,rating', '1,2,', '1,3, ')));
+    expect([none.ratings, none.users.length]).toEqual([undefined, 2]);
+  });
+
   it.each([
     [
       'no user',
@@ -86,7 +93,6 @@ describe('a table of ratings', () => {
       lines('user,item,rating', '1,2,good'),
       'line 2, rating: is "good"; a number is needed',
     ],
-    ['an empty rating', lines('user,item,rating', '1,2,'), 'line 2, rating: is ""; a number is needed'],
     [
       'a date of another order',
       lines('user,item,date', '1,2,05/01/2024'),

@@ -55,9 +55,9 @@ const GENRE_COLUMNS = ['genres', 'genre', 'categories', 'category', 'class'];
 
 /**
  * Ratings from a table with a header. The columns are found by their names: user and item are needed, rating and
- * timestamp may be missing. A timestamp is a number, or a date such as `2024-05-01T12:30:00Z`. Commas, semicolons or tabs
+ * timestamp may be missing. A rating may also be left empty in single lines: it is NaN then. A timestamp is a number, or a date such as `2024-05-01T12:30:00Z`. Commas, semicolons or tabs
  * stand between fields; quotes as in RFC 4180.
- * @throws {DatasetFormatError} naming line and column: no such column, an empty id, a rating or time that is none.
+ * @throws {DatasetFormatError} naming line and column: no such column, an empty id, a time that is none, a rating that is neither a number nor empty.
  */
 export function parseCsvRatings(source: NamedBytes): Ratings {
   const [users, items] = [growingInts(), growingInts()];
@@ -88,17 +88,18 @@ export function parseCsvRatings(source: NamedBytes): Ratings {
         throw refuse(`is one more than the ${MAX_INTERACTIONS} ratings allowed`);
       users.push(userNumbers.indexOf(idOf(field(columns.user), refuse)));
       items.push(itemNumbers.indexOf(idOf(field(columns.item), refuse)));
-      if (has.rating) ratings.push(numberOf(field(columns.rating), refuse));
+      if (has.rating) ratings.push(ratingOf(field(columns.rating), refuse));
       if (has.time) timestamps.push(timeOf(field(columns.time), refuse));
     },
   );
   if (users.length === 0) {
     throw new DatasetFormatError({ file: source.file, line: 0, field: 'file' }, 'holds no rating');
   }
+  const given = ratings.finish();
   return {
     users: users.finish(),
     items: items.finish(),
-    ...(has.rating && { ratings: ratings.finish() }),
+    ...(given.some((rating) => !Number.isNaN(rating)) && { ratings: given }),
     ...(has.time && { timestamps: timestamps.finish() }),
     userIds: userNumbers.ids(),
     itemIds: itemNumbers.ids(),
@@ -226,6 +227,10 @@ function idOf(text: string, refuse: Refuse): string {
   if (text.length > MAX_TEXT) throw refuse(`has ${text.length} characters; at most ${MAX_TEXT} are allowed`);
   return text;
 }
+
+/** NaN where a cell is empty: the person did it, and did not say how they liked it. */
+const ratingOf = (text: string, refuse: Refuse): number =>
+  text.trim() === '' ? Number.NaN : numberOf(text, refuse);
 
 function numberOf(text: string, refuse: Refuse): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);

@@ -30,15 +30,17 @@ export class DatasetNotFoundError extends UsageError {
   override readonly code = 'datasets/not-found';
   constructor(
     readonly path: string,
-    /** What was looked for, one kind an entry. */
+    /** What was looked for, one kind an entry; nothing where the path itself is not there. */
     readonly lookedFor: readonly string[],
     /** The names of the files that are there, the first few. */
     readonly found: readonly string[],
     options?: ErrorOptions,
   ) {
     super(
-      `${path}: no data set found. Looked for\n${lookedFor.map((kind) => `  - ${kind}\n`).join('')}` +
-        `Found: ${found.length === 0 ? 'nothing' : found.join(', ')}`,
+      lookedFor.length === 0
+        ? `${path}: there is no file or folder of this name`
+        : `${path}: no data set found. Looked for\n${lookedFor.map((kind) => `  - ${kind}\n`).join('')}` +
+            `Found: ${found.length === 0 ? 'nothing' : found.join(', ')}`,
       options,
     );
   }

@@ -129,8 +129,18 @@ describe('finding none', () => {
     }
   });
 
-  it('no such path', async () => {
-    await expect(loadDataset(join(folder, 'nowhere'))).rejects.toThrow(DatasetNotFoundError);
+  it('no such path: says that and nothing else', async () => {
+    const error = await loadDataset(join(folder, 'nowhere')).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(DatasetNotFoundError);
+    expect((error as Error).message).toBe(
+      `${join(folder, 'nowhere')}: there is no file or folder of this name`,
+    );
+  });
+
+  it('takes a packed file for one that is asked for by its plain name', async () => {
+    await put({ 'u.data.gz': U_DATA });
+    const named = await loadDataset(join(folder, 'u.data'));
+    expect(named.interactions).toBe((await loadDataset(folder)).interactions);
   });
 
   it('a part of NCF files', async () => {

@@ -67,13 +67,8 @@ interface Folder {
   read(name: string): Promise<NamedBytes>;
 }
 
-async function openFolder(path: string): Promise<Folder> {
-  const isFile = await stat(path).then(
-    (found) => found.isFile(),
-    (cause: unknown) => {
-      throw new DatasetNotFoundError(path, LOOKED_FOR, [], { cause });
-    },
-  );
+async function openFolder(asked: string): Promise<Folder> {
+  const { path, isFile } = await placeOf(asked);
   const folder = isFile ? dirname(path) : path;
   const only = isFile ? unpacked(basename(path)) : undefined;
   const entries = await readdir(folder).catch((cause: unknown) => {
@@ -93,6 +88,15 @@ async function openFolder(path: string): Promise<Folder> {
       bytes: await readBytes(join(folder, packed.get(name) ?? name)),
     }),
   };
+}
+
+/** The file or folder of this name, or else the packed file. */
+async function placeOf(asked: string): Promise<{ path: string; isFile: boolean }> {
+  for (const path of [asked, `${asked}.gz`]) {
+    const there = await stat(path).catch(() => undefined);
+    if (there !== undefined) return { path, isFile: there.isFile() };
+  }
+  throw new DatasetNotFoundError(asked, [], []);
 }
 
 function unpacked(name: string): string {

@@ -21,7 +21,7 @@ export interface Interactions {
   readonly values: Int32Array;
   /** When, beside `values`, in the source's unit (mostly Unix seconds). Absent where any line of the source has none. */
   readonly timestamps?: Float64Array;
-  /** What the person gave each item, beside `values`. Absent where the source has no ratings. */
+  /** What the person gave each item, beside `values`, NaN where they gave nothing. Absent where the source has no ratings. */
   readonly ratings?: Float32Array;
 }
 
@@ -70,7 +70,7 @@ export interface Ratings {
   readonly users: Int32Array;
   /** Item index for each line. */
   readonly items: Int32Array;
-  /** Absent where the source has none. */
+  /** NaN for a line without one; absent where no line has any. */
   readonly ratings?: Float64Array;
   /** Absent where the source has none; then the order of the lines counts as time. */
   readonly timestamps?: Float64Array;

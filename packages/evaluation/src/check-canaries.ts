@@ -1,7 +1,8 @@
 import type { SeededRandom } from '@tutti/base';
 import { constantScorer, neverNegativeScorer, randomScorer, type NegativeSampler } from './canaries.ts';
-import { evaluateSampled, type HeldOutItems } from './evaluate.ts';
+import type { HeldOutItems } from './evaluate.ts';
 import { negativesOf, positiveOf } from './people.ts';
+import { rankHeldOut } from './rank.ts';
 import { historyOf, type Recommender, type TrainingRows } from './references/recommender.ts';
 
 /** What a canary scored, and what it may score. */
@@ -13,6 +14,10 @@ export interface Canary {
 
 /** The canaries of one evaluation. */
 export interface CanaryReport {
+  /** People whom canaries were tried on: those with a held-out item and at least one other candidate. */
+  readonly people: number;
+  /** Of them those who have so few candidates that a list of k holds every one; a list one short of all is judged in its place. */
+  readonly shortened: number;
   /** The same score for everything: exactly 0, for ties count against the held-out item. */
   readonly constant: Canary;
   /** A guess: k / (candidates + 1), within 4 standard errors. */
@@ -50,10 +55,10 @@ const SAMPLER_MARGIN = 0.03;
 export async function checkCanaries(options: CanaryOptions): Promise<CanaryReport> {
   const { train, test, random, k = 10 } = options;
   const everybody = Int32Array.from(
-    Array.from({ length: train.users }, (_, user) => user).filter((user) => positiveOf(test, user) >= 0),
+    Array.from({ length: train.users }, (_, user) => user).filter((user) => othersOf(test, user) > 0),
   );
-  const hitRate = async ({ score }: Recommender, users: Int32Array = everybody): Promise<number> =>
-    (await evaluateSampled({ scorer: score, test, users, k })).hr;
+  const hitRate = (recommender: Recommender, users: Int32Array = everybody): Promise<number> =>
+    hitRateOf(recommender, test, users, k);
   const chance = chanceOf(test, everybody, k);
   const spread = standardError(chance, everybody.length);
   const some = samplerPeople(train, everybody);
@@ -67,7 +72,32 @@ export async function checkCanaries(options: CanaryOptions): Promise<CanaryRepor
   const memory = canary(await hitRate(memoryScorer(train)), 0, 0);
   const sampler = canary(await hitRate(samplerCanary(options), some), 0, chanceOf(test, some, k) + margin);
   const passed = [constant, guess, memory, sampler].every((one) => one.passed);
-  return { constant, guess, memory, sampler, passed };
+  const shortened = everybody.filter((user) => othersOf(test, user) < k).length;
+  return { people: everybody.length, shortened, constant, guess, memory, sampler, passed };
+}
+
+/** Candidates beside the held-out item; none for a person without one. */
+function othersOf(test: HeldOutItems, user: number): number {
+  const positive = positiveOf(test, user);
+  return positive < 0 ? 0 : negativesOf(test, user).filter((item) => item !== positive).length;
+}
+
+/** How long a list is judged: one that holds every candidate would be a hit whatever its order. */
+const lengthFor = (test: HeldOutItems, user: number, k: number): number => Math.min(k, othersOf(test, user));
+
+/** Mean over `users` of whether the held-out item is in the list. */
+async function hitRateOf(
+  { score }: Recommender,
+  test: HeldOutItems,
+  users: Int32Array,
+  k: number,
+): Promise<number> {
+  let hits = 0;
+  for (const user of users) {
+    const candidates = { positive: positiveOf(test, user), negatives: negativesOf(test, user) };
+    if (rankHeldOut({ scores: await score(user), ...candidates }) < lengthFor(test, user, k)) hits++;
+  }
+  return hits / Math.max(1, users.length);
 }
 
 /** Remembers what people trained on: it finds a held-out item only where that stands in their training part. */
@@ -85,13 +115,9 @@ function canary(hr: number, least: number, most: number): Canary {
   return { hr, allowed: [Math.max(0, least), Math.min(1, most)], passed: hr >= least && hr <= most };
 }
 
-/** Expected hit rate of a guess: mean over people of min(1, k / candidates), the held-out item among them. */
+/** Expected hit rate of a guess: mean over people of list / candidates, the held-out item among them. */
 function chanceOf(test: HeldOutItems, users: Int32Array, k: number): number {
-  const chances = Array.from(users, (user) => {
-    const positive = positiveOf(test, user);
-    const others = negativesOf(test, user).filter((item) => item !== positive).length;
-    return Math.min(1, k / (others + 1));
-  });
+  const chances = Array.from(users, (user) => lengthFor(test, user, k) / (othersOf(test, user) + 1));
   return chances.reduce((sum, chance) => sum + chance, 0) / Math.max(1, chances.length);
 }
 

@@ -53,6 +53,9 @@ export async function coldStartCurve(options: ColdStartOptions): Promise<ColdSta
   return coldStartPoints(people, options);
 }
 
+/** The least share of people who have as many items as a point tells of. */
+const LEAST_SHARE = 0.1;
+
 /** One person's rankings, one for each count of interactions that are told. They depend on nobody else. */
 export async function rankNewcomer(options: NewcomerOptions, user: number): Promise<PersonRanking[]> {
   const { scoreHistory, train, test, random, counts = COLD_START_COUNTS, k = 10 } = options;
@@ -65,23 +68,28 @@ export async function rankNewcomer(options: NewcomerOptions, user: number): Prom
   return rankings;
 }
 
-/** The points of a curve. @param people what {@link rankNewcomer} gave of each, added in this order. */
+/**
+ * The points of a curve. One that fewer than a tenth of the people have items for is left out: it would say of `n` items known what is
+ * so of fewer.
+ * @param people what {@link rankNewcomer} gave of each, added in this order.
+ */
 export function coldStartPoints(
   people: readonly (readonly PersonRanking[])[],
-  { counts = COLD_START_COUNTS, k = 10 }: Pick<NewcomerOptions, 'counts' | 'k'> = {},
+  { train, counts = COLD_START_COUNTS, k = 10 }: Pick<NewcomerOptions, 'train' | 'counts' | 'k'>,
 ): ColdStartPoint[] {
-  return counts.map((interactions, point) => ({
-    interactions,
-    ...bothMetricsOf(
-      people.map((rankings) => rankings[point] as PersonRanking),
-      k,
-    ),
-  }));
+  const lengths = people.map(([first]) => (first === undefined ? 0 : historyOf(train, first.user).length));
+  const isTold = (count: number): boolean =>
+    lengths.filter((length) => length >= count).length >= LEAST_SHARE * people.length;
+  return counts.flatMap((interactions, point) => {
+    if (!isTold(interactions)) return [];
+    const rankings = people.map((one) => one[point] as PersonRanking);
+    return [{ interactions, ...bothMetricsOf(rankings, k) }];
+  });
 }
 
 /**
  * Whom a curve is of: those whose training part is as long as the longest draw, evenly spread; where they are fewer than a tenth, of
- * everybody, and a point then tells of somebody whatever there is up to `n`.
+ * everybody, and a point then tells of somebody whatever there is up to `n`, if it is there ({@link coldStartPoints}).
  */
 export function coldStartPeople(
   options: Pick<ColdStartOptions, 'train' | 'counts' | 'people'> & {
@@ -94,7 +102,7 @@ export function coldStartPeople(
     (user) => positiveOf(test, user) >= 0,
   );
   const long = all.filter((user) => historyOf(train, user).length >= longest);
-  const eligible = long.length * 10 >= all.length ? long : all;
+  const eligible = long.length >= LEAST_SHARE * all.length ? long : all;
   if (eligible.length <= people) return eligible;
   return Array.from(
     { length: people },

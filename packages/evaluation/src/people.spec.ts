@@ -211,12 +211,15 @@ describe('a cold-start curve', () => {
     expect(shares.at(-1)).toBe(1);
   });
 
-  it('where nobody has that many, is of everybody with what there is', async () => {
+  it('where hardly anybody has that many, is of everybody, and leaves out the points that nobody has items for', async () => {
     const train = trainOf([[0], [1, 2]], 5);
     const test = { positives: Int32Array.of(3, 4), negatives: [Int32Array.of(4), Int32Array.of(3)] };
     const { scoreHistory } = popularity(train);
     const curve = await coldStartCurve({ scoreHistory, train, test, random: seededRandom(1) });
-    expect(curve.map(({ sampled }) => sampled.users)).toEqual([2, 2, 2, 2, 2, 2]);
+    expect(curve.map(({ interactions, sampled }) => [interactions, sampled.users])).toEqual([
+      [0, 2],
+      [1, 2],
+    ]);
   });
 });
 
@@ -252,6 +255,54 @@ describe('canaries of an evaluation', () => {
     const report = await checkCanaries({ train, test, sampler: leaking, random });
     expect(report.sampler.hr).toBeGreaterThan(0.9);
     expect([report.sampler.passed, report.passed]).toEqual([false, false]);
+  });
+
+  describe('where every list of ten holds all candidates', () => {
+    /** Eight items: seven people in eight have one to train on and six candidates; the last has one candidate. */
+    const rows = Array.from({ length: 80 }, (_, user) => [user % 8]);
+    const small = {
+      positives: Int32Array.from(rows, ([own]) => ((own as number) + 1) % 8),
+      negatives: rows.map(([own]) =>
+        own === 7
+          ? new Int32Array(0)
+          : Int32Array.from({ length: 6 }, (_, n) => ((own as number) + 2 + n) % 8),
+      ),
+    };
+    const options = { train: trainOf(rows, 8), test: small, random };
+
+    it('judge a list one short of all, of everybody who has another candidate', async () => {
+      const report = await checkCanaries({ ...options, sampler: uniformNegatives(8) });
+      expect(report).toMatchObject({ people: 70, shortened: 70, passed: true });
+      expect([report.constant.hr, report.memory.hr]).toEqual([0, 0]);
+      expect(report.guess.hr).toBeLessThan(1);
+    });
+
+    it('still flag a leak', async () => {
+      const leaking: typeof sampler = (user, positives, stream) => {
+        const draw = uniformNegatives(8);
+        let item = draw(user, positives, stream);
+        while (item === small.positives[user]) item = draw(user, positives, stream);
+        return item;
+      };
+      const { memory } = await checkCanaries({
+        ...options,
+        train: trainOf(
+          rows.map(([own], user) =>
+            user === 1 ? [own as number, small.positives[user] as number] : [own as number],
+          ),
+          8,
+        ),
+        sampler: uniformNegatives(8),
+      });
+      expect(memory.passed).toBe(false);
+      expect((await checkCanaries({ ...options, sampler: leaking })).sampler.hr).toBe(1);
+    });
+
+    it('judge nobody where nobody has another candidate', async () => {
+      const nobody = { ...small, negatives: rows.map(() => new Int32Array(0)) };
+      const report = await checkCanaries({ ...options, test: nobody, sampler: uniformNegatives(8) });
+      expect([report.people, report.passed]).toEqual([0, true]);
+    });
   });
 
   it('flag candidates that are missing', async () => {

@@ -87,11 +87,26 @@ describe('choices of a neural family', () => {
     expect(rated).toMatchObject({ unobservedWeight: 0, ratingMean: 3.5 });
   });
 
+  it('are told by what is wrong alone, and not by what would follow from it', () => {
+    const content = { family: 'content', loss: 'mse' } as unknown as ModelInput;
+    expect(() => resolveModelConfig(content, { ...facts, meanRating: 3.5 })).toThrow(
+      /^model\.loss: is no field of the family content; mf, gmf, mlp, neumf have it$/,
+    );
+  });
+
   it.each<[Record<string, unknown>, string]>([
     [{ family: 'mlp', loss: 'hinge' }, 'model.loss: hinge is not one of bce, bpr, mse'],
     [{ family: 'mf', loss: 'bpr' }, 'model.loss: bpr is not one of implicit, mse'],
-    [{ family: 'mf', optimizer: 'adam' }, 'model.optimizer: is no field of the family mf'],
-    [{ family: 'gmf', activation: 'tanh' }, 'model.activation: is no field of the family gmf'],
+    [
+      { family: 'mf', optimizer: 'adam' },
+      'model.optimizer: is no field of the family mf; gmf, mlp, neumf have it',
+    ],
+    [
+      { family: 'gmf', activation: 'tanh' },
+      'model.activation: is no field of the family gmf; mlp, neumf have it',
+    ],
+    [{ family: 'gmf', hidden: [4] }, 'model.hidden: is no field of the family gmf; mlp, neumf have it'],
+    [{ family: 'mlp', colour: 1 }, 'model.colour: is no field of the family mlp'],
     [{ family: 'mlp', dropout: 1 }, 'model.dropout: 1 is not a number from 0 to 0.9'],
     [{ family: 'mlp', patience: 1.5 }, 'model.patience: 1.5 is not a whole number from 0 to 100'],
     [{ family: 'mlp', patience: 1, epochs: 1 }, 'model.patience: ends training after an epoch'],

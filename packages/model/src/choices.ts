@@ -3,6 +3,7 @@ import { ruleProblems } from './rule-problems.ts';
 import {
   ACTIVATIONS,
   MF_LOSSES,
+  MODEL_FAMILIES,
   TOWER_LOSSES,
   TOWER_OPTIMIZERS,
   type BuiltInConfig,
@@ -44,6 +45,10 @@ function choiceOf(name: string, family: ModelFamily): Choice | undefined {
   const choice = Object.hasOwn(CHOICES, name) ? CHOICES[name] : undefined;
   return choice?.families.includes(family) === true ? choice : undefined;
 }
+
+/** The families that have a choice of this name. */
+export const familiesWithChoice = (name: string): readonly ModelFamily[] =>
+  MODEL_FAMILIES.filter((family) => choiceOf(name, family) !== undefined);
 
 /**
  * What is wrong with a field that is a choice; undefined where it is none of the family's choices.

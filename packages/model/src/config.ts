@@ -1,6 +1,6 @@
 import { assertNever, DecodeError, UsageError } from '@tutti/base';
-import { choiceProblems, togetherProblems, withoutUsual } from './choices.ts';
-import { decodeFields, fieldProblems, isOwn } from './kernel-config.ts';
+import { choiceProblems, familiesWithChoice, togetherProblems, withoutUsual } from './choices.ts';
+import { decodeFields, familiesWithField, fieldProblems, isOwn } from './kernel-config.ts';
 import { ownProblems, resolveOwnConfig } from './own-config.ts';
 import type {
   BuiltInConfig,
@@ -69,7 +69,7 @@ function suitedTo(
   facts: DataFacts,
 ): Partial<Record<string, unknown>> {
   const tower = ['gmf', 'mlp', 'neumf'].includes(String(input['family']));
-  const rated = input['loss'] === 'mse';
+  const rated = input['loss'] === 'mse' && input['family'] !== 'content';
   return {
     ...(tower && input['optimizer'] === 'adam' ? ADAM_RATES : {}),
     ...(tower && typeof input['patience'] === 'number' && input['patience'] > 0
@@ -139,7 +139,9 @@ export function resolveModelConfig(input: ModelInput, facts: DataFacts): ModelCo
   const defaults = defaultsOf(input.family, facts);
   const config = withoutUsual({ ...defaults, ...suitedTo(input, facts), ...input } as BuiltInConfig);
   const record = config as unknown as Record<string, unknown>;
-  const problems = [...problemsOf(record, config.family), ...togetherProblems(record)];
+  const wrong = problemsOf(record, config.family);
+  // What does not go together is a matter of fields that are there.
+  const problems = wrong.length > 0 ? wrong : togetherProblems(record);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return config;
 }
@@ -179,7 +181,11 @@ function decodeOwnConfig(record: Record<string, unknown>): ModelConfig {
 }
 
 function problemsOf(config: Readonly<Record<string, unknown>>, family: ModelFamily): string[] {
-  return Object.entries(config).flatMap(
-    ([name, value]) => choiceProblems(name, value, family) ?? fieldProblems(name, value, family),
-  );
+  return Object.entries(config).flatMap(([name, value]) => {
+    const found = choiceProblems(name, value, family) ?? fieldProblems(name, value, family);
+    const others = [...familiesWithField(name), ...familiesWithChoice(name)];
+    return others.length === 0 || others.includes(family)
+      ? found
+      : found.map((problem) => `${problem}; ${others.join(', ')} have it`);
+  });
 }

@@ -73,6 +73,10 @@ export function decodeFields(value: unknown): Fields {
 const isField = (name: string, family: ModelFamily): boolean =>
   name === 'family' || FIELDS[family].includes(name);
 
+/** The families that have a field, which is no choice. */
+export const familiesWithField = (name: string): readonly ModelFamily[] =>
+  MODEL_FAMILIES.filter((family) => FIELDS[family].includes(name));
+
 /** What is wrong with a field that is no choice: a line, or nothing. */
 export function fieldProblems(name: string, value: unknown, family: ModelFamily): string[] {
   if (name === 'family') return [];

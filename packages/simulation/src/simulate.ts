@@ -29,7 +29,13 @@ import { rankEverybody, ratingErrors, referenceQualities } from './quality.ts';
 import { qualityOf } from './ranking.ts';
 import { openMailroom, type Mailroom } from './mailroom.ts';
 import { resolveOptions, type ResolvedOptions, type SimulationOptions } from './options.ts';
-import { meanRatingOf, sharePopulation, trainingRows, type Population } from './population.ts';
+import {
+  meanRatingOf,
+  sharePopulation,
+  trainingRows,
+  type Population,
+  type SharedHeldOut,
+} from './population.ts';
 import type { DevicePool, FetchBlob } from './device-pool.ts';
 import { openThreadPool } from './pool.ts';
 import { openRemotePool } from './remote/remote-pool.ts';
@@ -359,6 +365,11 @@ function notesOf({ noise, slice, model }: TaskConfig, population: Population): s
       : [
           `slices of ${slice.rows} of ${model.items} rows, ${slice.head} of them head: a round’s HR and NDCG are among items of its slice`,
         ]),
+    ...(fitInTen(population.test) === 0
+      ? []
+      : [
+          `for ${fitInTen(population.test)} of ${population.users} people a list of 10 holds every candidate of their test item: HR@10 is 1 for them, whatever the model`,
+        ]),
     ...(population.validation === undefined
       ? [
           'validation items are inside the training files, so rounds carry no HR and NDCG; --fit train-only holds them out',
@@ -369,3 +380,9 @@ function notesOf({ noise, slice, model }: TaskConfig, population: Population): s
       : `noise multiplier ${noise.multiplier.toPrecision(5)} on the sum`,
   ];
 }
+
+/** People who have a held-out item and so few candidates that a list of ten holds every one. */
+const fitInTen = ({ positives, candidates: { offsets } }: SharedHeldOut): number =>
+  positives.filter(
+    (positive, user) => positive >= 0 && (offsets[user + 1] as number) - (offsets[user] as number) < 10,
+  ).length;

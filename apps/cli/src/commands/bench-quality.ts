@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { MODEL_FAMILIES } from '@tutti/model';
 import { FITS, partsOf, type RoundReport } from '@tutti/simulation';
@@ -19,6 +18,7 @@ import { qualityOptions } from '../quality/options.ts';
 import { breather } from '../quality/progress.ts';
 import { settingsOf, type ReferenceName, type ReferenceSettings } from '../quality/references.ts';
 import { tuneReferences } from '../quality/tune.ts';
+import { checkReport, writeReport } from '../report/report-file.ts';
 import { roundCharts, type Chart } from '../report/html.ts';
 import { qualityPage } from '../report/quality-page.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
@@ -82,8 +82,9 @@ export function benchQualityCommand(): Command {
     .addOption(qualityOptions()[1])
     .option('--json', 'one JSON object on stdout; progress goes to stderr')
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: BenchFlags) => {
-      checkFlags(flags);
+    .action(async (flags: BenchFlags, command: Command) => {
+      checkFlags(flags, command);
+      await checkReport(flags.report);
       const signal = abortOnSignals();
       const screen = openScreen(process.stderr);
       const { hosts = {}, leave } = await hostsOf(flags, screen);
@@ -93,21 +94,44 @@ export function benchQualityCommand(): Command {
           await leave();
         },
       );
-      if (flags.report !== undefined) await writeFile(flags.report, benchPage(flags, result));
       const lines = canaryLines(result.canaries);
       if (flags.json === true) {
         process.stdout.write(`${JSON.stringify(result.json)}\n`);
         if (!result.canaries.passed) for (const line of lines) screen.line(line);
       } else process.stdout.write(`${[...resultLines(result, flags.report), ...lines].join('\n')}\n`);
+      await writeReport(flags.report, () => benchPage(flags, result));
     });
 }
 
 type BenchResult = Awaited<ReturnType<typeof runBench>>;
 
-function checkFlags(flags: BenchFlags): void {
+function checkFlags(flags: BenchFlags, command: Command): void {
   checkWorkers(flags);
+  if (flags.model === undefined) refuseWithoutModel(command, flags.against);
   if (typeof flags.workers === 'string' && flags.model === undefined)
     throw new CommandError('--workers redis://… is for --model; references are fitted and ranked with here');
+}
+
+/** Options that say something of references, of the data or of how figures come out; every other one is about a family. */
+const WITHOUT_MODEL: readonly string[] = [
+  ...['dataset', 'users', 'items', 'fit', 'seeds', 'seed'],
+  ...['against', 'tune', 'workers', 'secret', 'report', 'json'],
+];
+
+/** @throws {CommandError} naming what was asked for that only a family has. */
+function refuseWithoutModel(command: Command, against: readonly ReferenceName[]): void {
+  const asked = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  const idle = command.options.filter(
+    (option) => asked(option.attributeName()) && !WITHOUT_MODEL.includes(option.attributeName()),
+  );
+  const named = [
+    ...idle.map(({ long }) => long ?? ''),
+    ...(asked('against') && against.includes('central') ? ['--against central'] : []),
+  ];
+  if (named.length > 0)
+    throw new CommandError(
+      `${named.join(', ')}: of a family, and without --model the references alone are measured; add --model ${MODEL_FAMILIES.join('|')}`,
+    );
 }
 
 async function runBench(

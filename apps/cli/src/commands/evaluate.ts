@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { DecodeError } from '@tutti/base';
 import type { PersonRanking } from '@tutti/evaluation';
@@ -33,6 +33,7 @@ import { fitNote, type Bench, type MethodReport } from '../quality/measure.ts';
 import { qualityOptions } from '../quality/options.ts';
 import { breather } from '../quality/progress.ts';
 import type { ReferenceName } from '../quality/references.ts';
+import { checkReport, writeReport } from '../report/report-file.ts';
 import { qualityPage } from '../report/quality-page.ts';
 import { abortOnSignals, unlessAborted } from '../signals.ts';
 import { methodsLines } from '../ui/quality.ts';
@@ -100,6 +101,7 @@ export function evaluateCommand(): Command {
 
 async function runEvaluate(flags: EvaluateFlags): Promise<void> {
   checkWorkers(flags);
+  await checkReport(flags.report);
   const signal = abortOnSignals();
   const screen = openScreen(process.stderr);
   const { hosts = {}, leave } = await hostsOf(flags, screen);
@@ -109,7 +111,6 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
     await leave();
   });
   const methods = { checkpoint: result.final, ...result.baselines };
-  if (flags.report !== undefined) await writeFile(flags.report, evaluationPage(flags, result, methods));
   const lines = canaryLines(result.canaries);
   if (flags.json === true) {
     process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -118,6 +119,7 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
     const shown = [...methodsLines(methods), '', ...result.notes];
     process.stdout.write(`${[...shown, ...lines].join('\n')}\n`);
   }
+  await writeReport(flags.report, () => evaluationPage(flags, result, methods));
 }
 
 type EvaluateResult = Awaited<ReturnType<typeof measureCheckpoint>>;
@@ -237,7 +239,11 @@ function checkpointOf(
     return decodeCheckpoint(bytes, layout);
   } catch (cause) {
     if (!(cause instanceof DecodeError)) throw cause;
-    throw new CommandError(`${path} is no checkpoint of this model: ${cause.message}`, EXIT.usage, { cause });
+    const hint =
+      'say which model and data it is of: --config FILE (config.json of its run), or --model, --dimension, --hidden and --dataset';
+    throw new CommandError(`${path} is no checkpoint of this model: ${cause.message}; ${hint}`, EXIT.usage, {
+      cause,
+    });
   }
 }
 

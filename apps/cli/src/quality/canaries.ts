@@ -15,10 +15,21 @@ export async function runCanaries({ data, train, test }: Bench, screen: Screen):
 
 /** What people are told: a line where all passed, otherwise the table, and exit code 1. */
 export function canaryLines(report: CanaryReport): string[] {
-  if (report.passed) return ['canaries: constant, guess and both leak canaries passed'];
+  if (report.people === 0)
+    return [
+      'canaries: nobody has another candidate than the held-out item, so no figure above says anything',
+    ];
+  if (report.passed)
+    return [`canaries: constant, guess and both leak canaries passed${shortenedWords(report)}`];
   process.exitCode = EXIT.failed;
   return [
     'A CANARY IS FLAGGED: no figure above counts (docs/evaluating.md says what it means)',
     ...tableLines(canaryTable(report)),
   ];
+}
+
+/** Where lists of ten hold every candidate, figures say less than they seem to. */
+function shortenedWords({ people, shortened }: CanaryReport): string {
+  if (shortened === 0) return '';
+  return `; for ${shortened} of ${people} people a list of 10 holds every candidate: HR@10 says nothing of them, and canaries judged a list one short of all`;
 }

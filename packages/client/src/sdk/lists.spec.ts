@@ -110,13 +110,15 @@ describe('a list', () => {
   });
 
   it.each<[string, object]>([
-    ['k is 0', { k: 0 }],
-    ['k is 1.5', { k: 1.5 }],
-    ['k is 10001', { k: 10_001 }],
-    ['exclude', { exclude: 'film 1' }],
-    ['diversity is 1.1', { diversity: 1.1 }],
-    ['diversity is NaN', { diversity: Number.NaN }],
-    ['popularityWeight is -1', { popularityWeight: -1 }],
+    ['k: 0 is not a whole number from 1 to 10000', { k: 0 }],
+    ['k: 1.5 is not', { k: 1.5 }],
+    ['k: 10001 is not', { k: 10_001 }],
+    ['exclude: ', { exclude: 'film 1' }],
+    ['includeSeen: 1 is not true or false', { includeSeen: 1 }],
+    ['divresity: 1 is not an option of a list', { divresity: 1 }],
+    ['diversity: 1.1 is not a number from 0 to 1', { diversity: 1.1 }],
+    ['diversity: NaN is not', { diversity: Number.NaN }],
+    ['popularityWeight: -1 is not', { popularityWeight: -1 }],
   ])('refuses %s', async (text, options) => {
     await expect((await person([0])).list(options)).rejects.toThrow(text);
   });

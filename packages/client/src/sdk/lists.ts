@@ -1,4 +1,14 @@
-import { given, keepLocal, type LocalOnly, seededRandom, UsageError } from '@tutti/base';
+import {
+  FLAG,
+  given,
+  keepLocal,
+  type LocalOnly,
+  numberFrom,
+  type Rule,
+  seededRandom,
+  UsageError,
+  wholeFrom,
+} from '@tutti/base';
 import {
   averageScores,
   bestOf,
@@ -95,16 +105,25 @@ export interface Listed {
   readonly seen: readonly string[];
 }
 
-/** @throws {UsageError} naming the option that is out of its range. */
+/** Of what is no option of a list. */
+const UNKNOWN: Rule = [() => false, 'an option of a list'];
+
+const OPTIONS: Readonly<Record<string, Rule>> = {
+  k: wholeFrom(1, LONGEST_LIST),
+  exclude: [Array.isArray, 'a list of item ids'],
+  includeSeen: FLAG,
+  explain: FLAG,
+  diversity: numberFrom(0, 1),
+  popularityWeight: numberFrom(0, 1e6),
+};
+
+/** @throws {UsageError} naming the option that is out of its range, or that there is none of. */
 export function checkListOptions(options: RecommendOptions): void {
-  const { k = USUAL_LIST, exclude = [], diversity = 0, popularityWeight = 0 } = options;
-  if (!Number.isInteger(k) || k < 1 || k > LONGEST_LIST)
-    throw new UsageError(`k is ${k}; a whole number from 1 to ${LONGEST_LIST} is needed`);
-  if (!Array.isArray(exclude)) throw new UsageError('exclude: a list of item ids is needed');
-  if (!(diversity >= 0 && diversity <= 1))
-    throw new UsageError(`diversity is ${diversity}; a number from 0 to 1 is needed`);
-  if (!(popularityWeight >= 0 && popularityWeight <= 1e6))
-    throw new UsageError(`popularityWeight is ${popularityWeight}; a number from 0 to 1000000 is needed`);
+  for (const [name, value] of Object.entries<unknown>({ ...options })) {
+    const [fits, words] = OPTIONS[name] ?? UNKNOWN;
+    if (value !== undefined && !fits(value))
+      throw new UsageError(`${name}: ${String(value)} is not ${words}`);
+  }
 }
 
 /** Lists on the device. What follows from a table alone is kept until another one is used. */

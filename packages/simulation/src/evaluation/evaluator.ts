@@ -88,11 +88,12 @@ function evaluatorOver(
       return users.flatMap((user) => found.get(user) ?? []);
     },
     async newcomers(shared) {
-      const users = coldStartPeople({ train: trainingRows(population), test: population.test });
+      const train = trainingRows(population);
+      const users = coldStartPeople({ train, test: population.test });
       const found = byUser(await by.measure(shared, { measure: 'newcomers', users }, () => undefined));
       return coldStartPoints(
         users.map((user) => found.get(user) ?? []),
-        { k: K },
+        { train, k: K },
       );
     },
     close: () => by.close(),
