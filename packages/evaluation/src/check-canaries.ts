@@ -57,20 +57,20 @@ export async function checkCanaries(options: CanaryOptions): Promise<CanaryRepor
   const everybody = Int32Array.from(
     Array.from({ length: train.users }, (_, user) => user).filter((user) => othersOf(test, user) > 0),
   );
-  const hitRate = (recommender: Recommender, users: Int32Array = everybody): Promise<number> =>
+  const hitRate = (recommender: Recommender, users: Int32Array = everybody): number =>
     hitRateOf(recommender, test, users, k);
   const chance = chanceOf(test, everybody, k);
   const spread = standardError(chance, everybody.length);
   const some = samplerPeople(train, everybody);
   const margin = Math.max(SAMPLER_MARGIN, 4 * standardError(chanceOf(test, some, k), some.length));
-  const constant = canary(await hitRate(constantScorer(train.items)), 0, 0);
+  const constant = canary(hitRate(constantScorer(train.items)), 0, 0);
   const guess = canary(
-    await hitRate(randomScorer(train.items, random.fork('guess'))),
+    hitRate(randomScorer(train.items, random.fork('guess'))),
     chance - 4 * spread,
     chance + 4 * spread,
   );
-  const memory = canary(await hitRate(memoryScorer(train)), 0, 0);
-  const sampler = canary(await hitRate(samplerCanary(options), some), 0, chanceOf(test, some, k) + margin);
+  const memory = canary(hitRate(memoryScorer(train)), 0, 0);
+  const sampler = canary(hitRate(samplerCanary(options), some), 0, chanceOf(test, some, k) + margin);
   const passed = [constant, guess, memory, sampler].every((one) => one.passed);
   const shortened = everybody.filter((user) => othersOf(test, user) < k).length;
   return { people: everybody.length, shortened, constant, guess, memory, sampler, passed };
@@ -86,16 +86,11 @@ function othersOf(test: HeldOutItems, user: number): number {
 const lengthFor = (test: HeldOutItems, user: number, k: number): number => Math.min(k, othersOf(test, user));
 
 /** Mean over `users` of whether the held-out item is in the list. */
-async function hitRateOf(
-  { score }: Recommender,
-  test: HeldOutItems,
-  users: Int32Array,
-  k: number,
-): Promise<number> {
+function hitRateOf({ score }: Recommender, test: HeldOutItems, users: Int32Array, k: number): number {
   let hits = 0;
   for (const user of users) {
     const candidates = { positive: positiveOf(test, user), negatives: negativesOf(test, user) };
-    if (rankHeldOut({ scores: await score(user), ...candidates }) < lengthFor(test, user, k)) hits++;
+    if (rankHeldOut({ scores: score(user), ...candidates }) < lengthFor(test, user, k)) hits++;
   }
   return hits / Math.max(1, users.length);
 }

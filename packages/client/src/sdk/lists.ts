@@ -119,10 +119,9 @@ const OPTIONS: Readonly<Record<string, Rule>> = {
 
 /** @throws {UsageError} naming the option that is out of its range, or that there is none of. */
 export function checkListOptions(options: RecommendOptions): void {
-  for (const [name, value] of Object.entries<unknown>({ ...options })) {
+  for (const [name, value] of Object.entries<unknown>(given({ ...options }))) {
     const [fits, words] = OPTIONS[name] ?? UNKNOWN;
-    if (value !== undefined && !fits(value))
-      throw new UsageError(`${name}: ${String(value)} is not ${words}`);
+    if (!fits(value)) throw new UsageError(`${name}: ${String(value)} is not ${words}`);
   }
 }
 
