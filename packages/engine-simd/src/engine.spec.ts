@@ -48,6 +48,13 @@ describe('an engine', () => {
     await expect(openTrainingEngine({ model: narrow, engine: 'tfjs' })).rejects.toThrow('not given');
   });
 
+  it('has no backend where it is a kernel', async () => {
+    for (const engine of ['simd', 'ts'] as const)
+      await expect(openNodeEngine({ model: narrow, engine, backend: 'cpu' })).rejects.toThrow(
+        `backend: cpu is one of TensorFlow.js, and the engine ${engine} has none`,
+      );
+  });
+
   it.each([
     ['the accelerator', 'tensorflow', [0, 1, 10, 12], 'tfjs'],
     ['the kernel', 'tensorflow', [0, 5, 10, 12], 'simd'],

@@ -1,3 +1,4 @@
+import { UsageError } from '@tutti/base';
 import {
   checkedDefinition,
   definitionOf,
@@ -21,12 +22,18 @@ export interface OpenedEngine {
   readonly notes: readonly string[];
 }
 
+/** Why an engine is not opened with a backend: that is one of TensorFlow.js. Undefined where it is. */
+export function backendProblem(engine: EngineChoice, backend: BackendName | 'auto'): string | undefined {
+  if (engine === 'auto' || engine === 'tfjs' || backend === 'auto') return undefined;
+  return `backend: ${backend} is one of TensorFlow.js, and the engine ${engine} has none; leave one of the two out`;
+}
+
 /**
  * {@link openTrainingEngine} in Node, with the TensorFlow.js backend that is asked for.
  * @param options.kernel as {@link wideKernel} gives it. @param options.oneAfterAnother whether each of its models is disposed of before the
  * next one is loaded: they stand in one memory then. @param options.engine default `auto`; but a `backend` that is asked for by name is one of TensorFlow.js, so it means `tfjs`.
  * An app's own model trains a made-up person first, so that what its code does wrong is known before anybody's time is spent.
- * @throws {UsageError} what is wrong with that code. @throws {EnvironmentError} where what was asked for cannot be had.
+ * @throws {UsageError} what is wrong with that code, or with engine and backend together. @throws {EnvironmentError} where what was asked for cannot be had.
  */
 export async function openNodeEngine(options: {
   model: Model;
@@ -37,6 +44,8 @@ export async function openNodeEngine(options: {
   oneAfterAnother?: boolean;
 }): Promise<OpenedEngine> {
   const { model, backend = 'auto', engine: asked = 'auto', kernel } = options;
+  const problem = backendProblem(asked, backend);
+  if (problem !== undefined) throw new UsageError(problem);
   const definition = definitionOf(model.config, options.definition);
   const own = definition === undefined ? {} : { definition: checkedDefinition(definition) };
   const choice = asked === 'auto' && backend !== 'auto' ? 'tfjs' : asked;

@@ -3,6 +3,7 @@ import type { Combination, StrategyConfig } from '@tutti/aggregation';
 import type { SplitDataset } from '@tutti/datasets';
 import type { PersonRanking } from '@tutti/evaluation';
 import type { EngineChoice } from '@tutti/engine-simd';
+import { backendProblem } from '@tutti/engine-simd/node';
 import { PRIVATE_ROUNDS, type BackendName, type ModelInput, type OwnModel } from '@tutti/model';
 import {
   LARGEST_COMPLETE_GRAPH,
@@ -150,7 +151,7 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
     ...(resolved.protocol === 'secure' && resolved.cohort < least
       ? [`cohort: ${resolved.cohort} is below ${least}, the smallest cohort that masks protect`]
       : []),
-    engineProblem(resolved),
+    backendProblem(resolved.engine, resolved.backend),
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return resolved;
@@ -163,12 +164,6 @@ export function resolveOptions(options: SimulationOptions, cores: number): Resol
 function suitedGroup({ privacy = {} }: SimulationOptions, cohort: number, largestGroup: number): number {
   if (!countsEpsilon(privacy)) return LARGEST_COMPLETE_GRAPH;
   return Math.min(largestGroup, Math.max(2, privacy.poisson === true ? 2 * cohort : cohort));
-}
-
-/** A backend is one of TensorFlow.js. */
-function engineProblem({ engine, backend }: ResolvedOptions): string | undefined {
-  if (engine === 'auto' || engine === 'tfjs' || backend === 'auto') return undefined;
-  return `backend: ${backend} is one of TensorFlow.js, and the engine ${engine} has none; leave one of the two out`;
 }
 
 function integerProblem(name: string, value: number, least: number, most: number): string | undefined {
