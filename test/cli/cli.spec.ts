@@ -304,6 +304,45 @@ describe('tutti simulate', () => {
   }, 120_000);
 });
 
+describe('tutti evaluate beside a run', () => {
+  it('refuses a data set whose items stand in another order than the rows of the model', async () => {
+    const data = join(folder, 'likes.csv');
+    const rows = Array.from({ length: 20 }, (_, user) =>
+      Array.from({ length: 5 }, (_, n) => `p${user},f${(7 * user + 3 * n) % 40},${n}`),
+    ).flat();
+    const write = (lines: readonly string[]): void =>
+      writeFileSync(data, `${['user,item,timestamp', ...lines].join('\n')}\n`);
+    write(rows);
+    const out = join(folder, 'likes');
+    const run = await tutti([
+      ...['simulate', '--dataset', data, '--model', 'mf', '--dimension', '4', '--rounds', '1'],
+      ...['--cohort', '16', '--workers', '1', '--out', out],
+    ]);
+    expect(run.code).toBe(0);
+    const checkpoint = ['--checkpoint', join(out, 'checkpoints', 'round-00001.safetensors')];
+    const forms = [
+      ['--config', join(out, 'config.json')],
+      ['--dataset', data, '--model', 'mf', '--dimension', '4'],
+    ];
+    const evaluate = (form: readonly string[]) =>
+      tutti(['evaluate', ...checkpoint, ...form, '--against', 'popularity', '--json']);
+    for (const form of forms) expect((await evaluate(form)).code).toBe(0);
+    write([...rows].reverse());
+    for (const form of forms) {
+      const { code, stderr } = await evaluate(form);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('stand in another order')]);
+    }
+  }, 60_000);
+
+  it('names the option of a field that --set has no part in', async () => {
+    const { code, stderr } = await tutti(['simulate', '--set', 'dimension=4']);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('dimension has an option of its own: --dimension'),
+    ]);
+  });
+});
+
 /** The figures of a method as JSON, as far as tests look. */
 interface MethodJson {
   readonly sampled: { readonly hr10: number };

@@ -56,9 +56,24 @@ export function addModelOptions(command: Command, conflicts?: string): Command {
   return command;
 }
 
+/** Fields of a model that `--set` has no part in. */
+const OWN_OPTIONS: Readonly<Record<string, string>> = {
+  family: '--model',
+  dimension: '--dimension',
+  hidden: '--hidden',
+  proximal: '--proximal',
+  loss: '--loss',
+  optimizer: '--optimizer',
+  activation: '--activation',
+  dropout: '--unit-dropout',
+  patience: '--patience',
+};
+
 function fieldValue(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
   const [, name, value] = /^([a-zA-Z0-9]+)=(.+)$/.exec(text) ?? [];
   const number = Number(value);
+  const option = OWN_OPTIONS[name ?? ''];
+  if (option !== undefined) throw new InvalidArgumentError(`${name} has an option of its own: ${option}.`);
   if (name === undefined || value === undefined || value.trim() === '' || !Number.isFinite(number))
     throw new InvalidArgumentError('A field and a number are expected, such as epochs=3.');
   return { ...before, [name]: number };

@@ -61,7 +61,7 @@ describe('the code of an app’s own model', () => {
     [
       'forgets an axis',
       { score: (lib, input) => lib.expandDims(good(lib, input), 2) },
-      'score gave a tensor of [8, 9, 1]; [B, C], here [8, 9], is needed',
+      'score gave a tensor of [1, 12, 1]; [B, C], here [1, 12], is needed',
     ],
     [
       'forgets the mean',
@@ -72,6 +72,16 @@ describe('the code of an app’s own model', () => {
       'takes the logarithm of a negative number',
       { loss: (lib, { scores }) => lib.mean(lib.log(lib.neg(lib.abs(scores)))) },
       'loss gave something that is no finite number',
+    ],
+    [
+      'scores with something that is no number',
+      { score: (lib, input) => lib.log(lib.neg(lib.abs(good(lib, input)))) },
+      'score gave something that is no finite number',
+    ],
+    [
+      'has a loss that depends on nothing that is trained',
+      { loss: (lib) => lib.scalar(1) },
+      'model pairs 1 cannot be trained: Cannot find a connection',
     ],
   ])('that %s is refused in words', async (_, parts, message) => {
     const failure = await rehearse(definition(parts)).catch((error: unknown) => error);
@@ -93,6 +103,9 @@ describe('the code of an app’s own model', () => {
   it('is there: a definition without it is refused at once', () => {
     const none = { score: undefined } as unknown as Pick<OwnModel, 'score'>;
     expect(() => definition(none)).toThrow('model.score: a function is needed');
+    expect(() =>
+      defineModel({ ...definition({}).config, shared, score: good, module: 5 as unknown as string }),
+    ).toThrow('model.module: a text is needed');
     expect(() => definition({ loss: 3 as unknown as OwnModel['loss'] })).toThrow(
       'model.loss: a function is needed',
     );

@@ -43,6 +43,23 @@ export function checkedDefinition(definition: OwnModel): OwnModel {
   };
 }
 
+/** The same model; `note` hears what its functions throw, which a device would keep to itself. */
+export function notedDefinition(definition: OwnModel, note: (error: unknown) => void): OwnModel {
+  const noted = <Given>(call: () => Given): Given => {
+    try {
+      return call();
+    } catch (error) {
+      note(error);
+      throw error;
+    }
+  };
+  return {
+    ...definition,
+    score: (tf, input) => noted(() => definition.score(tf, input)),
+    loss: (tf, input) => noted(() => definition.loss(tf, input)),
+  };
+}
+
 function attempt<Given>(what: string, call: () => Given): Given {
   try {
     return call();
@@ -65,27 +82,43 @@ const HISTORY = 8;
 
 /**
  * Has a made-up person train an app's own model and rank with it once, so that what its code does wrong is known before the first round.
- * @throws {UsageError} what {@link checkedDefinition} found, or that training gave something that is no number.
+ * @throws {UsageError} what {@link checkedDefinition} found, what TensorFlow.js says of it, or that something is no finite number.
  */
-export async function rehearseDefinition({ model, load }: TrainingEngine): Promise<void> {
+export async function rehearseDefinition(engine: TrainingEngine): Promise<void> {
+  const { config } = engine.model;
+  const name = config.family === 'own' ? `model ${config.name} ${config.version}` : `model ${config.family}`;
+  try {
+    const made = await trainMadeUpPerson(engine);
+    for (const [what, numbers] of Object.entries(made))
+      if (!numbers.every(Number.isFinite))
+        throw new UsageError(
+          `${name}: ${what} gave something that is no finite number for a made-up person with ${HISTORY} items`,
+        );
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
+    // Such as a loss that depends on nothing that is trained.
+    throw new UsageError(`${name} cannot be trained: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** What each step gave, the first one first: what follows from a wrong one is wrong too. */
+async function trainMadeUpPerson({
+  model,
+  load,
+}: TrainingEngine): Promise<Record<'score' | 'loss' | 'training', Numbers>> {
   const loaded = await load(initialShared(model, seededRandom('rehearsal')));
   try {
     const count = Math.min(model.items, HISTORY);
     const positives = keepLocal(Int32Array.from({ length: count }, (_, item) => item));
-    const update = await loaded.train(undefined, { positives }, seededRandom('rehearsal'));
-    const scores = await loaded.score(update.local);
-    for (const [what, numbers] of [
-      ['loss', [update.loss]],
-      ['training', update.delta],
-      ['score', scores],
-    ] as const)
-      if (!numbers.every(Number.isFinite)) throw new UsageError(noNumber(what, model.config));
+    const score = await loaded.score(keepLocal(new Float32Array(model.localLength)));
+    const { loss, delta } = await loaded.train(undefined, { positives }, seededRandom('rehearsal'));
+    return { score, loss: [loss], training: delta };
   } finally {
     loaded.dispose();
   }
 }
 
-const noNumber = (what: string, config: TrainingEngine['model']['config']): string => {
-  const name = config.family === 'own' ? `${config.name} ${config.version}` : config.family;
-  return `model ${name}: ${what} gave something that is no finite number for a made-up person with ${HISTORY} items`;
-};
+/** What can be looked at number by number. */
+interface Numbers {
+  every(fits: (value: number) => boolean): boolean;
+}

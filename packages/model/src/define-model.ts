@@ -74,6 +74,8 @@ export function defineModel<Name extends string>(definition: ModelDefinition<Nam
   const { module, shared, score, loss = crossEntropy, ...rest } = definition;
   for (const [name, value] of Object.entries<unknown>({ score, loss }))
     if (typeof value !== 'function') throw new UsageError(`model.${name}: a function is needed`);
+  if (module !== undefined && typeof module !== 'string')
+    throw new UsageError('model.module: a text is needed, import.meta.url');
   const tensors = Object.entries<SharedTensor>(shared).map(
     ([name, { perItem = false, spread = SPREAD, shape }]): OwnTensor => ({ name, perItem, shape, spread }),
   );

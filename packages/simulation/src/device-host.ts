@@ -18,8 +18,10 @@ import {
 } from '@tutti/client';
 import { openNodeEngine } from '@tutti/engine-simd/node';
 import {
+  checkedDefinition,
   createModel,
   decodeCheckpoint,
+  notedDefinition,
   type HeldOutItem,
   type LoadedModel,
   type TrainingEngine,
@@ -77,15 +79,26 @@ function inputRoom(): RangedInputs {
 const lengthOf = (words: Uint32Array, ranges: Ranges | undefined): number =>
   ranges === undefined ? words.length : (ranges.at(-2) as number) + (ranges.at(-1) as number);
 
+const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
+
 /** Opens an engine and hosts devices on it. */
 export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): Promise<DeviceHost> {
   const model = createModel(setup.model, setup.population.items);
+  /** What an app's own model threw. A device declines then; a simulation is there to find such things. */
+  let thrown: Error | undefined;
+  const { definition } = await importDefinition(setup);
+  const own =
+    definition === undefined
+      ? {}
+      : {
+          definition: notedDefinition(checkedDefinition(definition), (error) => (thrown ??= asError(error))),
+        };
   const choice = {
     engine: setup.engine,
     backend: setup.backend,
     kernel: setup.kernel,
     oneAfterAnother: true,
-    ...(await importDefinition(setup)),
+    ...own,
   };
   const { engine, notes } = await openNodeEngine({ model, ...choice });
   const crypto = threadCrypto(nodeCrypto);
@@ -164,6 +177,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
       for (const [at, delivery] of deliveries.entries()) {
         draws.turnTo(turn, at);
         results.push(await deliverOne(delivery));
+        if (thrown !== undefined) throw thrown;
       }
       return results;
     },

@@ -1,4 +1,4 @@
-import { canonicalJson, UsageError } from '@tutti/base';
+import { canonicalJson, messageOf, UsageError } from '@tutti/base';
 import type { OwnModel } from '@tutti/model';
 import type { ThreadSetup } from './thread.ts';
 
@@ -8,13 +8,21 @@ export async function importDefinition({
   definedIn,
 }: Pick<ThreadSetup, 'model' | 'definedIn'>): Promise<{ definition?: OwnModel }> {
   if (definedIn === undefined || model.family !== 'own') return {};
-  const exported = Object.values((await import(definedIn)) as Record<string, unknown>);
+  const exported = await exportsOf(definedIn, `model ${model.name} ${model.version}`);
   const wanted = canonicalJson(model);
   const definition = exported.filter(isOwnModel).find(({ config }) => canonicalJson(config) === wanted);
   if (definition !== undefined) return { definition };
   throw new UsageError(
     `${definedIn} exports no model ${model.name} ${model.version} with this configuration`,
   );
+}
+
+async function exportsOf(module: string, name: string): Promise<unknown[]> {
+  try {
+    return Object.values((await import(module)) as Record<string, unknown>);
+  } catch (cause) {
+    throw new UsageError(`${name}: its module ${module} cannot be imported: ${messageOf(cause)}`, { cause });
+  }
 }
 
 function isOwnModel(value: unknown): value is OwnModel {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UsageError } from '@tutti/base';
 import { generateFilmShelf } from '@tutti/datasets';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OwnModel } from '@tutti/model';
 import { simulate, type SimulationOptions } from './index.ts';
 
@@ -50,24 +50,58 @@ describe('an app’s own model in a simulation', () => {
     await expect(simulate({ ...base, model: other })).rejects.toThrow('exports no model gru 2');
   });
 
-  it('is refused before the first round where its code is wrong, in the words of its error', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'tutti-own-'));
-    try {
-      const file = join(folder, 'wrong.mjs');
+  describe('whose code is wrong', () => {
+    let folder = '';
+    beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'tutti-own-'))));
+    afterAll(() => rm(folder, { recursive: true }));
+
+    async function failureOf(name: string, score: string): Promise<{ failure: unknown; rounds: number }> {
+      const file = join(folder, `${name}.mjs`);
       await writeFile(
         file,
-        `export const wrong = { config: ${JSON.stringify(gru.config)}, loss: () => undefined,
-           score() { throw new TypeError('tastes is undefined'); } };`,
+        `${score}\nexport const wrong = { config: ${JSON.stringify(gru.config)}, score,
+           loss: (tf, { scores }) => tf.mean(scores) };`,
       );
-      const wrong = { ...gru, module: pathToFileURL(file).href };
-      const rounds: unknown[] = [];
-      const run = simulate({ ...base, model: wrong, onRound: (report) => rounds.push(report) });
-      await expect(run).rejects.toThrow(new UsageError('model gru 1, score: tastes is undefined'));
-      await expect(run).rejects.toBeInstanceOf(UsageError);
-      expect(rounds).toEqual([]);
-    } finally {
-      await rm(folder, { recursive: true });
+      let rounds = 0;
+      const run = simulate({
+        ...base,
+        model: { ...gru, module: pathToFileURL(file).href },
+        onRound: () => rounds++,
+      });
+      return { failure: await run.catch((error: unknown) => error), rounds };
     }
+
+    it('is refused before the first round, in the words of its error', async () => {
+      const found = await failureOf(
+        'throws',
+        `function score() { throw new TypeError('tastes is undefined'); }`,
+      );
+      expect(found).toEqual({
+        failure: new UsageError('model gru 1, score: tastes is undefined'),
+        rounds: 0,
+      });
+      expect(found.failure).toBeInstanceOf(UsageError);
+    });
+
+    it('ends the simulation where only some person meets it', async () => {
+      const { failure } = await failureOf(
+        'batch',
+        `function score(tf, { shared, items }) {
+           if (items.shape[0] > 8) throw new Error('too many at once');
+           return tf.sum(tf.gather(shared.items, items), 2);
+         }`,
+      );
+      expect(failure).toBeInstanceOf(UsageError);
+      expect((failure as Error).message).toBe('model gru 1, score: too many at once');
+    });
+
+    it('is named where its module cannot be imported', async () => {
+      const { failure } = await failureOf('import', `throw new Error('no such table');`);
+      expect(failure).toBeInstanceOf(UsageError);
+      expect((failure as Error).message).toMatch(
+        /^model gru 1: its module .* cannot be imported: no such table$/,
+      );
+    });
   });
 
   it('trains in TensorFlow.js alone, which is said before threads start', async () => {

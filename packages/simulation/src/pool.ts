@@ -107,7 +107,7 @@ function startThread(
     worker.on('exit', (code) => fail(new EnvironmentError(`a simulation thread ended with code ${code}`)));
     worker.on('message', (message: FromThread) => {
       if ('ready' in message) resolve({ thread, backend: message.backend, notes: message.notes });
-      else if ('refused' in message) fail(new UsageError(message.refused));
+      else if ('refused' in message && !('id' in message)) fail(new UsageError(message.refused));
       else if ('fetch' in message) answerFetch(worker, message.fetch, fetchBlob).catch(fail);
       else settle(thread, message);
     });
@@ -122,6 +122,7 @@ async function answerFetch(worker: Worker, hash: string, fetchBlob: FetchBlob): 
 function settle(thread: Thread, message: Extract<FromThread, { id: number }>): void {
   const waiting = thread.pending.get(message.id);
   thread.pending.delete(message.id);
-  if ('error' in message) waiting?.reject(new InternalError(message.error));
+  if ('refused' in message) waiting?.reject(new UsageError(message.refused));
+  else if ('error' in message) waiting?.reject(new InternalError(message.error));
   else waiting?.resolve(message.answer);
 }

@@ -99,4 +99,6 @@ export type FromThread =
   | { readonly refused: string }
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly error: string }
+  /** What whoever asked can mend. */
+  | { readonly id: number; readonly refused: string }
   | { readonly fetch: string };

@@ -83,7 +83,8 @@ port.on('message', (message: ToThread) => {
     try {
       send({ id, answer: await answer(request) });
     } catch (error) {
-      send({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      if (error instanceof UsageError) send({ id, refused: error.message });
+      else send({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }
   });
 });

@@ -8,7 +8,7 @@ import { checkWorkers, hostsOf, secretOption, type WorkersFlags } from '../hosts
 import { cohortSize, threadsOrRedis, wholeNumber } from '../parse.ts';
 import { itemsOption, peopleOption } from '../built-in-options.ts';
 import { addModelOptions } from '../model-options.ts';
-import { canaryLines, runCanaries } from '../quality/canaries.ts';
+import { canaryLines, canaryNotes, runCanaries } from '../quality/canaries.ts';
 import { benchColdItems } from '../quality/cold-items.ts';
 import type { ChosenRound } from '../quality/choose-round.ts';
 import { compareReferences, type Comparison } from '../quality/compare.ts';
@@ -173,6 +173,7 @@ async function runBench(
   };
   const notes = [
     fitNote(data, flags.fit),
+    ...canaryNotes(canaries),
     ...skipped.map(({ reason }) => reason),
     ...comparedNotes(methods, federation?.chosen ?? []),
   ];

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { DecodeError } from '@tutti/base';
 import type { PersonRanking } from '@tutti/evaluation';
@@ -19,13 +20,14 @@ import {
   type SimulationResult,
 } from '@tutti/simulation';
 import { describeData, openData, type DataChoice } from '../data.ts';
+import { itemsHash } from '../items-hash.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { addModelOptions, modelInputOf, type ModelFlags } from '../model-options.ts';
 import { checkWorkers, hostsOf, secretOption, type WorkersFlags } from '../hosts.ts';
 import { redisAddress, wholeNumber } from '../parse.ts';
 import { itemsOption, peopleOption } from '../built-in-options.ts';
-import { canaryLines, runCanaries } from '../quality/canaries.ts';
+import { canaryLines, canaryNotes, runCanaries } from '../quality/canaries.ts';
 import { factsOf } from '../quality/central.ts';
 import { compareReferences, reportOver } from '../quality/compare.ts';
 import type { HostsOption } from '../quality/federation.ts';
@@ -128,8 +130,12 @@ async function measureCheckpoint(
   flags: EvaluateFlags,
   { screen, signal, hosts }: { screen: Screen; signal: AbortSignal; hosts: HostsOption },
 ) {
-  const { choice, model: input } = await whatToMeasure(flags);
+  const { choice, model: input, itemsHash: trained } = await whatToMeasure(flags);
   const data = await openData(choice);
+  if (trained !== undefined && trained !== itemsHash(data))
+    throw new CommandError(
+      `the items of ${data.name} are not those that ${flags.checkpoint} was trained with, or stand in another order: a row of the model is an item by its place in the file; bring the data set as it was`,
+    );
   screen.line(`data: ${describeData(data, choice)}`);
   const bench: Bench = {
     data,
@@ -180,7 +186,12 @@ async function measureCheckpoint(
     ...ratings,
     canaries,
     skipped,
-    notes: [...ratingLines(ratings), fitNote(data, 'files'), ...skipped.map(({ reason }) => reason)],
+    notes: [
+      ...ratingLines(ratings),
+      fitNote(data, 'files'),
+      ...canaryNotes(canaries),
+      ...skipped.map(({ reason }) => reason),
+    ],
   };
 }
 
@@ -191,11 +202,20 @@ const CENTRAL_STEPS = 50;
 const CENTRAL_PARTS = 10;
 
 /** Data and model: from the flags, or from the run that made the checkpoint. */
-async function whatToMeasure(flags: EvaluateFlags): Promise<{ choice: DataChoice; model: ModelInput }> {
+async function whatToMeasure(
+  flags: EvaluateFlags,
+): Promise<{ choice: DataChoice; model: ModelInput; itemsHash?: string | undefined }> {
   const { dataset, users, items } = flags;
-  const run = flags.config === undefined ? {} : await runConfig(flags.config);
+  const run: RunConfig = flags.config === undefined ? {} : await runConfig(flags.config);
   const choice = { seed: flags.seed, ...run.data, ...given({ dataset, users, items }) };
-  return { choice, model: run.model ?? modelInputOf(flags.model, flags) };
+  const model = run.model ?? modelInputOf(flags.model, flags);
+  return { choice, model, itemsHash: run.itemsHash ?? (await itemsHashBeside(flags.checkpoint)) };
+}
+
+/** What the run says of its items whose folder the checkpoint stands in; nothing where there is none. */
+async function itemsHashBeside(checkpoint: string): Promise<string | undefined> {
+  const run = await runConfig(join(dirname(checkpoint), '..', 'config.json')).catch((): RunConfig => ({}));
+  return run.itemsHash;
 }
 
 /** Only what is there. */
@@ -248,20 +268,24 @@ function checkpointOf(
 }
 
 /** What a run's config.json says of its model and data. */
-async function runConfig(path: string): Promise<{
-  model?: ModelInput;
-  data?: { dataset?: string; seed?: number; users?: number; items?: number };
-}> {
+interface RunConfig {
+  readonly model?: ModelInput;
+  readonly data?: { dataset?: string; seed?: number; users?: number; items?: number };
+  readonly itemsHash?: string | undefined;
+}
+
+async function runConfig(path: string): Promise<RunConfig> {
   try {
     const value = JSON.parse(await readFile(path, 'utf8')) as {
       model: ModelInput;
       options: { dataset?: string; seed?: number; users?: number; items?: number };
+      dataset?: { itemsHash?: string };
     };
     const { dataset, seed, users, items } = value.options;
     const data = Object.fromEntries(
       Object.entries({ dataset, seed, users, items }).filter(([, given]) => given !== undefined),
     );
-    return { model: value.model, data };
+    return { model: value.model, data, itemsHash: value.dataset?.itemsHash };
   } catch (cause) {
     throw new CommandError(`${path} is not the config.json of a run`, undefined, { cause });
   }

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { COMBINATIONS, STRATEGY_NAMES, type Combination, type StrategyConfig } from '@tutti/aggregation';
 import { defaultNoiseMultiplier, MODEL_FAMILIES, type ModelFamily } from '@tutti/model';
+import type { SplitDataset } from '@tutti/datasets';
 import type { WordBits } from '@tutti/secure-aggregation';
 import {
   FITS,
@@ -15,6 +16,7 @@ import {
 } from '@tutti/simulation';
 import { checkWorkers, hostsOf, secretOption } from '../hosts.ts';
 import { describeData, openData } from '../data.ts';
+import { itemsHash } from '../items-hash.ts';
 import { engineOptions, type EngineFlags } from '../engine-options.ts';
 import { CommandError } from '../exit-codes.ts';
 import {
@@ -291,7 +293,7 @@ async function runSimulation(flags: SimulateFlags, screen: Screen): Promise<Simu
     });
   await tracked.close('finished');
   const result = { ...simulated, ...(tuning === undefined ? {} : { tune: tuning }) };
-  await closeFolder(folder, flags, result);
+  await closeFolder(folder, { flags, dataset }, result);
   return result;
 }
 
@@ -357,8 +359,8 @@ function optionsOf(flags: SimulateFlags, dataset: SimulationOptions['dataset']):
 
 async function closeFolder(
   folder: RunFolder | undefined,
-  flags: SimulateFlags,
+  { flags, dataset }: { flags: SimulateFlags; dataset: SplitDataset },
   result: SimulationResult,
 ): Promise<void> {
-  await folder?.finish({ command: 'simulate', ...flags }, result);
+  await folder?.finish({ command: 'simulate', ...flags }, result, itemsHash(dataset));
 }

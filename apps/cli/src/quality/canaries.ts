@@ -15,12 +15,8 @@ export async function runCanaries({ data, train, test }: Bench, screen: Screen):
 
 /** What people are told: a line where all passed, otherwise the table, and exit code 1. */
 export function canaryLines(report: CanaryReport): string[] {
-  if (report.people === 0)
-    return [
-      'canaries: nobody has another candidate than the held-out item, so no figure above says anything',
-    ];
-  if (report.passed)
-    return [`canaries: constant, guess and both leak canaries passed${shortenedWords(report)}`];
+  if (report.people === 0) return ['canaries: had nobody to judge'];
+  if (report.passed) return ['canaries: constant, guess and both leak canaries passed'];
   process.exitCode = EXIT.failed;
   return [
     'A CANARY IS FLAGGED: no figure above counts (docs/evaluating.md says what it means)',
@@ -29,7 +25,13 @@ export function canaryLines(report: CanaryReport): string[] {
 }
 
 /** Where lists of ten hold every candidate, figures say less than they seem to. */
-function shortenedWords({ people, shortened }: CanaryReport): string {
-  if (shortened === 0) return '';
-  return `; for ${shortened} of ${people} people a list of 10 holds every candidate: HR@10 says nothing of them, and canaries judged a list one short of all`;
+export function canaryNotes({ people, shortened }: CanaryReport): string[] {
+  if (people === 0)
+    return [
+      'nobody has another candidate than the held-out item: no figure here says anything, and canaries had nobody to judge',
+    ];
+  if (shortened === 0) return [];
+  return [
+    `for ${shortened} of ${people} people a list of 10 holds every candidate: HR@10 says nothing of them, and canaries judged a list one short of all`,
+  ];
 }

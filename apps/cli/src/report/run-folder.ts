@@ -11,7 +11,8 @@ import { renderReport, roundCharts } from './html.ts';
 export interface RunFolder {
   addRound(report: RoundReport): void;
   addCheckpoint(round: number, content: Uint8Array): Promise<void>;
-  finish(config: unknown, result: SimulationResult): Promise<void>;
+  /** @param itemsHash of the data set's items: whoever evaluates a checkpoint of the run compares it. */
+  finish(config: unknown, result: SimulationResult, itemsHash: string): Promise<void>;
 }
 
 /** Makes the folder (and its parents); an existing metrics file is begun anew. */
@@ -29,11 +30,11 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
         content,
       );
     },
-    async finish(config, result) {
+    async finish(config, result, itemsHash) {
       await writes;
       await writeFile(
         join(path, 'config.json'),
-        `${JSON.stringify({ options: config, model: result.model, strategy: result.strategy, privacy: result.privacy, dataset: result.dataset, backend: result.backend }, null, 2)}\n`,
+        `${JSON.stringify({ options: config, model: result.model, strategy: result.strategy, privacy: result.privacy, dataset: { ...result.dataset, itemsHash }, backend: result.backend }, null, 2)}\n`,
       );
       await writeFile(join(path, 'report.html'), simulationReport(config, result));
     },

@@ -133,7 +133,7 @@ export function fairnessTables(methods: Methods): Table[] {
 }
 
 /** What each canary scored, and what it may score. */
-export function canaryTable({ constant, guess, memory, sampler }: CanaryReport): Table {
+export function canaryTable({ people, constant, guess, memory, sampler }: CanaryReport): Table {
   const named = {
     'constant: the same score for everything': constant,
     'guess: random scores': guess,
@@ -154,7 +154,7 @@ export function canaryTable({ constant, guess, memory, sampler }: CanaryReport):
         name,
         figure(hr),
         least === most ? figure(least) : `${figure(least)} to ${figure(most)}`,
-        passed ? 'passed' : 'FLAGGED',
+        people === 0 ? 'nobody to judge' : passed ? 'passed' : 'FLAGGED',
       ],
     ),
   };

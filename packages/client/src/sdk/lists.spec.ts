@@ -114,6 +114,7 @@ describe('a list', () => {
     ['k: 1.5 is not', { k: 1.5 }],
     ['k: 10001 is not', { k: 10_001 }],
     ['exclude: ', { exclude: 'film 1' }],
+    ['exclude: 2,3 is not a list of item ids', { exclude: [2, 3] }],
     ['includeSeen: 1 is not true or false', { includeSeen: 1 }],
     ['divresity: 1 is not an option of a list', { divresity: 1 }],
     ['diversity: 1.1 is not a number from 0 to 1', { diversity: 1.1 }],

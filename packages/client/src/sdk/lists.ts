@@ -110,7 +110,7 @@ const UNKNOWN: Rule = [() => false, 'an option of a list'];
 
 const OPTIONS: Readonly<Record<string, Rule>> = {
   k: wholeFrom(1, LONGEST_LIST),
-  exclude: [Array.isArray, 'a list of item ids'],
+  exclude: [(ids) => Array.isArray(ids) && ids.every((id) => typeof id === 'string'), 'a list of item ids'],
   includeSeen: FLAG,
   explain: FLAG,
   diversity: numberFrom(0, 1),
