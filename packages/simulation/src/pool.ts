@@ -62,13 +62,19 @@ export async function openThreads(
 ): Promise<Threads> {
   const execArgv = fromSource ? ['--import', import.meta.resolve('@tutti/base/source')] : [];
   const workerData = { ...setup, kernel: await wideKernel() } satisfies typeof setup;
-  const workers = Array.from({ length: size }, () => new Worker(workerUrl, { workerData, execArgv }));
-  const started = await Promise.all(workers.map((worker) => startThread(worker, fetchBlob))).catch(
-    async (error: unknown) => {
-      await Promise.all(workers.map((worker) => worker.terminate()));
-      throw error;
-    },
-  );
+  const workers: Worker[] = [];
+  const started: Awaited<ReturnType<typeof startThread>>[] = [];
+  try {
+    // One after another: libtensorflow crashes where two threads of a process load it at once.
+    for (let n = 0; n < size; n++) {
+      const worker = new Worker(workerUrl, { workerData, execArgv });
+      workers.push(worker);
+      started.push(await startThread(worker, fetchBlob));
+    }
+  } catch (error) {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    throw error;
+  }
   let nextId = 0;
   return {
     size,
