@@ -4,7 +4,7 @@ import { openNodeTensorflow } from '@tutti/model/node';
 import { describe, expect, it, vi } from 'vitest';
 import { ask, modelOf, person, weightsOf } from '../test/people.ts';
 import { loadTower, openTrainingEngine, openWasmKernel, stepCost, WIDE_STEP, type Kernel } from './index.ts';
-import { openNodeEngine } from './node.ts';
+import { mayLoadTensorflow, openNodeEngine } from './node.ts';
 import { inOneMemory } from './reused-kernel.ts';
 
 const narrow = modelOf({ family: 'mlp', dimension: 4, hidden: [8] }, 30);
@@ -46,6 +46,23 @@ describe('an engine', () => {
     for (const { engine } of [byName, byBackend])
       expect([engine.engine, engine.backend]).toEqual(['tfjs', 'wasm']);
     await expect(openTrainingEngine({ model: narrow, engine: 'tfjs' })).rejects.toThrow('not given');
+  });
+
+  it.each([
+    ['a narrow model', narrow, 'auto', 'auto', false],
+    ['a wide one', wide, 'auto', 'auto', true],
+    ['a wide one in the kernel by name', wide, 'simd', 'auto', false],
+    ['a backend by name', narrow, 'auto', 'wasm', true],
+    ['the engine by name', narrow, 'tfjs', 'auto', true],
+    [
+      'what the kernel does not have',
+      modelOf({ family: 'gmf', optimizer: 'adam' }, 30),
+      'auto',
+      'auto',
+      true,
+    ],
+  ] as const)('may load TensorFlow.js or does not: %s', async (_what, model, engine, backend, may) => {
+    expect(mayLoadTensorflow({ model, engine, backend })).toBe(may);
   });
 
   it('has no backend where it is a kernel', async () => {

@@ -1,5 +1,6 @@
 import { UsageError } from '@tutti/base';
 import {
+  beyondKernel,
   checkedDefinition,
   definitionOf,
   rehearseDefinition,
@@ -9,7 +10,7 @@ import {
   type TrainingEngine,
 } from '@tutti/model';
 import { openNodeTensorflow } from '@tutti/model/node';
-import { openTrainingEngine, type EngineChoice } from './engine.ts';
+import { openTrainingEngine, stepCost, WIDE_STEP, type EngineChoice } from './engine.ts';
 import type { OpenKernel } from './kernel.ts';
 import { inOneMemory } from './reused-kernel.ts';
 import { openWasmKernel } from './wasm-kernel.ts';
@@ -26,6 +27,17 @@ export interface OpenedEngine {
 export function backendProblem(engine: EngineChoice, backend: BackendName | 'auto'): string | undefined {
   if (engine === 'auto' || engine === 'tfjs' || backend === 'auto') return undefined;
   return `backend: ${backend} is one of TensorFlow.js, and the engine ${engine} has none; leave one of the two out`;
+}
+
+/** Whether {@link openNodeEngine} may load TensorFlow.js, be it for a trial alone. */
+export function mayLoadTensorflow(options: {
+  model: Model;
+  engine: EngineChoice;
+  backend: BackendName | 'auto';
+}): boolean {
+  const { model, engine, backend } = options;
+  if (engine !== 'auto') return engine === 'tfjs';
+  return backend !== 'auto' || beyondKernel(model.config) !== undefined || stepCost(model) >= WIDE_STEP;
 }
 
 /**

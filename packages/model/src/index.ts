@@ -20,7 +20,7 @@ export { beyondKernel, decodeKernelConfig } from './kernel-config.ts';
 export { predictsRatings } from './choices.ts';
 export { checkItems } from './check-items.ts';
 export { decodeCheckpoint, decodeWeights, encodeCheckpoint } from './checkpoint.ts';
-export { checkedDefinition, notedDefinition, rehearseDefinition } from './checked-definition.ts';
+export { checkedDefinition, rehearseDefinition } from './checked-definition.ts';
 export { defineModel, definitionOf } from './define-model.ts';
 export type {
   LossInput,

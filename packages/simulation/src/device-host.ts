@@ -21,7 +21,6 @@ import {
   checkedDefinition,
   createModel,
   decodeCheckpoint,
-  notedDefinition,
   type HeldOutItem,
   type LoadedModel,
   type TrainingEngine,
@@ -30,6 +29,7 @@ import { frameCount, wordBytes } from '@tutti/protocol';
 import type { CryptoSuite, KeyPair, WordBits } from '@tutti/secure-aggregation';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { importDefinition } from './import-definition.ts';
+import { notedDefinition } from './noted-definition.ts';
 import { fallsSilent } from './dropout.ts';
 import { simulatedAuthority, simulatedIdentity, type SimulatedAuthority } from './identity.ts';
 import { rowOf, type SharedHeldOut } from './population.ts';

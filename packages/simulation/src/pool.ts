@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { EnvironmentError, InternalError, UsageError } from '@tutti/base';
-import { wideKernel } from '@tutti/engine-simd/node';
+import { mayLoadTensorflow, wideKernel } from '@tutti/engine-simd/node';
+import { createModel } from '@tutti/model';
 import type { DevicePool, FetchBlob } from './device-pool.ts';
 import type {
   EvaluationRequest,
@@ -51,6 +52,15 @@ export async function openThreadPool(
   };
 }
 
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+/** One after another in this process: libtensorflow crashes where two of its threads load it at once. */
+function inTurn<Started>(start: () => Promise<Started>): Promise<Started> {
+  const turn = lastTurn.then(start);
+  lastTurn = turn.catch(() => undefined);
+  return turn;
+}
+
 /**
  * Starts `size` threads of this process and waits until each has its backend ready.
  * @throws {UsageError} as a thread that does not start with what it is given. @throws {EnvironmentError} where one failed.
@@ -63,18 +73,20 @@ export async function openThreads(
   const execArgv = fromSource ? ['--import', import.meta.resolve('@tutti/base/source')] : [];
   const workerData = { ...setup, kernel: await wideKernel() } satisfies typeof setup;
   const workers: Worker[] = [];
-  const started: Awaited<ReturnType<typeof startThread>>[] = [];
-  try {
-    // One after another: libtensorflow crashes where two threads of a process load it at once.
-    for (let n = 0; n < size; n++) {
-      const worker = new Worker(workerUrl, { workerData, execArgv });
-      workers.push(worker);
-      started.push(await startThread(worker, fetchBlob));
-    }
-  } catch (error) {
+  const start = (): ReturnType<typeof startThread> => {
+    const worker = new Worker(workerUrl, { workerData, execArgv });
+    workers.push(worker);
+    return startThread(worker, fetchBlob);
+  };
+  const items = 'population' in setup ? setup.population.items : setup.items;
+  const careful = mayLoadTensorflow({ ...setup, model: createModel(setup.model, items) });
+  const starts = Array.from({ length: size }, () => (careful ? inTurn(start) : start()));
+  const started = await Promise.all(starts).catch(async (error: unknown) => {
+    // Those whose turn is still to come start first: none is left behind.
+    await Promise.allSettled(starts);
     await Promise.all(workers.map((worker) => worker.terminate()));
     throw error;
-  }
+  });
   let nextId = 0;
   return {
     size,

@@ -359,16 +359,17 @@ function lossNotes(rounds: readonly RoundReport[]): string[] {
 }
 
 function notesOf({ noise, slice, model }: TaskConfig, population: Population): string[] {
+  const certain = fitInTen(population.test);
   return [
     ...(slice === undefined
       ? []
       : [
           `slices of ${slice.rows} of ${model.items} rows, ${slice.head} of them head: a round’s HR and NDCG are among items of its slice`,
         ]),
-    ...(fitInTen(population.test) === 0
+    ...(certain === 0
       ? []
       : [
-          `for ${fitInTen(population.test)} of ${population.users} people a list of 10 holds every candidate of their test item: HR@10 is 1 for them, whatever the model`,
+          `for ${certain} of ${population.users} people a list of 10 holds every candidate of their test item: HR@10 is 1 for them, whatever the model`,
         ]),
     ...(population.validation === undefined
       ? [

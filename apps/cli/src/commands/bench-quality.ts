@@ -98,8 +98,9 @@ export function benchQualityCommand(): Command {
       if (flags.json === true) {
         process.stdout.write(`${JSON.stringify(result.json)}\n`);
         if (!result.canaries.passed) for (const line of lines) screen.line(line);
-      } else process.stdout.write(`${[...resultLines(result, flags.report), ...lines].join('\n')}\n`);
+      } else process.stdout.write(`${[...resultLines(result), ...lines].join('\n')}\n`);
       await writeReport(flags.report, () => benchPage(flags, result));
+      if (flags.report !== undefined) screen.line(`report: ${flags.report}`);
     });
 }
 
@@ -240,14 +241,13 @@ function comparedNotes(
   ];
 }
 
-function resultLines({ methods, notes, json, cold }: BenchResult, report: string | undefined): string[] {
+function resultLines({ methods, notes, json, cold }: BenchResult): string[] {
   return [
     ...methodsLines(methods),
     ...(cold === undefined ? [] : ['', ...tableLines(coldItemsTable(cold))]),
     '',
     `means of ${json.seeds.length} seeds where a seed matters; in brackets 95 % intervals over people`,
     ...notes,
-    ...(report === undefined ? [] : [`report: ${report}`]),
   ];
 }
 
