@@ -73,6 +73,14 @@ describe('a simulation over workers', () => {
     const spread = await simulate({ ...OPTIONS, hosts });
     expect(figures(spread)).toEqual(figures(here));
     expect(said).toEqual(['2 threads of 2 workers']);
+    // On hosts devices of plain attempts hear every message; here they hear none, and the same is counted.
+    const plain = { ...OPTIONS, protocol: 'plain' } as const;
+    const [toldAll, toldNothing] = [
+      await simulate({ ...plain, hosts }),
+      await simulate({ ...plain, workers: 2 }),
+    ];
+    expect(figures(toldAll)).toEqual(figures(toldNothing));
+    expect(toldAll.bytes).toEqual(toldNothing.bytes);
 
     const phases = new Set<string>();
     const harmed = await simulate({

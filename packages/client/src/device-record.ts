@@ -41,7 +41,7 @@ export class DeviceRecord {
   }
 
   keepVector(vector: LocalOnly<Float32Array>): Promise<void> {
-    return this.store.set(VECTOR, new Uint8Array(Float32Array.from(vector).buffer));
+    return this.store.set(VECTOR, new Uint8Array(vector.slice().buffer));
   }
 
   async #number(name: string): Promise<number> {

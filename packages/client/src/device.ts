@@ -1,20 +1,10 @@
-import {
-  assertNever,
-  concatBytes,
-  EnvironmentError,
-  fromHex,
-  given,
-  type LocalOnly,
-  wipe,
-} from '@tutti/base';
-import { IdentityError } from '@tutti/identity';
+import { assertNever, concatBytes, fromHex, given, type LocalOnly, wipe } from '@tutti/base';
 import {
   graphRules,
   phaseDigest,
   roundDigest,
   type CoordinatorMessage,
   type CoordinatorMessageOf,
-  type DeclineReason,
   type RoundDescription,
   type RoundAbortReason,
 } from '@tutti/protocol';
@@ -24,7 +14,6 @@ import {
   answerUnmask,
   enterCohort,
   maskInput,
-  RefusalError,
   shareKeys,
   signSurvivors,
   smallestGroup,
@@ -33,6 +22,7 @@ import {
   type RoundDigest,
 } from '@tutti/secure-aggregation';
 import { contribute, type Trained } from './contribution.ts';
+import { Declined, reasonOf } from './declined.ts';
 import { privacyOf, type DevicePrivacy } from './device-privacy.ts';
 import { DeviceRecord } from './device-record.ts';
 import { budgetReason, declineReason, ownDeltaVariance } from './policy.ts';
@@ -41,7 +31,8 @@ import { openPrivacyLedger, type PrivacyLedger } from './privacy-ledger.ts';
 import type { DeviceMessage, DeviceOptions } from './ports.ts';
 import { beginRunning, endRunning, remember, type Running } from './running.ts';
 import { Vetting } from './vetting.ts';
-import { readSlice, withinRows, type OpenTable } from './slice.ts';
+import type { OpenTable } from './slice.ts';
+import { openTable, personVector } from './table.ts';
 
 /** One device: the client's side of every attempt, message in, messages out. */
 export interface Device {
@@ -73,12 +64,6 @@ const MAY_HAVE_OPENED: ReadonlySet<RoundAbortReason> = new Set([
 
 /** What a plain attempt shows of keys. */
 const NO_BUNDLE = new Uint8Array(0);
-
-class Declined extends Error {
-  constructor(readonly reason: DeclineReason) {
-    super(reason);
-  }
-}
 
 class ClientDevice implements Device {
   #running: Running | undefined;
@@ -120,10 +105,8 @@ class ClientDevice implements Device {
     return (this.#ledger ??= openPrivacyLedger(this.options.store));
   }
 
-  async vector({ loaded, rows }: OpenTable): Promise<LocalOnly<Float32Array>> {
-    const seeds = this.options.seeds(0);
-    const examples = withinRows(await this.options.data(), rows, seeds);
-    return loaded.personalize(await this.#record.vector(), examples, seeds);
+  vector(table: OpenTable): Promise<LocalOnly<Float32Array>> {
+    return personVector(this.options, this.#record, table);
   }
 
   async #answer(
@@ -165,7 +148,7 @@ class ClientDevice implements Device {
     this.leave();
     await this.#record.entered(description.attempt);
     const token = await this.#vetting.enter(description);
-    const table = await this.#open(description);
+    const table = await openTable(this.options, description);
     const running = beginRunning(description, digest);
     // From here on the attempt owns what it comes to, and wipes it when anything below fails.
     this.#running = running;
@@ -192,17 +175,6 @@ class ClientDevice implements Device {
     }
     if (description.purpose === 'train') await this.#record.keepVector(trained.local);
     return trained;
-  }
-
-  async #open(description: RoundDescription): Promise<OpenTable> {
-    const { models, model, crypto } = this.options;
-    try {
-      return description.slice === undefined
-        ? { loaded: await models.open(description.modelHash) }
-        : await models.openSlice(description, (bytes) => readSlice(bytes, description, model, crypto));
-    } catch {
-      throw new Declined('wrong-model');
-    }
   }
 
   /** Phase 2: the roster, page by page; its last page is answered with the shares, or on a sparse graph with the nonce. */
@@ -279,7 +251,7 @@ class ClientDevice implements Device {
   /** Of a plain attempt nothing is kept in between: it trains when its integers are asked for. */
   async #sendPlain(running: Running): Promise<readonly DeviceMessage[]> {
     const { attempt, wordBits } = running.description;
-    const trained = await this.#train(running, await this.#open(running.description));
+    const trained = await this.#train(running, await openTable(this.options, running.description));
     if (trained === undefined) return [];
     const { input: words, ranges } = trained;
     return remember(running, 'relay-shares', [
@@ -375,13 +347,6 @@ class ClientDevice implements Device {
     if (!crypto.verify(phaseDigest(type, digest, body, crypto), signature, this.#coordinatorKey))
       throw new Declined('bad-signature');
   }
-}
-
-function reasonOf(error: unknown): DeclineReason {
-  if (error instanceof Declined) return error.reason;
-  if (error instanceof RefusalError || error instanceof IdentityError) return error.reason;
-  // Such as a store that is full.
-  return error instanceof EnvironmentError ? 'environment-failed' : 'training-failed';
 }
 
 /** Members that a bitmap names. */

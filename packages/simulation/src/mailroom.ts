@@ -106,7 +106,7 @@ export function openMailroom(
       await engine.inputAdded(id, answer.attempt);
       return;
     }
-    traffic.upBytes += encodeMessage(answer as ClientMessage).length;
+    traffic.upBytes += lengthOf(answer);
     await engine.handle(id, answer);
   }
 
@@ -124,9 +124,9 @@ export function openMailroom(
     },
   };
 
-  /** Many devices are often told one and the same. */
-  const lengths = new WeakMap<CoordinatorMessage, number>();
-  function lengthOf(message: CoordinatorMessage): number {
+  /** Many devices are often told, or say, one and the same. */
+  const lengths = new WeakMap<CoordinatorMessage | ClientMessage, number>();
+  function lengthOf(message: CoordinatorMessage | ClientMessage): number {
     const known = lengths.get(message);
     if (known !== undefined) return known;
     const { length } = encodeMessage(message);

@@ -3,7 +3,10 @@ import { EnvironmentError, InternalError, UsageError } from '@tutti/base';
 import { mayLoadTensorflow, wideKernel } from '@tutti/engine-simd/node';
 import { createModel } from '@tutti/model';
 import type { DevicePool, FetchBlob } from './device-pool.ts';
+import { hostedDevices } from './hosted-devices.ts';
 import type {
+  ContributionRequest,
+  Declining,
   EvaluationRequest,
   EvaluationSetup,
   FromThread,
@@ -31,24 +34,32 @@ export interface Threads {
   readonly backend: string;
   readonly notes: readonly string[];
   /** Asks one of them; it answers in order. */
-  ask(thread: number, request: ThreadRequest | EvaluationRequest): Promise<unknown>;
+  ask(thread: number, request: ThreadRequest | EvaluationRequest | ContributionRequest): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** Threads with the devices of a population. */
+/** Threads with the devices of a population; those of plain attempts are hosted, and exchange no messages. */
 export async function openThreadPool(
   size: number,
   setup: ThreadSetup,
   fetchBlob: FetchBlob,
 ): Promise<DevicePool> {
   const { ask, ...threads } = await openThreads(size, setup, fetchBlob);
+  const deliverHosted = hostedDevices(
+    setup,
+    (thread, request) => ask(thread, request) as Promise<readonly Declining[]>,
+  );
+  const answered = (thread: number, request: ThreadRequest): Promise<unknown> =>
+    request.kind === 'deliver' && setup.protocol === 'plain'
+      ? deliverHosted(thread, request.deliveries)
+      : ask(thread, request);
   return {
     ...threads,
     // A thread answers each kind of request with that kind of answer.
     ask: <Kind extends keyof ThreadAnswers>(
       thread: number,
       request: Extract<ThreadRequest, { kind: Kind }>,
-    ) => ask(thread, request) as Promise<ThreadAnswers[Kind]>,
+    ) => answered(thread, request) as Promise<ThreadAnswers[Kind]>,
   };
 }
 

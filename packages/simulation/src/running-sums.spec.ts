@@ -69,6 +69,31 @@ describe('running sums', () => {
     expect(sums.take('b')).toEqual(new Uint32Array(LENGTH).fill(2));
   });
 
+  it('take an input where it was made, also where the memory grows for its sum', () => {
+    const sums = new RunningSums();
+    // More than the module's first memory holds.
+    const length = 70_000;
+    const make = (first: number): { words: Uint32Array; ranges: Ranges } => {
+      const words = sums.inputs.words(3);
+      const ranges = sums.inputs.ranges(4);
+      words.set([first, 2, 3]);
+      ranges.set([10, 2, length - 1, 1]);
+      return { words, ranges };
+    };
+    const expected = new Uint32Array(length);
+    expected.set([8, 4], 10);
+    expected[length - 1] = 6;
+    for (const first of [1, 7]) {
+      const { words, ranges } = make(first);
+      sums.add('a', words, length, ranges);
+    }
+    const left = make(9);
+    expect(sums.take('a')).toEqual(expected);
+    // What stood in the room for inputs is gone with the sum.
+    expect(Array.from(left.words)).toEqual([0, 0, 0]);
+    expect(() => sums.inputs.ranges(1_000)).toThrow('1000 numbers for the ranges of 6 words');
+  });
+
   it('of different lengths stand beside each other', () => {
     const sums = new RunningSums();
     for (const length of [3, 70_000, 5]) sums.add(`${length}`, new Uint32Array(length).fill(length), length);

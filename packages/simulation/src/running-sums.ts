@@ -1,4 +1,5 @@
-import { addRangesInto, fromPackedText, type Ranges } from '@tutti/base';
+import { addRangesInto, fromPackedText, UsageError, type Ranges } from '@tutti/base';
+import type { RangedInputs } from '@tutti/client';
 import { addInto } from '@tutti/secure-aggregation';
 import { SUMS_WASM } from './sums-wasm.gen.ts';
 
@@ -11,6 +12,9 @@ interface SumsExports {
 /** One running sum: in the memory of WebAssembly, or, where that is full, in a vector of its own. */
 type RunningSum =
   { readonly at: number; readonly words: number } | { readonly vector: Uint32Array; readonly words: number };
+
+/** Numbers of as many ranges as an input of `words` words may have: each holds a word or more, and one or another may be empty. */
+const rangeNumbers = (words: number): number => 2 * (words + 16);
 
 const PAGE_BYTES = 65_536;
 
@@ -28,22 +32,38 @@ export class RunningSums {
   /** Places of sums that were taken, by their length in words. */
   readonly #free = new Map<number, number[]>();
   #end = 0;
+  /** Where an input stands: room for `words` words, and behind them for their ranges. */
   #input = { at: 0, words: 0 };
 
   /** @param mostBytes of memory that sums and one input take in WebAssembly. */
   constructor(private readonly mostBytes: number = MOST_BYTES) {}
 
+  /** Memory for an input in ranges that is added before the next one is made: what stands there is not copied. */
+  readonly inputs: RangedInputs = {
+    words: (count) => {
+      this.#makeRoom(count);
+      return this.#view(this.#input.at, count);
+    },
+    ranges: (count) => {
+      if (count > rangeNumbers(this.#input.words))
+        throw new UsageError(`${count} numbers for the ranges of ${this.#input.words} words`);
+      return new Int32Array(this.#kernel.memory.buffer, this.#input.at + 4 * this.#input.words, count);
+    },
+  };
+
   /**
-   * Adds an input, which is copied, to the sum called `name`; a new one is of zeros.
+   * Adds an input to the sum called `name`; a new one is of zeros.
    * @param words all `length` of the input, or those of `ranges`, all others being zero.
    */
   add(name: string, words: Uint32Array, length: number, ranges?: Ranges): void {
-    const sum = this.#sums.get(name) ?? this.#open(name, length);
-    if ('vector' in sum) {
-      if (ranges === undefined) addInto(sum.vector, words);
-      else addRangesInto(sum.vector, words, ranges);
-    } else if (ranges === undefined) addInto(this.#view(sum.at, sum.words), words);
-    else this.#addRanges(sum.at, words, ranges);
+    if (ranges === undefined) {
+      addInto(this.#vectorOf(this.#sumOf(name, length)), words);
+      return;
+    }
+    const placed = this.#place(words, ranges);
+    const sum = this.#sumOf(name, length);
+    if ('at' in sum) this.#kernel.addRanges(sum.at, placed.words, placed.ranges, placed.pairs);
+    else addRangesInto(sum.vector, words, ranges);
   }
 
   /** The sum called `name`, which is then forgotten here; undefined where nothing was added to it. */
@@ -53,10 +73,13 @@ export class RunningSums {
     if (sum === undefined) return undefined;
     if ('vector' in sum) return sum.vector as Uint32Array<ArrayBuffer>;
     this.#free.set(sum.words, [...(this.#free.get(sum.words) ?? []), sum.at]);
+    this.#view(this.#input.at, this.#input.words).fill(0);
     return this.#view(sum.at, sum.words).slice();
   }
 
-  #open(name: string, words: number): RunningSum {
+  #sumOf(name: string, words: number): RunningSum {
+    const known = this.#sums.get(name);
+    if (known !== undefined) return known;
     const at = this.#free.get(words)?.pop() ?? this.#room(words);
     const sum = at === undefined ? { vector: new Uint32Array(words), words } : { at, words };
     if ('at' in sum) this.#view(sum.at, words).fill(0);
@@ -64,18 +87,26 @@ export class RunningSums {
     return sum;
   }
 
-  #addRanges(sum: number, words: Uint32Array, ranges: Ranges): void {
-    const needed = words.length + ranges.length;
-    if (this.#input.words < needed) {
-      // One input more than MOST_BYTES: an input is no longer than a sum.
-      this.#input = { at: this.#grow(2 * needed), words: 2 * needed };
-    }
-    const { at } = this.#input;
-    const room = this.#view(at, needed);
+  #vectorOf(sum: RunningSum): Uint32Array {
+    return 'vector' in sum ? sum.vector : this.#view(sum.at, sum.words);
+  }
+
+  /** Where an input stands, in bytes: where it was made, or a copy. A memory that grows leaves it there. */
+  #place(words: Uint32Array, ranges: Ranges): { words: number; ranges: number; pairs: number } {
+    const pairs = ranges.length >> 1;
+    if (words.buffer === this.#kernel.memory.buffer)
+      return { words: words.byteOffset, ranges: ranges.byteOffset, pairs };
+    const room = this.inputs.words(Math.max(words.length, pairs));
+    const places = this.inputs.ranges(ranges.length);
     room.set(words);
-    room.set(ranges, words.length);
-    this.#kernel.addRanges(sum, at, at + 4 * words.length, ranges.length >> 1);
-    room.fill(0, 0, words.length);
+    places.set(ranges);
+    return { words: room.byteOffset, ranges: places.byteOffset, pairs };
+  }
+
+  #makeRoom(words: number): void {
+    if (this.#input.words >= words) return;
+    // One input more than MOST_BYTES: an input is no longer than a sum.
+    this.#input = { at: this.#grow(2 * words + rangeNumbers(2 * words)), words: 2 * words };
   }
 
   /** Room for a sum; undefined where there is none left. */

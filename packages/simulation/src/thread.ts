@@ -1,7 +1,7 @@
 import type { PersonRanking } from '@tutti/evaluation';
 import type { EngineChoice } from '@tutti/engine-simd';
 import type { BackendName, ModelConfig } from '@tutti/model';
-import type { CoordinatorMessage, TaskInfo } from '@tutti/protocol';
+import type { CoordinatorMessage, DeclineReason, RoundDescription, TaskInfo } from '@tutti/protocol';
 import type { DeviceMessage } from '@tutti/client';
 import type { EvaluationTask } from './evaluation/measure-people.ts';
 import type { Population } from './population.ts';
@@ -62,6 +62,19 @@ export type Answer =
   | Exclude<DeviceMessage, { type: 'masked-input' }>
   | { readonly type: 'input-added'; readonly attempt: number; readonly bytes: number };
 
+/** Members of a plain attempt whom a thread is asked to train, each for its group's sum; it answers who gave nothing. */
+export interface ContributionRequest {
+  readonly kind: 'contribute';
+  readonly description: RoundDescription;
+  readonly members: readonly (readonly [user: number, group: number])[];
+}
+
+/** A member of an attempt that gives nothing, and why. */
+export interface Declining {
+  readonly user: number;
+  readonly reason: DeclineReason;
+}
+
 /** Which group's running sum. */
 export interface GroupKey {
   readonly attempt: number;
@@ -91,7 +104,7 @@ export interface ThreadAnswers {
 
 /** Messages on the port between the main thread and a worker. */
 export type ToThread =
-  | { readonly id: number; readonly request: ThreadRequest | EvaluationRequest }
+  | { readonly id: number; readonly request: ThreadRequest | EvaluationRequest | ContributionRequest }
   | { readonly blob: string; readonly bytes: Uint8Array | undefined };
 export type FromThread =
   | { readonly ready: true; readonly backend: string; readonly notes: readonly string[] }

@@ -3,6 +3,7 @@ import { InternalError, UsageError } from '@tutti/base';
 import { openDeviceHost, type DeviceHost } from './device-host.ts';
 import { openEvaluationHost } from './evaluation/evaluation-host.ts';
 import type {
+  ContributionRequest,
   EvaluationRequest,
   EvaluationSetup,
   FromThread,
@@ -54,13 +55,21 @@ async function openHost(setup: ThreadSetup | EvaluationSetup) {
     };
   }
   const host = await openDeviceHost(setup, fetchBlob);
-  return { ...host, answer: (request: unknown) => answerDevices(host, request as ThreadRequest) };
+  return {
+    ...host,
+    answer: (request: unknown) => answerDevices(host, request as ThreadRequest | ContributionRequest),
+  };
 }
 
-async function answerDevices(host: DeviceHost, request: ThreadRequest): Promise<unknown> {
+async function answerDevices(
+  host: DeviceHost,
+  request: ThreadRequest | ContributionRequest,
+): Promise<unknown> {
   switch (request.kind) {
     case 'deliver':
       return host.deliver(request.deliveries, request.turn);
+    case 'contribute':
+      return host.contribute(request);
     case 'take-sum':
       return host.takeSum(request.key);
     case 'rank':
