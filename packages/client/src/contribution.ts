@@ -179,11 +179,11 @@ async function measure(
 ): Promise<Readonly<Record<string, number>>> {
   if (heldOut === undefined) return {};
   const { item, candidates, rating } = heldOut;
-  const others = candidates.filter((candidate) => candidate !== item);
-  const ranked = new Int32Array(1 + others.length).fill(item);
-  ranked.set(others, 1);
-  // In the order of `ranked`: the held-out item is the first.
-  const scores = await loaded.score(vector, ranked);
+  // The held-out item is the first, and there once.
+  const ranked = new Int32Array(1 + candidates.length).fill(item);
+  let count = 1;
+  for (const candidate of candidates) if (candidate !== item) ranked[count++] = candidate;
+  const scores = await loaded.score(vector, ranked.subarray(0, count));
   const rank = rankOf(scores, 0);
   const predicted = scores[0] as number;
   const rated =

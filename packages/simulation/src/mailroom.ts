@@ -82,6 +82,17 @@ export function openMailroom(
     }
   }
 
+  const aboutToPump = new Set<number>();
+  /** Once for all that is sent before it comes to that. */
+  function pumpSoon(thread: number): void {
+    if (aboutToPump.has(thread)) return;
+    aboutToPump.add(thread);
+    setImmediate(() => {
+      aboutToPump.delete(thread);
+      for (let batch = 0; batch < IN_FLIGHT; batch++) void pump(thread);
+    });
+  }
+
   /** A share of what waits for a thread. */
   function nextBatch(thread: number): Delivery[] {
     const waiting = queues[thread] ?? [];
@@ -120,7 +131,7 @@ export function openMailroom(
       (queues[thread] ??= []).push({ user, message });
       onItsWay++;
       sent++;
-      setImmediate(() => void pump(thread));
+      pumpSoon(thread);
     },
   };
 
