@@ -40,6 +40,6 @@ export { addRangesInto, countInRanges, spreadInto } from './ranges.ts';
 export type { Ranges } from './ranges.ts';
 export { fillWords, secureWords, seededRandom, systemRandom } from './random.ts';
 export type { RandomWords, SecureRandom, SeededRandom } from './random.ts';
-export { FLAG, numberFrom, oneOf, wholeFrom } from './rules.ts';
+export { FLAG, numberFrom, oneOf, wholeFrom, wrongFields } from './rules.ts';
 export type { Rule } from './rules.ts';
 export { l2Norm, sumOfSquares } from './squares.ts';

@@ -22,12 +22,11 @@ function eachRange(ranges: Ranges, visit: (first: number, count: number, from: n
 /** How many numbers `ranges` name. @throws {UsageError} where one is outside a vector of `length`. */
 export function countInRanges(ranges: Ranges, length: number): number {
   let total = 0;
-  for (let at = 0; at + 1 < ranges.length; at += 2) {
-    const [first, count] = [ranges[at] as number, ranges[at + 1] as number];
+  eachRange(ranges, (first, count) => {
     if (first < 0 || count < 0 || first + count > length)
       throw new UsageError(`${count} numbers from ${first} on; the vector has ${length}`);
     total += count;
-  }
+  });
   return total;
 }
 

@@ -21,3 +21,13 @@ export const oneOf = (names: readonly unknown[]): Rule => [
 
 /** Yes or no. */
 export const FLAG: Rule = [(value) => typeof value === 'boolean', 'true or false'];
+
+/** Fields that are not as their rules say, with what they must be; of one that there is no rule for, without. */
+export const wrongFields = (
+  fields: object,
+  rules: Readonly<Record<string, Rule>>,
+): (readonly [name: string, value: unknown, words: string | undefined])[] =>
+  Object.entries<unknown>({ ...fields }).flatMap(([name, value]) => {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    return rule?.[0](value) === true ? [] : [[name, value, rule?.[1]] as const];
+  });

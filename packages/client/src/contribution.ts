@@ -78,7 +78,7 @@ export async function contribute(
   };
   // The sensitivity that noise is accounted with, whoever adds it, holds for the rounded delta too.
   const noisy = noise.mechanism !== 'none' && lanes.deltaLength > 0;
-  const room = delta?.ranges === undefined ? undefined : roomForRanges(options, description);
+  const room = delta?.ranges && options.rangedInputs?.(description);
   const bounds = {
     ...delta?.bounds,
     ...given({ room: room?.words }),
@@ -92,15 +92,6 @@ export async function contribute(
   const input = ranges === undefined ? words : whole(words, ranges, lanes);
   addOwnNoise(input, lanes, description, options);
   return { input: input as QuantizedInput, local };
-}
-
-/** Where a host adds up what stands in ranges: of an attempt that hides nothing, in which no lane has noise. */
-function roomForRanges(
-  { rangedInputs, policy }: DeviceOptions,
-  description: RoundDescription,
-): DeviceOptions['rangedInputs'] {
-  const hidden = description.protection === 'secure' || ownDeltaVariance(policy, description) > 0;
-  return hidden || description.noise.mechanism === 'skellam' ? undefined : rangedInputs;
 }
 
 /** All lanes, from those in ranges; the words are wiped. */
@@ -179,11 +170,11 @@ async function measure(
 ): Promise<Readonly<Record<string, number>>> {
   if (heldOut === undefined) return {};
   const { item, candidates, rating } = heldOut;
-  // The held-out item is the first, and there once.
-  const ranked = new Int32Array(1 + candidates.length).fill(item);
-  let count = 1;
-  for (const candidate of candidates) if (candidate !== item) ranked[count++] = candidate;
-  const scores = await loaded.score(vector, ranked.subarray(0, count));
+  const others = candidates.filter((candidate) => candidate !== item);
+  const ranked = new Int32Array(1 + others.length).fill(item);
+  ranked.set(others, 1);
+  // In the order of `ranked`: the held-out item is the first.
+  const scores = await loaded.score(vector, ranked);
   const rank = rankOf(scores, 0);
   const predicted = scores[0] as number;
   const rated =

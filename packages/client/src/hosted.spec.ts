@@ -71,7 +71,7 @@ function options(loaded: LoadedModel | undefined, ranged: boolean): DeviceOption
     seeds: (attempt) => seededRandom('seeds').fork(attempt),
     policy: { ...DEFAULT_POLICY, allowPlain: true, insecureSmallCohort: true, smallestCohort: 2 },
     ...(ranged
-      ? { rangedInputs: { words: (n) => new Uint32Array(n), ranges: (n) => keepLocal(new Int32Array(n)) } }
+      ? { rangedInputs: () => ({ words: (n) => new Uint32Array(n), ranges: (n) => new Int32Array(n) }) }
       : {}),
     nowMs: () => 0,
   };

@@ -3,9 +3,10 @@ import type { DeclineReason, RoundDescription } from '@tutti/protocol';
 import { contribute, type Trained } from './contribution.ts';
 import { reasonOf } from './declined.ts';
 import { DeviceRecord } from './device-record.ts';
-import { openTable, personVector } from './table.ts';
+import { ownDeltaVariance, type Policy } from './policy.ts';
 import type { DeviceOptions } from './ports.ts';
 import type { OpenTable } from './slice.ts';
+import { openTable, personVector } from './table.ts';
 
 /**
  * A device whose host adds up what comes of it, and exchanges no messages with it: a plain attempt's part of a simulation. It trains and
@@ -35,3 +36,9 @@ export function createHostedDevice(options: DeviceOptions): HostedDevice {
     vector: (table) => personVector(options, record, table),
   };
 }
+
+/** Whether an attempt's inputs may be in ranges: nothing hides them, and no lane of theirs has noise. */
+export const mayBeRanged = (description: RoundDescription, policy: Policy): boolean =>
+  description.protection === 'plain' &&
+  description.noise.mechanism !== 'skellam' &&
+  ownDeltaVariance(policy, description) === 0;

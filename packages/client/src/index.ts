@@ -13,7 +13,7 @@
 export { createDevice } from './device.ts';
 export type { Device } from './device.ts';
 export type { DevicePrivacy } from './device-privacy.ts';
-export { createHostedDevice } from './hosted.ts';
+export { createHostedDevice, mayBeRanged } from './hosted.ts';
 export type { HostedDevice } from './hosted.ts';
 export { memoryClientStore } from './memory-store.ts';
 export { createParticipation, leavesAfterMs } from './participation.ts';

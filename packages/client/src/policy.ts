@@ -1,4 +1,4 @@
-import { FLAG, numberFrom, oneOf, UsageError, wholeFrom, type Rule } from '@tutti/base';
+import { FLAG, numberFrom, oneOf, UsageError, wholeFrom, wrongFields, type Rule } from '@tutti/base';
 import { LARGEST_NOISE_VARIANCE } from '@tutti/privacy';
 import { laneSensitivities, type DeclineReason, type RoundDescription, type TaskInfo } from '@tutti/protocol';
 import { MODES, smallestGroup, SMALLEST_COHORTS, type Mode } from '@tutti/secure-aggregation';
@@ -85,13 +85,11 @@ const ALLOWED: Readonly<Record<keyof Policy, Rule>> = {
  * @throws {UsageError} naming every field that is unknown or out of range, with what it may be.
  */
 export function resolvePolicy(asked: Partial<Policy> = {}): Policy {
-  const problems = Object.entries(asked).flatMap(([name, value]) => {
-    const rule = Object.hasOwn(ALLOWED, name) ? ALLOWED[name as keyof Policy] : undefined;
-    if (rule === undefined)
-      return [`policy.${name} is not known; there are ${Object.keys(ALLOWED).join(', ')}`];
-    const [fits, allowed] = rule;
-    return fits(value) ? [] : [`policy.${name} is ${String(value)}; ${allowed} is needed`];
-  });
+  const problems = wrongFields(asked, ALLOWED).map(([name, value, words]) =>
+    words === undefined
+      ? `policy.${name} is not known; there are ${Object.keys(ALLOWED).join(', ')}`
+      : `policy.${name} is ${String(value)}; ${words} is needed`,
+  );
   const least = SMALLEST_COHORTS[asked.mode ?? DEFAULT_POLICY.mode] ?? SMALLEST_COHORTS.active;
   const policy = { ...DEFAULT_POLICY, smallestCohort: least, ...asked };
   if (policy.smallestCohort < least && !policy.insecureSmallCohort)

@@ -80,7 +80,7 @@ export type DeviceMessage =
       readonly type: 'masked-input';
       readonly attempt: number;
       readonly words: MaskedInput | QuantizedInput;
-      /** Where the words stand, all others being zero: only where {@link DeviceOptions.rangedInputs} is on. */
+      /** Where the words stand, all others being zero: only where {@link DeviceOptions.rangedInputs} gave room for it. */
       readonly ranges?: Ranges;
       /** Bits of each word that travel; the upper ones, if any, are left out. */
       readonly wordBits: WordBits;
@@ -142,10 +142,10 @@ export interface DeviceOptions {
   readonly seeds: (attempt: number) => SeededRandom;
   readonly policy: Policy;
   /**
-   * For a host that adds inputs up itself and sends none: the input of a plain attempt without noise comes as the ranges that are
-   * not zero, in this memory. The device is done with it when it leaves the attempt. Without it an input has every lane.
+   * For a host that adds inputs up itself and sends none: memory for this attempt's input, as the ranges that are not zero. The device is
+   * done with it when it leaves the attempt. Without it an input has every lane, as one with masks or noise must: `mayBeRanged`.
    */
-  readonly rangedInputs?: RangedInputs;
+  readonly rangedInputs?: (description: RoundDescription) => RangedInputs | undefined;
   /** Milliseconds since the epoch: tokens end, and acquaintances age. */
   readonly nowMs: () => number;
   readonly token?: TokenSource;

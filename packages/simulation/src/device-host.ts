@@ -80,7 +80,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   const sums = new RunningSums();
   const openSliced = async (part: Model) => (await openNodeEngine({ model: part, ...choice })).engine;
   const models = threadModels(engine, model, { fetchBlob, openSliced });
-  const parts = { model, models, crypto, random: draws.random, authority, rangedInputs: sums.inputs };
+  const parts = { model, models, crypto, random: draws.random, authority, inputs: sums.inputs };
   const optionsOf = once<DeviceOptions>((user) =>
     simulatedDevice(setup, user, { ...parts, store: stores.open(user) }),
   );

@@ -1,6 +1,7 @@
 import { keepLocal, seededRandom, type LocalOnly, type SecureRandom } from '@tutti/base';
 import {
   DEFAULT_POLICY,
+  mayBeRanged,
   type ClientStore,
   type DeviceOptions,
   type Models,
@@ -21,17 +22,19 @@ export interface DeviceParts {
   readonly crypto: CryptoSuite;
   readonly random: SecureRandom;
   readonly authority: SimulatedAuthority;
-  readonly rangedInputs: RangedInputs;
+  /** Memory for one input after another. */
+  readonly inputs: RangedInputs;
 }
 
 /** What the device of one user is made of: everything random in it comes from (seed, user, attempt). */
 export function simulatedDevice(
   setup: ThreadSetup,
   user: number,
-  { model, models, store, crypto, random, authority, rangedInputs }: DeviceParts,
+  { model, models, store, crypto, random, authority, inputs }: DeviceParts,
 ): DeviceOptions {
   const { population, seed } = setup;
   const own = seededRandom(seed).fork('device', user);
+  const policy = simulatedPolicy(setup, authority);
   let keyPair: KeyPair | undefined;
   return {
     // A plain attempt signs nothing, and making a key pair costs as much as training.
@@ -49,13 +52,13 @@ export function simulatedDevice(
     }),
     crypto,
     random,
-    rangedInputs,
+    rangedInputs: (description) => (mayBeRanged(description, policy) ? inputs : undefined),
     words: (purpose, attempt) => own.fork(purpose, attempt),
     seeds: (attempt) => own.fork('training', attempt),
     // Time is virtual here, and nothing that a device keeps ends.
     nowMs: () => 0,
     token: async ({ clientId }) => authority.token(clientId),
-    policy: simulatedPolicy(setup, authority),
+    policy,
   };
 }
 

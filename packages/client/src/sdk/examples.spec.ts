@@ -45,10 +45,29 @@ describe('ratings of a person', () => {
     );
   });
 
+  it.each<[string, unknown]>([
+    ['what was given is not { item, kind?, rating?, at? }', null],
+    ['what was given is not {', 'tt0111161'],
+    ['item is not a text of 1 to 200 characters', {}],
+    ['item is not', { item: undefined }],
+    ['item is not', { item: 'x'.repeat(201) }],
+    ['kind is not a text of 0 to 50 characters', { item: 'a', kind: 7 }],
+    ['rating is not a finite number', { item: 'a', rating: '5' }],
+    ['at is not a time in milliseconds since the epoch', { item: 'a', at: -1 }],
+    ['at is not', { item: 'a', at: 1e300 }],
+    ['at is not', { item: 'a', at: new Date(0) }],
+    ['time is not a field of { item, kind?, rating?, at? }', { item: 'a', time: 5 }],
+    ['toString is not a field', { item: 'a', toString: 5 }],
+  ])('are refused where %s', (words, entry) => {
+    expect(() => checkInteractions([{ item: 'b' }, entry])).toThrow(words);
+  });
+
   it('come back from the store, and are refused where they are no number', () => {
     const list = [{ item: 'a', rating: 4.5 }];
     expect(decodeInteractions(encodeInteractions(list))).toEqual(list);
-    expect(() => checkInteractions([{ item: 'a', rating: Number.NaN }])).toThrow('rating: a finite number');
+    expect(() => checkInteractions([{ item: 'a', rating: Number.NaN }])).toThrow(
+      'rating is not a finite number',
+    );
     expect(() => decodeInteractions(new TextEncoder().encode('[{"item":"a","rating":"5"}]'))).toThrow(
       'interactions.rating',
     );

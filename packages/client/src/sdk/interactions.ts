@@ -1,4 +1,13 @@
-import { DecodeError, parseJson, UsageError, utf8 } from '@tutti/base';
+import {
+  DecodeError,
+  given,
+  numberFrom,
+  parseJson,
+  type Rule,
+  UsageError,
+  utf8,
+  wrongFields,
+} from '@tutti/base';
 
 /** One thing that a person did with one item. */
 export interface Interaction {
@@ -12,22 +21,29 @@ export interface Interaction {
   readonly at?: number;
 }
 
-/** @throws {UsageError} naming what is not as {@link Interaction} says; the whole list is refused then. */
+const SHAPE = '{ item, kind?, rating?, at? }';
+
+/** The latest time that a Date can be. */
+const LATEST_MS = 8.64e15;
+
+const text = (least: number, most: number): Rule => [
+  (value) => typeof value === 'string' && value.length >= least && value.length <= most,
+  `a text of ${least} to ${most} characters`,
+];
+
+const FIELDS: Readonly<Record<keyof Interaction, Rule>> = {
+  item: text(1, 200),
+  kind: text(0, 50),
+  rating: [Number.isFinite, 'a finite number'],
+  at: [numberFrom(0, LATEST_MS)[0], 'a time in milliseconds since the epoch'],
+};
+
+/** @throws {UsageError} naming what is not as {@link Interaction} says, and never its value; the whole list is refused then. */
 export function checkInteractions(list: readonly unknown[]): asserts list is readonly Interaction[] {
   for (const entry of list) {
-    if (typeof entry !== 'object' || entry === null)
-      throw new UsageError(
-        `an interaction is { item, kind?, rating?, at? }, not ${entry === null ? 'null' : typeof entry}`,
-      );
-    const { item, kind, rating, at } = entry as Record<string, unknown>;
-    if (typeof item !== 'string' || item.length < 1 || item.length > 200)
-      throw new UsageError('item: an id of 1 to 200 characters is needed');
-    if (kind !== undefined && (typeof kind !== 'string' || kind.length > 50))
-      throw new UsageError('kind: a text of at most 50 characters is needed');
-    if (rating !== undefined && !Number.isFinite(rating))
-      throw new UsageError('rating: a finite number is needed');
-    if (at !== undefined && !Number.isFinite(at))
-      throw new UsageError('at: a time in milliseconds since the epoch is needed');
+    if (typeof entry !== 'object' || entry === null) throw new UsageError(`what was given is not ${SHAPE}`);
+    const [wrong] = wrongFields({ item: '', ...given(entry) }, FIELDS);
+    if (wrong !== undefined) throw new UsageError(`${wrong[0]} is not ${wrong[2] ?? `a field of ${SHAPE}`}`);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   seededRandom,
   UsageError,
   wholeFrom,
+  wrongFields,
 } from '@tutti/base';
 import {
   averageScores,
@@ -105,9 +106,6 @@ export interface Listed {
   readonly seen: readonly string[];
 }
 
-/** Of what is no option of a list. */
-const UNKNOWN: Rule = [() => false, 'an option of a list'];
-
 const OPTIONS: Readonly<Record<string, Rule>> = {
   k: wholeFrom(1, LONGEST_LIST),
   exclude: [(ids) => Array.isArray(ids) && ids.every((id) => typeof id === 'string'), 'a list of item ids'],
@@ -117,12 +115,13 @@ const OPTIONS: Readonly<Record<string, Rule>> = {
   popularityWeight: numberFrom(0, 1e6),
 };
 
-/** @throws {UsageError} naming the option that is out of its range, or that there is none of. */
-export function checkListOptions(options: RecommendOptions): void {
-  for (const [name, value] of Object.entries<unknown>(given({ ...options }))) {
-    const [fits, words] = OPTIONS[name] ?? UNKNOWN;
-    if (!fits(value)) throw new UsageError(`${name}: ${String(value)} is not ${words}`);
-  }
+/** The options that are given. @throws {UsageError} naming the option that is out of its range, or that there is none of. */
+export function checkedListOptions(asked: RecommendOptions | null = {}): RecommendOptions {
+  const options: RecommendOptions = given({ ...asked });
+  const [wrong] = wrongFields(options, OPTIONS);
+  if (wrong === undefined) return options;
+  const [name, value, words = 'an option of a list'] = wrong;
+  throw new UsageError(`${name}: ${String(value)} is not ${words}`);
 }
 
 /** Lists on the device. What follows from a table alone is kept until another one is used. */
@@ -158,7 +157,6 @@ export function openLists(): {
 
   return {
     async recommend(from, options) {
-      checkListOptions(options);
       const { items, scores } = await ranking(from, options);
       const reasons = options.explain === true ? await reasonsOf(from, items) : undefined;
       return Array.from(items, (item, place) => ({
@@ -168,7 +166,6 @@ export function openLists(): {
       }));
     },
     async similar(item, from, options) {
-      checkListOptions(options);
       const { table, catalogue } = from;
       const own = itemOf(table, catalogue.indexOf(item));
       if (own === undefined) return [];

@@ -13,7 +13,7 @@ import { openHistory, type History } from './history.ts';
 import type { Downloads } from './http.ts';
 import { checkPinned, keptIdentity, learn, type DecodeConfig, type Learned } from './learn.ts';
 import {
-  checkListOptions,
+  checkedListOptions,
   openLists,
   type Recommendation,
   type RecommendOptions,
@@ -147,8 +147,8 @@ export class Recommender {
     await this.history.record(...args);
   }
 
-  async recommend(options: RecommendOptions = {}): Promise<readonly Recommendation[]> {
-    checkListOptions(options);
+  async recommend(asked?: RecommendOptions): Promise<readonly Recommendation[]> {
+    const options = checkedListOptions(asked);
     const known = await this.know();
     const { catalogue, id } = known;
     const table = await tableOf(known);
@@ -160,8 +160,8 @@ export class Recommender {
   }
 
   /** Items that are like `item`, the most alike first, by what the model learned; none where it does not know `item`. */
-  async similar(item: string, options: SimilarOptions = {}): Promise<readonly Recommendation[]> {
-    checkListOptions(options);
+  async similar(item: string, asked?: SimilarOptions): Promise<readonly Recommendation[]> {
+    const options = checkedListOptions(asked);
     const known = await this.know();
     const { catalogue } = known;
     return this.#lists.similar(item, { table: await tableOf(known), catalogue }, options);
