@@ -164,6 +164,11 @@ describe('the command line', () => {
     ],
     ['an ε without noise', ['start', '--no-noise', '--epsilon', '8'], /cannot be used/],
     [
+      'reasons for no list',
+      ['client', '--rounds', '0', '--explain'],
+      /--explain is of a list; say how long it is to be: --recommend 10/,
+    ],
+    [
       'a file that is no checkpoint',
       ['evaluate', '--checkpoint', docs],
       /cli\.md is no checkpoint of this model/,
@@ -327,6 +332,15 @@ describe('tutti evaluate beside a run', () => {
     const evaluate = (form: readonly string[]) =>
       tutti(['evaluate', ...checkpoint, ...form, '--against', 'popularity', '--json']);
     for (const form of forms) expect((await evaluate(form)).code).toBe(0);
+    const bytes = readFileSync(checkpoint[1] as string);
+    bytes.writeFloatLE(-3e38, bytes.length - 4);
+    const huge = join(out, 'checkpoints', 'huge.safetensors');
+    writeFileSync(huge, bytes);
+    const refused = await tutti(['evaluate', '--checkpoint', huge, ...(forms[1] as string[])]);
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(/huge\.safetensors holds a weight of -3\.0e\+38; with any beyond 1000000000 /),
+    ]);
     write([...rows].reverse());
     for (const form of forms) {
       const { code, stderr } = await evaluate(form);

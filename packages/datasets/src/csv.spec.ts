@@ -82,6 +82,17 @@ describe('a table of ratings', () => {
       lines('1,7,4.0,964982703'),
       'has no column for the user among "1", "7", "4.0", "964982703"',
     ],
+    [
+      'a column that is there twice',
+      lines('user_id,item,User ID', '1,2,3'),
+      'r.csv, line 1, header: names "user_id" in column 1 and again in column 3; one of them needs another name',
+    ],
+    ['two of ratings', lines('user,item,rating,rating', '1,2,3,4'), 'names "rating" in column 3 and again'],
+    [
+      'a rating that float32 does not hold',
+      lines('user,item,rating', '1,2,-1e308'),
+      'line 2, rating: is "-1e308"; float32 holds none beyond 3.4e38',
+    ],
     ['an empty id', lines('user,item', '1,2', ',3'), 'r.csv, line 3, user: is empty'],
     [
       'an endless id',

@@ -57,7 +57,7 @@ const GENRE_COLUMNS = ['genres', 'genre', 'categories', 'category', 'class'];
  * Ratings from a table with a header. The columns are found by their names: user and item are needed, rating and
  * timestamp may be missing. A rating may also be left empty in single lines: it is NaN then. A timestamp is a number, or a date such as `2024-05-01T12:30:00Z`. Commas, semicolons or tabs
  * stand between fields; quotes as in RFC 4180.
- * @throws {DatasetFormatError} naming line and column: no such column, an empty id, a time that is none, a rating that is neither a number nor empty.
+ * @throws {DatasetFormatError} naming line and column: no such column, or two of a name, an empty id, a time that is none, a rating that is neither a number nor empty.
  */
 export function parseCsvRatings(source: NamedBytes): Ratings {
   const [users, items] = [growingInts(), growingInts()];
@@ -73,8 +73,8 @@ export function parseCsvRatings(source: NamedBytes): Ratings {
       const columns = {
         user: neededColumn(source, header, 'user', USER_COLUMNS),
         item: neededColumn(source, header, 'item', ITEM_COLUMNS),
-        rating: columnOf(header, RATING_COLUMNS),
-        time: columnOf(header, TIME_COLUMNS),
+        rating: columnOf(source, header, RATING_COLUMNS),
+        time: columnOf(source, header, TIME_COLUMNS),
       };
       Object.assign(has, { rating: columns.rating >= 0, time: columns.time >= 0 });
       return columns;
@@ -118,7 +118,7 @@ export function parseCsvItems(source: NamedBytes): ItemTexts {
     (header) => ({
       item: neededColumn(source, header, 'item', ITEM_COLUMNS),
       title: neededColumn(source, header, 'title', TITLE_COLUMNS),
-      genres: columnOf(header, GENRE_COLUMNS),
+      genres: columnOf(source, header, GENRE_COLUMNS),
     }),
     ({ values, header }, { item, title, genres }, line) => {
       const refuse =
@@ -200,11 +200,16 @@ function plainName(column: string): string {
     .replace(/[\s_-]/g, '');
 }
 
-/** The column with the name that stands first among `names`, or −1. */
-function columnOf(header: readonly string[], names: readonly string[]): number {
+/** The column with the name that stands first among `names`, or −1. @throws {DatasetFormatError} where two columns have it. */
+function columnOf(source: NamedBytes, header: readonly string[], names: readonly string[]): number {
   const plain = header.map(plainName);
   const name = names.find((candidate) => plain.includes(candidate));
-  return name === undefined ? -1 : plain.indexOf(name);
+  if (name === undefined) return -1;
+  const column = plain.indexOf(name);
+  const other = plain.indexOf(name, column + 1);
+  if (other < 0) return column;
+  const problem = `names ${excerpt(header[column] as string)} in column ${column + 1} and again in column ${other + 1}; one of them needs another name`;
+  throw new DatasetFormatError({ file: source.file, line: 1, field: 'header' }, problem);
 }
 
 function neededColumn(
@@ -213,7 +218,7 @@ function neededColumn(
   what: string,
   names: readonly string[],
 ): number {
-  const column = columnOf(header, names);
+  const column = columnOf(source, header, names);
   if (column >= 0) return column;
   const found = header.slice(0, 12).map(excerpt).join(', ');
   const problem = `has no column for the ${what} among ${found}; one of ${names.join(', ')} is needed`;
@@ -228,9 +233,13 @@ function idOf(text: string, refuse: Refuse): string {
   return text;
 }
 
-/** NaN where a cell is empty: the person did it, and did not say how they liked it. */
-const ratingOf = (text: string, refuse: Refuse): number =>
-  text.trim() === '' ? Number.NaN : numberOf(text, refuse);
+/** NaN where a cell is empty: the person did it, and did not say how they liked it. Ratings are kept as float32. */
+function ratingOf(text: string, refuse: Refuse): number {
+  if (text.trim() === '') return Number.NaN;
+  const rating = numberOf(text, refuse);
+  if (Number.isFinite(Math.fround(rating))) return rating;
+  throw refuse(`is ${excerpt(text)}; float32 holds none beyond 3.4e38`);
+}
 
 function numberOf(text: string, refuse: Refuse): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);

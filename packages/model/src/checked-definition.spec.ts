@@ -49,6 +49,11 @@ describe('the code of an app’s own model', () => {
       'model pairs 1, score: tastes is undefined',
     ],
     [
+      'gives what only looks like a tensor',
+      { score: (_, { items }) => ({ shape: items.shape }) as never },
+      'score gave a value of type object; a tensor is needed',
+    ],
+    [
       'is async',
       { score: (async () => tf.scalar(1)) as unknown as OwnModel['score'] },
       'score gave a promise (it must not be async)',

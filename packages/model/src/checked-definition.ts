@@ -53,7 +53,11 @@ function attempt<Given>(what: string, call: () => Given): Given {
 }
 
 const isTensor = (value: unknown): value is OwnTensorValue =>
-  typeof value === 'object' && value !== null && 'shape' in value && Array.isArray(value.shape);
+  typeof value === 'object' &&
+  value !== null &&
+  'shape' in value &&
+  Array.isArray(value.shape) &&
+  'dataId' in value;
 
 function kindOf(value: unknown): string {
   if (value instanceof Promise) return 'a promise (it must not be async)';

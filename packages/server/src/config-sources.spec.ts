@@ -157,6 +157,15 @@ describe('what is wrong', () => {
     );
   });
 
+  it('is a list of nothing', () => {
+    const problemOf = (tasks: unknown): unknown => inspectConfig({ tasks }).problems[0];
+    const problem = (what: string) => ({ problem: `has no ${what}; one or more are needed` });
+    expect(problemOf([])).toMatchObject({ path: 'tasks', ...problem('task') });
+    expect(problemOf([{ name: 'a', catalogue: { ids: [] } }])).toMatchObject({
+      ...{ path: 'tasks[0].catalogue.ids', ...problem('item') },
+    });
+  });
+
   it('is a name that two tasks have', () => {
     const task = { name: 'a', catalogue: { ids: ['a'] } };
     expect(inspectConfig({ tasks: [task, { ...task, name: 'b' }, task] }).problems).toEqual([

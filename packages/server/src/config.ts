@@ -47,7 +47,7 @@ const fields = z.strictObject({
     .describe(
       'file with the tokens of whoever may change something (tutti token create); read again when it changes, and without it nobody may',
     ),
-  tasks: z.array(taskSchema).min(1).max(MOST_TASKS),
+  tasks: z.array(taskSchema).min(1, 'has no task; one or more are needed').max(MOST_TASKS),
 });
 
 /** And what has to fit together beyond that. */

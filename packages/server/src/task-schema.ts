@@ -14,7 +14,7 @@ const catalogue = z
   .strictObject({
     ids: z
       .array(z.string().min(1).max(200))
-      .min(1)
+      .min(1, 'has no item; one or more are needed')
       .max(1_048_576)
       .describe('the app’s own item ids; their order is the order of the item table'),
     titles: z.array(z.string().max(500)).optional(),

@@ -36,7 +36,7 @@ export interface SimulationOptions {
   readonly cohort?: number;
   /** Equal seeds and options give equal figures, whatever the number of workers. Default 1. */
   readonly seed?: string | number;
-  /** `plain` is the same integer pipeline without masks. Default `secure`. */
+  /** `plain` is the same integer pipeline without masks; in this process its devices exchange no messages either. Default `secure`. */
   readonly protocol?: 'plain' | 'secure';
   /** Clients that mask together at most; default 128. Above 128 a group's graph is sparse. */
   readonly groupSize?: number;

@@ -106,6 +106,10 @@ describe('a simulation', () => {
       /rounds: 0 .*\ncohort: 61 .* has 60 people\ndropout: 2/,
     );
     await expect(simulate({ ...base, cohort: 5, protocol: 'secure' })).rejects.toThrow('5 is below 16');
+    // What coordination refuses is told in options too.
+    await expect(simulate({ ...base, groupSize: 4 })).rejects.toThrow(
+      /^groupSize: groups of at most 4 can leave .*\ngroupSize: 4 is below 16, .* aggregation$/,
+    );
   });
 
   it('stops when it is told to', async () => {

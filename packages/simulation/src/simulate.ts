@@ -41,7 +41,7 @@ import { openThreadPool } from './pool.ts';
 import { openRemotePool } from './remote/remote-pool.ts';
 import type { RoundReport, SimulationResult } from './report.ts';
 import { roundReport, type AttemptEnd } from './round-report.ts';
-import { TASK, taskConfig } from './task.ts';
+import { inOptions, TASK, taskConfig } from './task.ts';
 import { drawPeople, privacyResult } from './selection.ts';
 import { simulatedId } from './identity.ts';
 import type { ThreadSetup } from './thread.ts';
@@ -51,7 +51,7 @@ const MOST_FAILURES = 5;
 
 /**
  * Trains with a simulated population: the coordination, client and secure-aggregation code of production, with
- * threads in place of sockets and a virtual clock in place of waiting.
+ * threads in place of sockets and a virtual clock in place of waiting. Devices of plain attempts only train, clip, round and add.
  *
  * @returns figures that depend on the seed and options only, except `wallSeconds` and `clientsPerSecond`.
  * @throws {UsageError} naming every option outside its range.
@@ -200,6 +200,8 @@ async function openRun(
     unmasker,
     traffic: mailroom.traffic,
     keyPair: nodeCrypto.signKeyPairFromSeed(nodeCrypto.digest('simulated coordinator', utf8(resolved.seed))),
+  }).catch((error: unknown) => {
+    throw error instanceof UsageError ? new UsageError(inOptions(error.message), { cause: error }) : error;
   });
   const info = coordination.taskInfo(TASK);
   if (info === undefined) throw new InternalError('the simulated task is missing');

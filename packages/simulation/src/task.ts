@@ -15,6 +15,20 @@ export const TASK = 'simulation';
 /** Virtual milliseconds that a phase may take; only silent clients ever use them up. */
 const DEADLINES_MS = { train: 60_000, shareKeys: 60_000, maskedInput: 60_000, unmask: 60_000 };
 
+/** Fields of the task that follow from an option of another name. */
+const OPTION_OF: Readonly<Record<string, string>> = {
+  'cohort.largestGroup': 'groupSize',
+  'cohort.planned': 'cohort',
+  'cohort.smallest': 'cohort',
+  'noise.multiplier': 'noiseMultiplier',
+};
+
+/** What coordination says of the task, in the words of whoever asked for a simulation. */
+export const inOptions = (problem: string): string =>
+  problem
+    .replaceAll(/tasks\[simulation\]\.([\w.]+)/g, (_, field: string) => OPTION_OF[field] ?? field)
+    .replaceAll(' (set insecureSmallCohort to override)', '');
+
 /**
  * The task that a simulation runs.
  * @throws {UsageError} where the privacy that is asked for cannot be had.

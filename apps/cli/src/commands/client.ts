@@ -81,6 +81,8 @@ export function clientCommand(): Command {
 }
 
 async function runClient(flags: ClientFlags): Promise<void> {
+  if (flags.explain === true && flags.recommend === undefined)
+    throw new CommandError('--explain is of a list; say how long it is to be: --recommend 10');
   const signal = abortOnSignals();
   const screen = openScreen(process.stderr);
   const engine = await createSharedEngine({ engine: flags.engine, backend: flags.backend });

@@ -250,13 +250,21 @@ function evaluationPage(
   });
 }
 
+/** Products and squares of weights up to this stay far within float32 and float64. */
+const LARGEST_WEIGHT = 1e9;
+
 function checkpointOf(
   path: string,
   bytes: Uint8Array,
   layout: SharedLayout,
 ): ReturnType<typeof decodeCheckpoint> {
   try {
-    return decodeCheckpoint(bytes, layout);
+    const checkpoint = decodeCheckpoint(bytes, layout);
+    const beyond = checkpoint.shared.find((weight) => Math.abs(weight) > LARGEST_WEIGHT);
+    if (beyond === undefined) return checkpoint;
+    throw new CommandError(
+      `${path} holds a weight of ${beyond.toPrecision(2)}; with any beyond ${LARGEST_WEIGHT} scores come to no number`,
+    );
   } catch (cause) {
     if (!(cause instanceof DecodeError)) throw cause;
     const hint =
