@@ -10,53 +10,21 @@
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { seededRandom } from '@tutti/base';
-import { leaveOneOut } from '@tutti/datasets';
 import { simulate } from '../src/index.ts';
+import { alikePeople, CLIENT, median } from './workload.ts';
 
-const [PEOPLE, ITEMS, POSITIVES, COHORT] = [1_000, 3_706, 165, 200];
+const [PEOPLE, COHORT] = [1_000, 200];
 const [RUNS, ROUNDS] = [3, 30];
-/** Rounds that compilers warm up in, as the peers leave out theirs, and in which nearly everybody is met for the first time: that makes their keys. */
+/** Rounds that compilers warm up in, as the peers leave out theirs, and in which nearly everybody is met for the first time. */
 const WARM_UP = 20;
 
-/** Every person's items, the popular ones more often: rank r with 1 / (r + 50)^0.8. */
-function drawItems(): Int32Array[] {
-  const random = seededRandom('peer workload');
-  const until: number[] = [];
-  for (let item = 0; item < ITEMS; item++) until.push((until[item - 1] ?? 0) + (item + 50) ** -0.8);
-  const draw = (): number => {
-    const at = random.float() * (until.at(-1) as number);
-    return until.findIndex((bound) => at < bound);
-  };
-  return Array.from({ length: PEOPLE }, () => {
-    const items = new Set<number>();
-    // One is held out.
-    while (items.size < POSITIVES + 1) items.add(draw());
-    return Int32Array.from(items);
-  });
-}
-
-const lists = drawItems();
-const dataset = leaveOneOut(
-  {
-    users: Int32Array.from(lists.flatMap((items, user) => Array.from(items, () => user))),
-    items: Int32Array.from(lists.flatMap((items) => [...items])),
-    userIds: lists.map((_, user) => `${user}`),
-    itemIds: Array.from({ length: ITEMS }, (_, item) => `${item}`),
-  },
-  { name: 'peer workload', minimumInteractions: 2, keepItems: true },
-);
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] as number;
+const dataset = alikePeople(PEOPLE);
 
 async function ours(): Promise<number> {
   const seconds: number[] = [];
   const { rounds } = await simulate({
     dataset,
-    model: {
-      ...{ family: 'mlp', dimension: 32, hidden: [32, 16], epochs: 1, batchSize: 64, negatives: 4 },
-    },
+    model: CLIENT,
     cohort: COHORT,
     rounds: ROUNDS + WARM_UP,
     seed: 1,

@@ -2,7 +2,6 @@ import { systemRandom, type Ranges } from '@tutti/base';
 import {
   createDevice,
   createHostedDevice,
-  declineReason,
   memoryClientStore,
   type Device,
   type DeviceOptions,
@@ -20,7 +19,7 @@ import { addStoredInPlace, readStored, recordedStores, type RecordedStores } fro
 import { replayableRandom, type ReplayableRandom } from './replayable-random.ts';
 import { rankOne } from './ranking.ts';
 import { RunningSums } from './running-sums.ts';
-import { simulatedDevice, simulatedPolicy } from './simulated-device.ts';
+import { simulatedDevice } from './simulated-device.ts';
 import { threadModels } from './thread-models.ts';
 import { threadCrypto } from './thread-crypto.ts';
 import { uploadBytes } from './upload-bytes.ts';
@@ -87,13 +86,13 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   /** Both of a user's are one device: they share what it stored. */
   const deviceOf = once<Device>((user) => createDevice(optionsOf(user)));
   const hostedOf = once<HostedDevice>((user) => createHostedDevice(optionsOf(user)));
-  const policy = simulatedPolicy(setup, authority);
 
   async function deliverOne({ user, message }: Delivery): Promise<{ user: number; answers: Answer[] }> {
     const attempt =
       message.type === 'describe' ? message.description.attempt : 'attempt' in message ? message.attempt : 0;
     if (fallsSilent(setup.seed, setup.dropout, attempt, user, message.type, setup.protocol))
       return { user, answers: [] };
+    if (message.type === 'describe') beginSums(attempt);
     if (message.type === 'relay-shares') groups.set(user, message.group);
     const device = deviceOf(user);
     const answers: Answer[] = [];
@@ -113,6 +112,13 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   }
 
   const nameOf = ({ attempt, group }: GroupKey): string => `${attempt}/${group}`;
+  let summing = 0;
+  /** What was added for an attempt after it was given up, nobody takes. */
+  function beginSums(attempt: number): void {
+    if (attempt === summing) return;
+    summing = attempt;
+    sums.drop((name) => !name.startsWith(`${attempt}/`));
+  }
 
   return {
     backend: engine.backend,
@@ -128,11 +134,10 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
     },
     async contribute({ description, members }) {
       const { attempt, lanes } = description;
-      const refusal = declineReason(policy, setup.task, description, 0);
+      beginSums(attempt);
       const declining: Declining[] = [];
       for (const [user, group] of members) {
-        const trained =
-          refusal === undefined ? await hostedOf(user).contribute(description) : { declined: refusal };
+        const trained = await hostedOf(user).contribute(description);
         if (thrown !== undefined) throw thrown;
         if ('declined' in trained) declining.push({ user, reason: trained.declined });
         else sums.add(nameOf({ attempt, group }), trained.input, lanes.length, trained.ranges);

@@ -1,4 +1,4 @@
-import type { CoordinatorMessage, RoundDescription } from '@tutti/protocol';
+import type { CoordinatorMessage, DeclineReason, RoundDescription } from '@tutti/protocol';
 import { describe, expect, it } from 'vitest';
 import { fallsSilent } from './dropout.ts';
 import { hostedDevices } from './hosted-devices.ts';
@@ -15,12 +15,16 @@ const asking = (attempt: number, group: number): CoordinatorMessage => ({
 });
 
 /** Devices whose threads are asked nothing but what stands in `asked`. */
-function hosted(dropout = 0, declining: readonly Declining[] = []) {
+function hosted(dropout = 0, declining: readonly Declining[] = [], refusal?: DeclineReason) {
   const asked: [number, ContributionRequest][] = [];
-  const deliver = hostedDevices({ seed: 's', dropout }, async (thread, request) => {
-    asked.push([thread, request]);
-    return declining;
-  });
+  const deliver = hostedDevices(
+    { seed: 's', dropout },
+    () => refusal,
+    async (thread, request) => {
+      asked.push([thread, request]);
+      return declining;
+    },
+  );
   return { asked, deliver };
 }
 
@@ -57,6 +61,12 @@ describe('devices of plain attempts', () => {
       { user: 2, answers: [{ type: 'input-added', attempt: 3, bytes: uploadBytes(100, 32) }] },
       { user: 4, answers: [{ type: 'decline', attempt: 3, reason: 'training-failed' }] },
     ]);
+  });
+
+  it('decline what their policy refuses, before anybody trains', async () => {
+    const { deliver } = hosted(0, [], 'noise-too-weak');
+    const answers = [{ type: 'decline', attempt: 3, reason: 'noise-too-weak' }];
+    expect(await deliver(0, [{ user: 2, message: describing(3) }])).toEqual([{ user: 2, answers }]);
   });
 
   it('are not trained for an attempt that is over', async () => {

@@ -1,4 +1,4 @@
-import type { CoordinatorMessage, RoundDescription } from '@tutti/protocol';
+import type { CoordinatorMessage, DeclineReason, RoundDescription } from '@tutti/protocol';
 import { fallsSilent } from './dropout.ts';
 import type {
   Answer,
@@ -20,18 +20,19 @@ export type AskContributions = (
 ) => Promise<readonly Declining[]>;
 
 /**
- * Answers for devices of plain attempts, which are told nothing: here is said that they are there, and their threads only train them for
- * the sums. The coordinator hears what it would hear of them, and the sums are the same; what a device does with messages takes as long
+ * Answers for devices of plain attempts, which are told nothing: here is said that they are there, or why they take no part, and their
+ * threads only train them for the sums. The coordinator hears what it would hear of them, and the sums are the same; what a device does with messages takes as long
  * as training.
  */
 export function hostedDevices(
   { seed, dropout }: Pick<ThreadSetup, 'seed' | 'dropout'>,
+  refusalOf: (description: RoundDescription) => DeclineReason | undefined,
   ask: AskContributions,
 ): (thread: number, deliveries: readonly Delivery[]) => Promise<ThreadAnswers['deliver']> {
   /** Of the newest attempt; what is still asked for an older one, nobody answers. */
   let description: RoundDescription | undefined;
-  /** What all say who are there: one and the same. */
-  let ready: readonly Answer[] = [];
+  /** What all say to it who are there: one and the same, for all ask the same of a round. */
+  let said: readonly Answer[] = [];
 
   async function contributed(thread: number, members: ContributionRequest['members']): Promise<Answered[]> {
     if (description === undefined || members.length === 0) return [];
@@ -54,10 +55,15 @@ export function hostedDevices(
       const attempt = attemptOf(message);
       if (fallsSilent(seed, dropout, attempt, user, message.type, 'plain')) continue;
       if (message.type === 'describe') {
-        if (attempt !== description?.attempt)
-          ready = [{ type: 'advertise-keys', attempt, bundle: NO_BUNDLE }];
+        if (attempt !== description?.attempt) {
+          const reason = refusalOf(message.description);
+          said =
+            reason === undefined
+              ? [{ type: 'advertise-keys', attempt, bundle: NO_BUNDLE }]
+              : [{ type: 'decline', attempt, reason }];
+        }
         ({ description } = message);
-        answered.push({ user, answers: ready });
+        answered.push({ user, answers: said });
       }
       if (message.type === 'relay-shares' && attempt === description?.attempt)
         members.push([user, message.group]);

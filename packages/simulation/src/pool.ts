@@ -1,9 +1,12 @@
 import { Worker } from 'node:worker_threads';
 import { EnvironmentError, InternalError, UsageError } from '@tutti/base';
+import { declineReason } from '@tutti/client';
 import { mayLoadTensorflow, wideKernel } from '@tutti/engine-simd/node';
 import { createModel } from '@tutti/model';
 import type { DevicePool, FetchBlob } from './device-pool.ts';
 import { hostedDevices } from './hosted-devices.ts';
+import { simulatedAuthority } from './identity.ts';
+import { simulatedPolicy } from './simulated-device.ts';
 import type {
   ContributionRequest,
   Declining,
@@ -45,8 +48,10 @@ export async function openThreadPool(
   fetchBlob: FetchBlob,
 ): Promise<DevicePool> {
   const { ask, ...threads } = await openThreads(size, setup, fetchBlob);
+  const policy = simulatedPolicy(setup, simulatedAuthority(setup.seed));
   const deliverHosted = hostedDevices(
     setup,
+    (description) => declineReason(policy, setup.task, description, 0),
     (thread, request) => ask(thread, request) as Promise<readonly Declining[]>,
   );
   const answered = (thread: number, request: ThreadRequest): Promise<unknown> =>

@@ -39,6 +39,7 @@ export function privateTask(
       : { adaptiveClipping: { quantile: privacy.adaptiveClip, learningRate: CLIP_LEARNING_RATE } }),
     ...(privacy.poisson === true ? { poisson: { population: resolved.users } } : {}),
   };
+  checkEnoughPeople(noisy, resolved);
   return privacy.epsilon === undefined
     ? noisy
     : calibratedTask(noisy, { epsilon: privacy.epsilon, rounds: resolved.rounds });
@@ -70,6 +71,26 @@ function checkTogether(privacy: SimulationPrivacy, noiseMultiplier: number): voi
       : undefined,
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
+}
+
+/** So many parts as people may take must do for the rounds, each with the fewest that it may end with. */
+function checkEnoughPeople(
+  { noise: { participation }, cohort }: TaskConfig,
+  resolved: Pick<ResolvedOptions, 'dropout' | 'rounds'> & { readonly users: number },
+): void {
+  if (participation === undefined) return;
+  const { rounds, users } = resolved;
+  const { most, separation } = participation;
+  const fewest = Math.ceil(cohort.smallest * presentShare(resolved));
+  if (rounds * fewest > users * most)
+    throw new UsageError(
+      `privacy.participations: ${most} of each of ${users} people are ${users * most}; ${rounds} rounds of ${fewest} people need ${rounds * fewest}`,
+    );
+  const apart = Math.min(separation, rounds);
+  if (apart * fewest > users)
+    throw new UsageError(
+      `privacy.separation: ${apart} rounds one after another need ${apart * fewest} different people, ${fewest} each; there are ${users}`,
+    );
 }
 
 function noiseOf(

@@ -61,6 +61,14 @@ describe('a federation of ratings', () => {
     await expect(simulate({ ...base, dataset, cohort: 20 })).rejects.toThrow('this data set holds none');
   });
 
+  it('is refused where they are on no scale', async () => {
+    const ratings = base.dataset.train.ratings?.map((rating) => 1e30 * rating);
+    const dataset = { ...base.dataset, train: { ...base.dataset.train, ratings } } as SplitDataset;
+    await expect(simulate({ ...base, dataset })).rejects.toThrow(
+      /^model.loss: mse is for ratings on a scale within ±1000; those of this data set have a mean of 2\.\d+e\+30$/,
+    );
+  });
+
   it('says nothing of RMSE where ratings are not what is learned', async () => {
     const run = await simulate({
       ...base,

@@ -94,6 +94,15 @@ describe('running sums', () => {
     expect(() => sums.inputs.ranges(1_000)).toThrow('1000 numbers for the ranges of 6 words');
   });
 
+  it('are dropped by name, and their room is used again', () => {
+    const sums = new RunningSums();
+    const ones = new Uint32Array(LENGTH).fill(1);
+    for (const name of ['1/0', '1/1', '2/0']) sums.add(name, ones, LENGTH);
+    sums.drop((name) => !name.startsWith('2/'));
+    sums.add('1/0', ones, LENGTH);
+    expect([sums.take('1/0'), sums.take('1/1'), sums.take('2/0')]).toEqual([ones, undefined, ones]);
+  });
+
   it('of different lengths stand beside each other', () => {
     const sums = new RunningSums();
     for (const length of [3, 70_000, 5]) sums.add(`${length}`, new Uint32Array(length).fill(length), length);

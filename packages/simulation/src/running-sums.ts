@@ -35,7 +35,7 @@ export class RunningSums {
   /** Where an input stands: room for `words` words, and behind them for their ranges. */
   #input = { at: 0, words: 0 };
 
-  /** @param mostBytes of memory that sums and one input take in WebAssembly. */
+  /** @param mostBytes of memory that sums take in WebAssembly, with the room for inputs that was made by then; that may come on top. */
   constructor(private readonly mostBytes: number = MOST_BYTES) {}
 
   /** Memory for an input in ranges that is added before the next one is made: what stands there is not copied. */
@@ -72,9 +72,22 @@ export class RunningSums {
     this.#sums.delete(name);
     if (sum === undefined) return undefined;
     if ('vector' in sum) return sum.vector as Uint32Array<ArrayBuffer>;
-    this.#free.set(sum.words, [...(this.#free.get(sum.words) ?? []), sum.at]);
+    this.#release(sum);
     this.#view(this.#input.at, this.#input.words).fill(0);
     return this.#view(sum.at, sum.words).slice();
+  }
+
+  /** Forgets the sums whose names `isOver` says so of. */
+  drop(isOver: (name: string) => boolean): void {
+    for (const [name, sum] of this.#sums)
+      if (isOver(name)) {
+        this.#sums.delete(name);
+        this.#release(sum);
+      }
+  }
+
+  #release(sum: RunningSum): void {
+    if ('at' in sum) this.#free.set(sum.words, [...(this.#free.get(sum.words) ?? []), sum.at]);
   }
 
   #sumOf(name: string, words: number): RunningSum {
@@ -105,7 +118,7 @@ export class RunningSums {
 
   #makeRoom(words: number): void {
     if (this.#input.words >= words) return;
-    // One input more than MOST_BYTES: an input is no longer than a sum.
+    // Twice as much, for the next one may be longer: room that was made before is left behind, and all of it is less than this.
     this.#input = { at: this.#grow(2 * words + rangeNumbers(2 * words)), words: 2 * words };
   }
 

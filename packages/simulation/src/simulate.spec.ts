@@ -112,6 +112,31 @@ describe('a simulation', () => {
     );
   });
 
+  it('takes groups of any size where nothing is masked', async () => {
+    const small = { ...base, protocol: 'plain', cohort: 40, rounds: 1 } as const;
+    for (const combine of ['mean', 'median'] as const) {
+      const { rounds } = await simulate({ ...small, groupSize: 8, combine });
+      expect(rounds.map(({ outcome, reported }) => [outcome, reported])).toEqual([['committed', 40]]);
+    }
+  });
+
+  it('is refused, or ends, where people may take part too seldom for its rounds', async () => {
+    const few = { ...base, protocol: 'plain', cohort: 40, rounds: 5 } as const;
+    await expect(
+      simulate({ ...few, privacy: { epsilon: 8, participations: 2, separation: 1 } }),
+    ).rejects.toThrow(
+      'privacy.participations: 2 of each of 60 people are 120; 5 rounds of 40 people need 200',
+    );
+    await expect(
+      simulate({ ...few, privacy: { epsilon: 8, participations: 5, separation: 2 } }),
+    ).rejects.toThrow(
+      'privacy.separation: 2 rounds one after another need 80 different people, 40 each; there are 60',
+    );
+    // Enough for the fewest who may be left of a round, and more of them took part.
+    const run = simulate({ ...few, dropout: 0.3, rounds: 3, privacy: { epsilon: 8, participations: 1 } });
+    await expect(run).rejects.toThrow(/^round \d cannot begin: \d+ people may be asked, and \d+ are needed/);
+  });
+
   it('stops when it is told to', async () => {
     const stop = new AbortController();
     const run = simulate({

@@ -49,6 +49,12 @@ import type { ThreadSetup } from './thread.ts';
 /** Rounds that may end without a result, one after another, before a simulation gives up. */
 const MOST_FAILURES = 5;
 
+/** Ratings whose mean is beyond it are on no scale that a model is made for. */
+const LARGEST_MEAN_RATING = 1_000;
+
+/** How long nothing may be on its way between attempts, nor any time to wait for, before nothing will be, in milliseconds. */
+const STILL_MS = 2_000;
+
 /**
  * Trains with a simulated population: the coordination, client and secure-aggregation code of production, with
  * threads in place of sockets and a virtual clock in place of waiting. Devices of plain attempts only train, clip, round and add.
@@ -171,6 +177,10 @@ async function openRun(
   const input = modelInput(options);
   if (predictsRatings(input) && meanRating === undefined)
     throw new UsageError('model.loss: mse is for ratings, and this data set holds none');
+  if (predictsRatings(input) && Math.abs(meanRating ?? 0) > LARGEST_MEAN_RATING)
+    throw new UsageError(
+      `model.loss: mse is for ratings on a scale within ±${LARGEST_MEAN_RATING}; those of this data set have a mean of ${meanRating?.toPrecision(3)}`,
+    );
   const model = createModel(
     resolveModelConfig(input, {
       items: population.items,
@@ -213,7 +223,7 @@ async function openRun(
     seed: resolved.seed,
     protocol: resolved.protocol,
     dropout: resolved.dropout,
-    smallestCohort: Math.min(SMALLEST_COHORTS[resolved.mode], task.cohort.smallest),
+    smallestCohort: Math.min(SMALLEST_COHORTS[resolved.mode], task.cohort.smallest, task.cohort.largestGroup),
     engine: resolved.engine,
     backend: resolved.backend,
   };
@@ -322,6 +332,7 @@ async function runDraw(
   });
   const phase = (): string => coordination.status(TASK)?.phase ?? '';
   const isOver = (): boolean => ended.length > 0 && (phase() === 'select' || phase() === 'finished');
+  let stirred = performance.now();
   try {
     await mailroom.checkIn(TASK, drawPeople(run.task, resolved, options.dataset.users, draw));
     while (!isOver()) {
@@ -331,12 +342,22 @@ async function runDraw(
         options.onProgress?.({ step: 'rounds', done, total: resolved.rounds, within: share, phase: phase() });
       });
       await nextTurn();
-      if (!isOver() && mailroom.idle()) clock.advanceToNext();
+      const isStill = !isOver() && mailroom.idle() && !clock.advanceToNext() && phase() === 'select';
+      if (!isStill) stirred = performance.now();
+      else if (performance.now() - stirred > STILL_MS) throw standstill(run);
     }
     return ended;
   } finally {
     unsubscribe();
   }
+}
+
+/** Nobody is asked, and nothing will change that. */
+function standstill({ coordination, task: { cohort } }: Run): UsageError {
+  const { waiting = 0, round = 0 } = coordination.status(TASK) ?? {};
+  return new UsageError(
+    `round ${round + 1} cannot begin: ${waiting} people may be asked, and ${cohort.smallest} are needed. Others took part as often, or as lately, as they may: ask for fewer rounds, a smaller cohort, more participations or a smaller separation`,
+  );
 }
 
 async function keepCheckpoint(
