@@ -214,7 +214,9 @@ describe('a federation over real sockets', () => {
       { item: 'a', at: Number.NaN },
       { item: 'a', time: 5 },
     ])
-      await expect(client.record([{ item: 'film-9' }, wrong] as never)).rejects.toThrow(/ is not (a |\{ item)/);
+      await expect(client.record([{ item: 'film-9' }, wrong] as never)).rejects.toThrow(
+        / is not (a |\{ item)/,
+      );
     await expect(client.recommend({ exclude: 'film-1' as never })).rejects.toThrow('a list of item ids');
     expect(await client.history()).toHaveLength(5);
   });
