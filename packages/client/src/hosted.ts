@@ -10,7 +10,8 @@ import { openTable, personVector } from './table.ts';
 
 /**
  * A device whose host adds up what comes of it, and exchanges no messages with it: a plain attempt's part of a simulation. It trains and
- * keeps what a {@link createDevice} trains and keeps; it checks no signature and no policy, and counts no part in a ledger, for its host is the coordinator, which does.
+ * keeps what a {@link createDevice} trains and keeps. It checks no signature and counts no part in a ledger, for there is nobody between the two;
+ * whether its policy takes part is for its host to ask (`declineReason`).
  */
 export interface HostedDevice {
   /** This attempt's integers, or why there are none. */

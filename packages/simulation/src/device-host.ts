@@ -12,7 +12,7 @@ import { checkedDefinition, createModel, type Model } from '@tutti/model';
 import { nodeCrypto } from '@tutti/secure-aggregation/node';
 import { importDefinition } from './import-definition.ts';
 import { notedDefinition } from './noted-definition.ts';
-import { fallsSilent } from './dropout.ts';
+import { attemptOf, fallsSilent } from './dropout.ts';
 import { simulatedAuthority } from './identity.ts';
 import type { FetchBlob } from './device-pool.ts';
 import { addStoredInPlace, readStored, recordedStores, type RecordedStores } from './recorded-store.ts';
@@ -88,8 +88,7 @@ export async function openDeviceHost(setup: ThreadSetup, fetchBlob: FetchBlob): 
   const hostedOf = once<HostedDevice>((user) => createHostedDevice(optionsOf(user)));
 
   async function deliverOne({ user, message }: Delivery): Promise<{ user: number; answers: Answer[] }> {
-    const attempt =
-      message.type === 'describe' ? message.description.attempt : 'attempt' in message ? message.attempt : 0;
+    const attempt = attemptOf(message);
     if (fallsSilent(setup.seed, setup.dropout, attempt, user, message.type, setup.protocol))
       return { user, answers: [] };
     if (message.type === 'describe') beginSums(attempt);

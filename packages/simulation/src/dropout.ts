@@ -33,3 +33,7 @@ export function fallsSilent(
   if (protection === 'plain' && phase === 'share-keys') return asked === 'masked-input';
   return asked === phase;
 }
+
+/** The attempt that a message is of; 0 for one that is of none. */
+export const attemptOf = (message: CoordinatorMessage): number =>
+  message.type === 'describe' ? message.description.attempt : 'attempt' in message ? message.attempt : 0;

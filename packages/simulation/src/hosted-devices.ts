@@ -1,5 +1,5 @@
-import type { CoordinatorMessage, DeclineReason, RoundDescription } from '@tutti/protocol';
-import { fallsSilent } from './dropout.ts';
+import type { DeclineReason, RoundDescription } from '@tutti/protocol';
+import { attemptOf, fallsSilent } from './dropout.ts';
 import type {
   Answer,
   ContributionRequest,
@@ -73,6 +73,3 @@ export function hostedDevices(
 }
 
 type Answered = ThreadAnswers['deliver'][number];
-
-const attemptOf = (message: CoordinatorMessage): number =>
-  message.type === 'describe' ? message.description.attempt : 'attempt' in message ? message.attempt : 0;
